@@ -1,0 +1,51 @@
+/* caps: every limit of the program in one place. A queue, buffer or list takes its cap from here (or from the options
+ * table, whose default stands here). Sizes in bytes, times in milliseconds, unless the name says otherwise. */
+#ifndef MUSTER_BASE_CAPS_H
+#define MUSTER_BASE_CAPS_H
+
+#define KIB (1024ul)
+#define MIB (1024ul * KIB)
+
+#define CAP_JSON_DEPTH 128
+#define CAP_JSON_TEXT (64 * MIB)
+#define CAP_LOG_LINE (16 * KIB)
+#define CAP_LOG_SECRETS 256
+
+#define CAP_TIMERS (1 << 20) /* running at once on one loop */
+#define CAP_ACCEPT_BURST 64  /* connections taken in one turn of the loop */
+#define TIME_ACCEPT_REST 100 /* pause of a listener that is out of descriptors */
+#define CAP_CHILD_FD 255     /* highest descriptor number given to a child */
+
+#define CAP_EVENT_DATA (1 * MIB)   /* one event's payload; larger values go into blobs */
+#define CAP_BLOB_INLINE (64 * KIB) /* up to here a blob is a row, above it a file */
+#define CAP_BLOB (512 * MIB)
+#define CAP_GROUP_EVENTS 100 /* group commit closes at this many events */
+#define CAP_GROUP_WAIT_US 2000
+#define CAP_APPEND_QUEUE 65536 /* appends waiting for the writer */
+
+#define CAP_MODEL_REPLY (16 * MIB) /* one model answer, decoded */
+#define CAP_MODEL_LINE (8 * MIB)   /* one SSE or NDJSON line */
+#define CAP_MODEL_TOOL_CALLS 128   /* in one answer */
+#define CAP_REQUEST_BODY (64 * MIB)
+#define TIME_FIRST_BYTE 120000
+#define TIME_IDLE 60000
+
+#define CAP_DIRECTIVE (2 * MIB)
+#define CAP_DIRECTIVE_ITEMS 256	       /* targets, prompts or edits in one directive */
+#define CAP_FILE_READ (4 * MIB)	       /* a file shown to a model, before cutting */
+#define CAP_FILE_WRITE (16 * MIB)      /* a file written by one tool call */
+#define CAP_TOOL_RESULT (32 * KIB)     /* shown to the model; the rest goes into a blob */
+#define CAP_COMMAND_OUTPUT (256 * KIB) /* kept inline of a command: head and tail */
+#define CAP_COMMAND_SPILL (64 * MIB)   /* kept in a blob */
+
+#define CAP_FLOW_MEMORY (64 * MIB) /* of one flow's Lua state */
+#define CAP_FLOW_SLICE_MS 2000	   /* Lua may run this long without a host call */
+#define CAP_FLOW_STEPS 10000	   /* without continue_as */
+#define CAP_FLOW_PARALLEL 1024
+#define CAP_AGENTS 2048 /* in one run */
+#define CAP_MODE_BUNDLE (4 * MIB)
+
+#define CAP_YAML (1 * MIB)
+#define CAP_SCRIPT (256 * MIB)
+
+#endif

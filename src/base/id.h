@@ -1,0 +1,26 @@
+/* id: identifiers. UUIDv7 (RFC 9562) for events and runs, in the usual 36-character text; a run id is also shown short.
+ */
+#ifndef MUSTER_BASE_ID_H
+#define MUSTER_BASE_ID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ID_TEXT 37 /* with the NUL */
+
+/* A new UUIDv7 of this wall time (microseconds UTC); ids of one process grow strictly, also within a microsecond.
+ * Random part from `rng` (NULL: the system's). Thread-safe with rng == NULL. */
+struct rng;
+void id_new(char out[ID_TEXT], int64_t at_us, struct rng *rng);
+bool id_valid(const char *text);
+
+/* rng: a small seeded generator (splitmix64) for simulations and jitter; never for secrets. */
+struct rng {
+	uint64_t state;
+};
+uint64_t rng_next(struct rng *r);
+uint64_t rng_below(struct rng *r, uint64_t n); /* 0 .. n-1, n > 0 */
+double rng_unit(struct rng *r);		       /* [0, 1) */
+
+#endif
