@@ -22,6 +22,12 @@
 #define CAP_GROUP_EVENTS 100 /* group commit closes at this many events */
 #define CAP_GROUP_WAIT_US 2000
 #define CAP_APPEND_QUEUE 65536 /* appends waiting for the writer */
+#define CAP_STORE_HEADS 65536  /* stream heads kept in the writer's memory */
+#define CAP_STORE_READERS 8    /* reading connections to the database */
+#define CAP_WAL_PAGES 4096     /* a busy writer checkpoints beyond this */
+#define CAP_TAIL_BATCH 128     /* events read at once for a tail that catches up */
+#define CAP_SPOOL_BATCH 1024   /* commands of other processes taken in at once */
+#define CAP_STORE_ROWS 1048576 /* rows of one projection, or streams, or blobs, held in memory */
 
 #define CAP_MODEL_REPLY (16 * MIB) /* one model answer, decoded */
 #define CAP_MODEL_LINE (8 * MIB)   /* one SSE or NDJSON line */
