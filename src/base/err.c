@@ -37,19 +37,19 @@ __attribute__((constructor)) static void names_lower(void)
 __attribute__((format(printf, 2, 0), nonnull)) static size_t format(char *out, const char *fmt, va_list ap)
 {
 	int wanted = vsnprintf(out, ERR_TEXT_MAX, fmt, ap);
-	size_t n = strnlen(out, ERR_TEXT_MAX - 1), step;
+	size_t n = wanted < 0 ? 0 : strnlen(out, ERR_TEXT_MAX - 1), step;
 
-	if (wanted < 0)
-		n = 0;
-	if (wanted >= ERR_TEXT_MAX) /* a half character at the end goes */
-		n = utf8_cut(span_n(out, ERR_TEXT_MAX), n);
-	out[n] = 0;
 	for (size_t i = 0; i < n; i += step) {
 		uint32_t cp;
 		step = utf8_char(span_n(out + i, n - i), &cp);
-		if (cp == UTF8_BAD)
+		if (cp != UTF8_BAD)
+			continue;
+		if (wanted >= ERR_TEXT_MAX && i + step == n)
+			n = i; /* half a character at the cut */
+		else
 			memset(out + i, '?', step);
 	}
+	out[n] = 0;
 	return n;
 }
 

@@ -283,6 +283,20 @@ static int remove_folder(int parent, const char *name, int root, int depth)
 	return TRY(unlinkat(parent, name, AT_REMOVEDIR));
 }
 
+/* Move a folder up into the root; that changes its "..", so we need the rights on it. */
+static int flatten(int parent, const char *name, int root)
+{
+	cleanup_fd int fd = open_folder(parent, name);
+	char flat[40];
+	uint64_t tag;
+
+	if (fd < 0)
+		return -1;
+	crypt_random(&tag, sizeof tag);
+	snprintf(flat, sizeof flat, ".removing-%016llx", (unsigned long long)tag);
+	return TRY(renameat(parent, name, root, flat));
+}
+
 static int remove_entry(int parent, const char *name, bool folder, int root, int depth)
 {
 	if (!folder) {
@@ -291,13 +305,8 @@ static int remove_entry(int parent, const char *name, bool folder, int root, int
 		if (errno != EISDIR)
 			return -1;
 	}
-	if (depth >= DEPTH) {
-		char flat[40];
-		uint64_t tag;
-		crypt_random(&tag, sizeof tag);
-		snprintf(flat, sizeof flat, ".removing-%016llx", (unsigned long long)tag);
-		return TRY(renameat(parent, name, root, flat));
-	}
+	if (depth >= DEPTH)
+		return flatten(parent, name, root);
 	return remove_folder(parent, name, root, depth);
 }
 

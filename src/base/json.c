@@ -5,6 +5,7 @@
  * failure of this thread and the entry points here fail when there was one. */
 #include "base/json.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,6 +268,8 @@ int64_t json_int(const json_t *obj, const char *key, int64_t otherwise)
 {
 	const json_t *v = json_get(obj, key);
 
+	if (json_is_real(v) && fabs(json_real_value(v)) <= 0x1p53 && trunc(json_real_value(v)) == json_real_value(v))
+		return (int64_t)json_real_value(v); /* 5.0, an integer to schema.h too */
 	return json_is_integer(v) ? json_integer_value(v) : otherwise;
 }
 

@@ -26,7 +26,7 @@ char *json_text(const json_t *v) __attribute__((warn_unused_result));
 
 /* Borrowed member by key; NULL when obj is no object or has none. */
 json_t *json_get(const json_t *obj, const char *key);
-/* NULL / 0 / false when absent or of another type. */
+/* NULL / 0 / false when absent or of another type. A real without a fraction (5.0) counts as an integer. */
 const char *json_str(const json_t *obj, const char *key);
 struct span json_span(const json_t *obj, const char *key);
 int64_t json_int(const json_t *obj, const char *key, int64_t otherwise);

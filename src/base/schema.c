@@ -5,6 +5,7 @@
 #include "base/schema.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -99,8 +100,7 @@ static bool is_type(const json_t *v, const char *name)
 		return true;
 	if (strcmp(name, "number") == 0)
 		return json_is_integer(v);
-	return strcmp(name, "integer") == 0 && json_is_real(v) &&
-	       __builtin_trunc(json_real_value(v)) == json_real_value(v);
+	return strcmp(name, "integer") == 0 && json_is_real(v) && trunc(json_real_value(v)) == json_real_value(v);
 }
 
 /* ---- checking a schema ---- */
@@ -278,12 +278,17 @@ struct sink {
 __attribute__((format(printf, 2, 3))) static void complain(struct sink *s, const char *fmt, ...)
 {
 	va_list ap;
+	char *p;
 
 	if (s->count++ >= s->most)
 		return;
+	p = s->text[s->count - 1];
 	va_start(ap, fmt);
-	vsnprintf(s->text[s->count - 1], COMPLAINT_ROOM, fmt, ap);
+	vsnprintf(p, COMPLAINT_ROOM, fmt, ap);
 	va_end(ap);
+	for (; *p; p++)
+		if ((unsigned char)*p < 0x20) /* of a value shown: a complaint is one line */
+			*p = ' ';
 }
 
 /* A short picture of a value: the type, and the value itself when it is small. */
