@@ -48,7 +48,7 @@ static int read_all(int fd, struct buf *out, const char *what, struct err *e)
 	struct stat st;
 	size_t step = READ_STEP;
 
-	/* The size is a hint: it saves growing, and the last read, which finds the end. */
+	/* The size is a hint; with one byte more the buffer need not grow to find the end. */
 	if (TRY(fstat(fd, &st)))
 		return err_errno(e, errno, "read %s", what);
 	if (S_ISREG(st.st_mode) && st.st_size > 0 && (uint64_t)st.st_size < SIZE_MAX - 1)
@@ -73,7 +73,9 @@ static int read_all(int fd, struct buf *out, const char *what, struct err *e)
 			break;
 		}
 		buf_grew(out, (size_t)n);
-		step = READ_STEP;
+		step = out->room - out->len - 1; /* what is there already */
+		if (step == 0)
+			step = READ_STEP;
 	}
 	buf_cut(out, before);
 	return buf_check(out, what, e);
@@ -235,8 +237,15 @@ static int open_folder(int parent, const char *name)
 			return -1;
 		fd = TRY(openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 	}
-	if (fd >= 0 && TRY(fstat(fd, &st)) == 0 && (st.st_mode & 0700) != 0700)
-		(void)TRY(fchmod(fd, 0700)); /* when it fails, so does the removal below, with its own error */
+	if (fd < 0)
+		return -1;
+	/* EPERM: somebody else's folder; if it is empty, it can go all the same. */
+	if (TRY(fstat(fd, &st)) || ((st.st_mode & 0700) != 0700 && TRY(fchmod(fd, 0700)) && errno != EPERM)) {
+		int saved = errno;
+		close(fd);
+		errno = saved;
+		return -1;
+	}
 	return fd;
 }
 

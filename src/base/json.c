@@ -168,7 +168,8 @@ static void print_integer(int64_t v, struct buf *out)
 	buf_add(out, p, (size_t)(text + sizeof text - p));
 }
 
-/* The shortest form that reads back as the same number, always with a point or an exponent so that it stays a real. */
+/* The first of 15, 16 and 17 digits that reads back as the same number, always with a point or an exponent so that it
+ * stays a real. */
 static void print_real(double v, struct buf *out)
 {
 	char text[40];

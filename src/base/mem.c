@@ -32,9 +32,11 @@ void *mem_alloc(size_t n)
 
 void *mem_calloc(size_t count, size_t size)
 {
-	if (fault_hit(FAULT_ALLOC))
+	size_t n;
+
+	if (fault_hit(FAULT_ALLOC) || __builtin_mul_overflow(count, size, &n))
 		return NULL;
-	return counted(count && size ? calloc(count, size) : calloc(1, 1));
+	return counted(calloc(1, n ? n : 1));
 }
 
 void *mem_realloc(void *p, size_t n)
