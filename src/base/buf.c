@@ -168,7 +168,12 @@ void buf_addspan(struct buf *b, struct span s)
 
 void buf_addc(struct buf *b, char c)
 {
-	buf_add(b, &c, 1);
+	if (!b->failed && b->len + 1 < b->room) {
+		b->data[b->len++] = c;
+		b->data[b->len] = 0;
+	} else {
+		buf_add(b, &c, 1);
+	}
 }
 
 void buf_addf(struct buf *b, const char *fmt, ...)
@@ -205,21 +210,41 @@ void buf_addv(struct buf *b, const char *fmt, va_list ap)
 	va_end(again);
 }
 
+/* How many bytes at the front are ASCII that JSON strings hold as they are; eight at a time. */
+static size_t plain_run(struct span s)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
+	size_t i = 0;
+	uint64_t w;
+
+	for (; i + 8 <= s.n; i += 8) {
+		memcpy(&w, s.p + i, 8);
+		uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
+		/* A top bit is set where a byte is below 0x20, equal, or not ASCII (or stands right of such a one). */
+		if (((w - ones * 0x20) | (quote - ones) | (slash - ones) | w) & tops)
+			break;
+	}
+	for (; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
+			break;
+	}
+	return i;
+}
+
 void buf_add_json(struct buf *b, struct span text)
 {
 	static const char short_form[] = "\"\"\\\\\bb\ff\nn\rr\tt";
 	size_t from = 0, i = 0;
 
-	while (i < text.n) {
+	if (text.n == 0)
+		return;
+	while ((i += plain_run(span_n(text.p + i, text.n - i))) < text.n) {
 		unsigned char c = (unsigned char)text.p[i];
 		const char *esc;
 		uint32_t cp = 0;
 		size_t step = 1;
 
-		if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
-			i++;
-			continue;
-		}
 		if (c >= 0x80) {
 			step = utf8_char(span_n(text.p + i, text.n - i), &cp);
 			if (cp != UTF8_BAD) {
@@ -239,8 +264,7 @@ void buf_add_json(struct buf *b, struct span text)
 		i += step;
 		from = i;
 	}
-	if (text.n)
-		buf_add(b, text.p + from, i - from);
+	buf_add(b, text.p + from, i - from);
 }
 
 void buf_cut(struct buf *b, size_t len)

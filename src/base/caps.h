@@ -32,9 +32,12 @@
 #define CAP_MODEL_REPLY (16 * MIB) /* one model answer, decoded */
 #define CAP_MODEL_LINE (8 * MIB)   /* one SSE or NDJSON line */
 #define CAP_MODEL_TOOL_CALLS 128   /* in one answer */
+#define CAP_MODEL_STREAM (128 * MIB) /* one model answer as it comes, decompressed */
+#define CAP_MODEL_ERROR (64 * KIB) /* kept of an error's body or of a program's standard error */
 #define CAP_REQUEST_BODY (64 * MIB)
 #define TIME_FIRST_BYTE 120000
 #define TIME_IDLE 60000
+#define TIME_MODEL_LINGER 500 /* for the connection's end after an answer is complete */
 
 #define CAP_DIRECTIVE (2 * MIB)
 #define CAP_DIRECTIVE_ITEMS 256	       /* targets, prompts or edits in one directive */
@@ -52,6 +55,10 @@
 #define CAP_MODE_BUNDLE (4 * MIB)
 
 #define CAP_YAML (1 * MIB)
+#define CAP_YAML_DEPTH 64
+#define CAP_YAML_NODES 65536 /* values in one document */
+#define CAP_VAULT_SECRETS 200 /* all are masked in the log: below CAP_LOG_SECRETS */
+#define CAP_VAULT_VALUE (64 * KIB)
 #define CAP_SCRIPT (256 * MIB)
 
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/caps.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "torture.h"
@@ -157,6 +158,36 @@ static void reals_survive(void **state)
 	}
 }
 
+/* Any bytes, at any place in a word of eight: what is printed parses to the same string. */
+static void strings_survive(void **state)
+{
+	(void)state;
+	static const char *pieces[] = {"a", "abcdefg", "\"", "\\", "\n", "\x01", "\x1f", " ", "\x7f", "é", "😀", "\xFF",
+		"!", "#", "[", "]", "\x80"};
+	struct rng r = {3};
+
+	for (int round = 0; round < 20000; round++) {
+		cleanup_buf struct buf text = BUF_INIT(1000);
+		cleanup_json json_t *v = NULL, *back = NULL;
+		cleanup_free char *printed = NULL;
+		struct err e = ERR_INIT;
+
+		for (uint64_t n = rng_below(&r, 12); n > 0; n--)
+			buf_adds(&text, pieces[rng_below(&r, sizeof pieces / sizeof *pieces)]);
+		v = json_from_span(buf_span(&text));
+		printed = json_text(v);
+		back = json_parse(span_of(printed), "x", &e);
+		if (!back)
+			fail_msg("%s: %s", printed, e.text);
+		assert_true(json_equal(v, back));
+		buf_clear(&text); /* buf_add_json alone says the same */
+		buf_addc(&text, '"');
+		buf_add_json(&text, span_n(json_string_value(v), json_string_length(v)));
+		buf_addc(&text, '"');
+		assert_string_equal(text.data, printed);
+	}
+}
+
 static void getters_give_defaults(void **state)
 {
 	(void)state;
@@ -263,6 +294,7 @@ int main(void)
 		cmocka_unit_test(says_where),
 		cmocka_unit_test(caps_depth_and_size),
 		cmocka_unit_test(reals_survive),
+		cmocka_unit_test(strings_survive),
 		cmocka_unit_test(getters_give_defaults),
 		cmocka_unit_test(builds),
 		cmocka_unit_test(survives_every_allocation_failure),
