@@ -39,11 +39,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct span message;
 	struct err e = ERR_INIT;
 
+	arena_init(&a, 32 * MIB);
 	if (size == 0)
 		return 0;
 	enum directive_language language = (enum directive_language)(data[0] % DIRECTIVE_LANGUAGES);
 	enum directive_phase phase = (enum directive_phase)(data[0] / DIRECTIVE_LANGUAGES % DIRECTIVE_PHASES);
-	arena_init(&a, 32 * MIB);
 	if (directive_parse(language, phase, span_n((const char *)data + 1, size - 1), &a, &d, &message, &e) == 0)
 		check(language, d);
 	return 0;

@@ -230,7 +230,7 @@ static int parse_directive(struct parser *p, const struct directive_row *row, si
 	return parse_body(p) || parse_line_end(p) ? -1 : 0;
 }
 
-/* Does NAME= stand on the line? */
+/* Does NAME= stand on the line, or NAME at its end? */
 static bool has_attribute(struct span line)
 {
 	static const char *const names[] = {"PROMPT", "CONTENT", "FROM", "TO"};
@@ -241,8 +241,8 @@ static bool has_attribute(struct span line)
 			continue;
 		at += word.n;
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-			size_t equals = lexer_skip_blanks(line, at);
-			if (span_is(word, names[i]) && equals < line.n && line.p[equals] == '=')
+			size_t next = lexer_skip_blanks(line, at);
+			if (span_is(word, names[i]) && (next == line.n || line.p[next] == '='))
 				return true;
 		}
 	}
@@ -268,7 +268,10 @@ static bool is_meant(const struct directive_row *row, struct span in, size_t at)
 	if (span_is(t.text, "NO_TIMEOUT"))
 		return true;
 	lx.at = t.at + t.text.n;
-	return (span_is(t.text, "file") || span_is(t.text, "folder")) && lexer_peek(&lx).kind == TOKEN_STRING;
+	enum token_kind then = lexer_peek(&lx).kind;
+	if (span_is(t.text, "tester"))
+		return then == TOKEN_END;
+	return (span_is(t.text, "file") || span_is(t.text, "folder")) && (then == TOKEN_STRING || then == TOKEN_END);
 }
 
 /* Refuse a keyword that this language or phase does not have. */
@@ -313,6 +316,20 @@ struct search {
 	size_t doubtful_at;
 };
 
+/* Parse the directive whose keyword is at `at`, and remember where it is. */
+static int take(struct parser *p, struct search *s, const struct directive_row *row, size_t at)
+{
+	size_t end;
+
+	if (parse_directive(p, row, at))
+		return -1;
+	end = span_find(p->lex.reply, span_of("\n"), p->lex.at);
+	s->found = p->d;
+	s->start = at;
+	s->end = end == (size_t)-1 ? p->lex.reply.n : end;
+	return 0;
+}
+
 /* reply: {prose-line} directive {prose-line} */
 static int search_reply(struct parser *p, struct search *s)
 {
@@ -334,14 +351,11 @@ static int search_reply(struct parser *p, struct search *s)
 				return refuse(p, at, any->word, !row);
 			if (s->found)
 				return refuse_second(p, at, s->found, row->word);
-			if (parse_directive(p, row, at))
+			if (take(p, s, row, at))
 				return -1;
-			s->found = p->d;
-			s->start = line;
-			end = span_find(in, span_of("\n"), p->lex.at);
-			s->end = end == (size_t)-1 ? in.n : end;
+			end = s->end;
 		}
-		line = end == (size_t)-1 ? in.n : end + 1;
+		line = end < in.n ? end + 1 : in.n;
 	}
 	return 0;
 }
@@ -405,8 +419,8 @@ int directive_parse(enum directive_language language, enum directive_phase phase
 		p.lex.reply = span_of("");
 	if (search_reply(&p, &s))
 		return -1;
-	if (!s.found && s.doubtful)
-		return parse_directive(&p, s.doubtful, s.doubtful_at);
+	if (!s.found && s.doubtful && take(&p, &s, s.doubtful, s.doubtful_at))
+		return -1;
 	if (!s.found)
 		return refuse_none(&p);
 	if (join_message(&p, &s, message))

@@ -4,7 +4,7 @@
  * around it is prose and kept as the message; a code fence that wraps just the directive is dropped from the message.
  *
  * A line of prose may begin with a keyword too ("INSERT INTO t …", "RUN apt-get …" in an explanation). Such a line is a
- * directive when the next thing on it can follow the keyword, or when it has PROMPT=, CONTENT=, FROM= or TO=;
+ * directive when the next thing on it can follow the keyword, or when it holds PROMPT=, CONTENT=, FROM= or TO=;
  * otherwise it is prose. When the reply holds no directive at all, the first such line is what the error is about. */
 #ifndef MUSTER_DIRECTIVE_PARSE_H
 #define MUSTER_DIRECTIVE_PARSE_H
