@@ -36,7 +36,7 @@ lint:
 	@scripts/lint
 
 fmt:
-	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
+	@find src tests fuzz bench -name '*.[ch]' -exec clang-format -i {} +
 
 torture:
 	@scripts/install build run check
