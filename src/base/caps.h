@@ -29,15 +29,25 @@
 #define CAP_SPOOL_BATCH 1024   /* commands of other processes taken in at once */
 #define CAP_STORE_ROWS 1048576 /* rows of one projection, or streams, or blobs, held in memory */
 
-#define CAP_MODEL_REPLY (16 * MIB) /* one model answer, decoded */
-#define CAP_MODEL_LINE (8 * MIB)   /* one SSE or NDJSON line */
-#define CAP_MODEL_TOOL_CALLS 128   /* in one answer */
+#define CAP_MODEL_REPLY (16 * MIB)   /* one model answer, decoded */
+#define CAP_MODEL_LINE (8 * MIB)     /* one SSE or NDJSON line */
+#define CAP_MODEL_TOOL_CALLS 128     /* in one answer */
 #define CAP_MODEL_STREAM (128 * MIB) /* one model answer as it comes, decompressed */
-#define CAP_MODEL_ERROR (64 * KIB) /* kept of an error's body or of a program's standard error */
+#define CAP_MODEL_ERROR (64 * KIB)   /* kept of an error's body or of a program's standard error */
 #define CAP_REQUEST_BODY (64 * MIB)
 #define TIME_FIRST_BYTE 120000
 #define TIME_IDLE 60000
 #define TIME_MODEL_LINGER 500 /* for the connection's end after an answer is complete */
+
+#define CAP_HTTP_HEAD (64 * KIB)   /* request or status line and headers, sent or received */
+#define CAP_HTTP_HEADERS 128	   /* their number */
+#define CAP_HTTP_TARGET (16 * KIB) /* of a request */
+#define CAP_HTTP_BODY (8 * MIB)	   /* a request body that is collected */
+#define CAP_HTTP_QUEUE (1 * MIB)   /* bytes of a reply that wait for a slow client */
+#define CAP_HTTP_CONNECTIONS 16384 /* of one server */
+#define TIME_HTTP_HEAD 15000	   /* from the first byte of a request to the end of its head */
+#define TIME_HTTP_IDLE 75000	   /* between the requests of a connection */
+#define TIME_HTTP_STALL 30000	   /* without progress of a body, or of a reply that the client does not read */
 
 #define CAP_DIRECTIVE (2 * MIB)
 #define CAP_DIRECTIVE_ITEMS 256	       /* targets, prompts or edits in one directive */
@@ -54,9 +64,26 @@
 #define CAP_AGENTS 2048 /* in one run */
 #define CAP_MODE_BUNDLE (4 * MIB)
 
+#define CAP_DIR_ENTRIES 65536	  /* names of one folder that are sorted and shown */
+#define CAP_LIST_ENTRIES 2000	  /* entries of one listing */
+#define CAP_WALK_ENTRIES 200000	  /* entries that a glob or a search looks at */
+#define CAP_WALK_DEPTH 128	  /* folders below each other; deeper ones are left out and said so */
+#define CAP_SEARCH_FILE (2 * MIB) /* larger files are not searched */
+#define CAP_SEARCH_LINE 4096	  /* bytes of a line that are matched */
+#define CAP_SEARCH_SHOWN 240	  /* bytes of a line that are shown */
+#define CAP_PATTERN 1024	  /* bytes of a glob or search pattern */
+#define CAP_PATTERN_BRACES 64	  /* patterns that one with {a,b} becomes */
+#define TIME_SEARCH 10000
+#define CAP_SNAPSHOT_FILES (1 << 20) /* entries of one snapshot */
+#define CAP_SNAPSHOT_BATCH (8 * MIB) /* new content held before it is stored */
+#define CAP_DIFF_FILE (4 * MIB)	     /* larger files are only named in a diff */
+#define CAP_CONFLICTS 100	     /* files shown of a merge that conflicts */
+#define CAP_CONFLICT_TEXT (32 * KIB) /* of each side */
+#define CAP_ALTERNATES 8	     /* object folders that a repository borrows from */
+
 #define CAP_YAML (1 * MIB)
 #define CAP_YAML_DEPTH 64
-#define CAP_YAML_NODES 65536 /* values in one document */
+#define CAP_YAML_NODES 65536  /* values in one document */
 #define CAP_VAULT_SECRETS 200 /* all are masked in the log: below CAP_LOG_SECRETS */
 #define CAP_VAULT_VALUE (64 * KIB)
 #define CAP_SCRIPT (256 * MIB)

@@ -25,13 +25,12 @@
 
 #define BACKLOG 511
 
-static int unix_address(const char *path, struct sockaddr_un *a, int *folder, struct err *e)
+int socket_short_path(const char *path, char out[SOCKET_PATH], int *folder, struct err *e)
 {
-	*a = (struct sockaddr_un){.sun_family = AF_UNIX};
 	*folder = -1;
 	size_t n = strlen(path);
-	if (n < sizeof(a->sun_path)) {
-		memcpy(a->sun_path, path, n + 1);
+	if (n < SOCKET_PATH) {
+		memcpy(out, path, n + 1);
 		return 0;
 	}
 	const char *slash = strrchr(path, '/');
@@ -41,10 +40,19 @@ static int unix_address(const char *path, struct sockaddr_un *a, int *folder, st
 	*folder = fs_open(*dir ? dir : "/", O_PATH | O_DIRECTORY, 0, e);
 	if (*folder < 0)
 		return -1;
-	int len = snprintf(a->sun_path, sizeof(a->sun_path), "/proc/self/fd/%d/%s", *folder, slash ? slash + 1 : path);
-	if (len < 0 || (size_t)len >= sizeof(a->sun_path))
-		return err_set(e, ERR_INVALID, "the socket's name is too long: %s", path);
-	return 0;
+	int len = snprintf(out, SOCKET_PATH, "/proc/self/fd/%d/%s", *folder, slash ? slash + 1 : path);
+	if (len > 0 && len < SOCKET_PATH)
+		return 0;
+	close(*folder);
+	*folder = -1;
+	return err_set(e, ERR_INVALID, "the socket's name is too long: %s", path);
+}
+
+static int unix_address(const char *path, struct sockaddr_un *a, int *folder, struct err *e)
+{
+	_Static_assert(sizeof(a->sun_path) == SOCKET_PATH, "unix(7)");
+	*a = (struct sockaddr_un){.sun_family = AF_UNIX};
+	return socket_short_path(path, a->sun_path, folder, e);
 }
 
 /* A connected descriptor, or -1 with errno. */

@@ -62,6 +62,10 @@ void listener_close(
 	struct listener *l); /* also removes the socket's path; then the struct may be freed, but not from inside cb */
 /* uid and pid of the peer of a Unix socket. */
 int socket_peer(int fd, uid_t *uid, pid_t *pid, struct err *e);
+/* A path to the same socket that fits an address (107 bytes). A longer one leads through /proc/self/fd: then *folder is
+ * a descriptor that must stay open until it was connected to or bound; otherwise -1. */
+#define SOCKET_PATH 108
+int socket_short_path(const char *path, char out[SOCKET_PATH], int *folder, struct err *e);
 /* A connected blocking Unix socket, or -1. */
 int socket_connect_unix(const char *path, struct err *e);
 

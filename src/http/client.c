@@ -1,0 +1,664 @@
+#include "http/client.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "base/fault.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/sm.h"
+#include "loop/stream.h"
+
+/* Purpose: curl's multi interface, driven by our watches and one timer.
+ *
+ * Happy path: start adds an easy handle; curl asks for watches and time-outs through its two callbacks; a ready
+ * descriptor or the timer calls curl_multi_socket_action, which calls on_header, on_write and on_read below; a message
+ * from curl_multi_info_read moves the transfer to ENDING and its tick calls on_done. Whatever ends a transfer (curl, a
+ * time-out, a cap, a cancel) goes through end() and that tick, so nobody is called from inside curl or a start, but
+ * for on_head and on_body, which must be: they are where curl's back-pressure is.
+ *
+ *   HEAD ─blank line─▶ BODY ◀──▶ PAUSED;   each ──end()──▶ ENDING ─tick─▶ freed
+ *
+ * Failure modes: a watch or timer that cannot be had would leave transfers hanging for ever: all of them are failed.
+ * curl takes an answer cut inside its head for a whole one: the state HEAD at the end tells. */
+
+enum { HEAD, BODY, PAUSED, ENDING };
+static const struct sm_state states[] = {
+	[HEAD] = {"head", SM_TO(BODY) | SM_TO(ENDING)},
+	[BODY] = {"body", SM_TO(PAUSED) | SM_TO(ENDING)},
+	[PAUSED] = {"paused", SM_TO(BODY) | SM_TO(ENDING)},
+	[ENDING] = {"ending", 0},
+};
+
+struct http {
+	struct loop *loop;
+	CURLM *multi;
+	struct timer timer;
+	struct list transfers;
+	struct list sockets;
+	size_t alive;
+};
+
+struct http_socket {
+	struct watch watch;
+	struct http *http;
+	struct list link;
+};
+
+struct transfer {
+	struct http *http;
+	struct http_request *request;
+	struct sm sm;
+	CURL *easy;
+	struct curl_slist *headers;
+	struct list link;
+	struct tick tick;
+	struct timer timer;
+	int64_t started, last_byte; /* monotonic µs; last_byte 0: no byte of the body yet */
+	size_t piece, offset;	    /* of the body, sent so far */
+	size_t head_bytes, body_bytes;
+	int folder; /* keeps the short path of a Unix socket alive */
+	char *host;
+	struct err why;
+	char words[CURL_ERROR_SIZE];
+};
+
+/* ---- the end of a transfer ---- */
+
+/* The first reason counts. */
+static void end(struct transfer *t)
+{
+	if (sm_is(&t->sm) == ENDING)
+		return;
+	sm_move(&t->sm, ENDING);
+	timer_stop(&t->timer);
+	tick_start(&t->tick);
+}
+
+static void fail_all(struct http *h, const struct err *why)
+{
+	list_for (it, &h->transfers) {
+		struct transfer *t = list_entry(it, struct transfer, link);
+		if (sm_is(&t->sm) == ENDING)
+			continue;
+		t->why = *why;
+		end(t);
+	}
+}
+
+static void transfer_free(struct transfer *t)
+{
+	timer_stop(&t->timer);
+	curl_easy_cleanup(t->easy);
+	curl_slist_free_all(t->headers);
+	if (t->folder >= 0)
+		close(t->folder);
+	mem_free(t->host);
+	mem_free(t);
+}
+
+static void finish(struct transfer *t)
+{
+	struct http_request *r = t->request;
+	curl_multi_remove_handle(t->http->multi, t->easy);
+	list_remove(&t->link);
+	t->http->alive--;
+	r->on_done(r, &t->why);
+	transfer_free(t);
+}
+
+static void why_from_curl(struct transfer *t, CURLcode rc)
+{
+	const char *words = t->words[0] ? t->words : curl_easy_strerror(rc);
+	switch (rc) {
+	case CURLE_OK:
+		if (sm_is(&t->sm) == HEAD)
+			err_set(&t->why, ERR_NETWORK, "%s closed the connection inside the head of its answer",
+				t->host);
+		break;
+	case CURLE_OUT_OF_MEMORY:
+		err_nomem(&t->why);
+		break;
+	case CURLE_OPERATION_TIMEDOUT:
+		err_set(&t->why, ERR_TIMEOUT, "%s: %s", t->host, words);
+		break;
+	case CURLE_URL_MALFORMAT:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		err_set(&t->why, ERR_INVALID, "%s: %s", t->host, words);
+		break;
+	default:
+		err_set(&t->why, ERR_NETWORK, "%s: %s", t->host, words);
+	}
+}
+
+/* Collect what curl has finished; called after every curl_multi_socket_action. */
+static void collect(struct http *h)
+{
+	CURLMsg *m;
+	int left;
+	while ((m = curl_multi_info_read(h->multi, &left))) {
+		struct transfer *t = NULL;
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+		if (sm_is(&t->sm) == ENDING) /* by us; curl's own reason is only the consequence */
+			continue;
+		why_from_curl(t, m->data.result);
+		end(t);
+	}
+}
+
+/* ---- time-outs ---- */
+
+static int64_t deadline(const struct transfer *t, int *limit, const char **what)
+{
+	const struct http_request *r = t->request;
+	int64_t at = INT64_MAX;
+	if (t->last_byte == 0 && r->first_byte_ms) {
+		at = t->started + r->first_byte_ms * 1000ll;
+		*limit = r->first_byte_ms;
+		*what = "sent nothing of an answer for";
+	} else if (t->last_byte && r->idle_ms && sm_is(&t->sm) != PAUSED) {
+		at = t->last_byte + r->idle_ms * 1000ll;
+		*limit = r->idle_ms;
+		*what = "stopped sending for";
+	}
+	if (r->total_ms && t->started + r->total_ms * 1000ll < at) {
+		at = t->started + r->total_ms * 1000ll;
+		*limit = r->total_ms;
+		*what = "was not done after";
+	}
+	return at;
+}
+
+/* Bytes do not move the timer; when it fires, it looks how late it really is. */
+static int timer_set(struct transfer *t, struct err *e)
+{
+	int limit;
+	const char *what;
+	int64_t at = deadline(t, &limit, &what);
+	if (at == INT64_MAX)
+		return 0;
+	return timer_start(&t->timer, (at - clock_mono(loop_clock(t->http->loop)) + 999) / 1000, e);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct transfer *t = container_of(timer, struct transfer, timer);
+	int limit = 0;
+	const char *what = "";
+	if (deadline(t, &limit, &what) > clock_mono(loop_clock(t->http->loop))) {
+		if (timer_set(t, &t->why) != 0)
+			end(t);
+		return;
+	}
+	err_set(&t->why, ERR_TIMEOUT, "%s %s %.1f s", t->host, what, limit / 1000.0);
+	end(t);
+}
+
+/* ---- what curl calls while a transfer runs ---- */
+
+static size_t on_header(char *p, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+	struct http_request *r = t->request;
+	n *= size;
+	if (sm_is(&t->sm) == ENDING)
+		return 0;
+	t->head_bytes += n;
+	if (t->head_bytes > CAP_HTTP_HEAD) {
+		err_set(&t->why, ERR_TOO_LARGE, "%s sent headers of more than %lu bytes", t->host, CAP_HTTP_HEAD);
+		end(t);
+		return 0;
+	}
+	/* The blank line; trailers come after the body, and 1xx answers before the real one. */
+	bool blank = (n == 2 && memcmp(p, "\r\n", 2) == 0) || (n == 1 && *p == '\n');
+	if (!blank || sm_is(&t->sm) != HEAD)
+		return n;
+	long status = 0;
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status < 200)
+		return n;
+	r->status = (int)status;
+	sm_move(&t->sm, BODY);
+	if (r->on_head)
+		r->on_head(r);
+	return sm_is(&t->sm) == ENDING ? 0 : n;
+}
+
+static size_t on_write(char *p, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+	struct http_request *r = t->request;
+	n *= size;
+	if (sm_is(&t->sm) == ENDING)
+		return 0;
+	bool first = t->last_byte == 0;
+	t->last_byte = clock_mono(loop_clock(t->http->loop));
+	if (first && timer_set(t, &t->why) != 0) {
+		end(t);
+		return 0;
+	}
+	if (n > r->response_cap - t->body_bytes) {
+		err_set(&t->why, ERR_TOO_LARGE, "%s sent more than the %zu bytes allowed", t->host, r->response_cap);
+		end(t);
+		return 0;
+	}
+	t->body_bytes += n;
+	if (!r->on_body(r, span_n(p, n)) && sm_is(&t->sm) == BODY) {
+		sm_move(&t->sm, PAUSED);
+		curl_easy_pause(t->easy, CURLPAUSE_RECV);
+	}
+	return sm_is(&t->sm) == ENDING ? 0 : n;
+}
+
+static size_t on_read(char *to, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+	const struct http_request *r = t->request;
+	size_t room = size * n, done = 0;
+	while (done < room && t->piece < r->body_pieces) {
+		struct span s = r->body[t->piece];
+		size_t part = s.n - t->offset < room - done ? s.n - t->offset : room - done;
+		if (part)
+			memcpy(to + done, s.p + t->offset, part);
+		done += part;
+		t->offset += part;
+		if (t->offset == s.n) {
+			t->piece++;
+			t->offset = 0;
+		}
+	}
+	return done;
+}
+
+/* curl sends again from the start when a kept connection turns out to be dead. */
+static int on_seek(void *arg, curl_off_t offset, int origin)
+{
+	struct transfer *t = arg;
+	if (offset != 0 || origin != SEEK_SET)
+		return CURL_SEEKFUNC_CANTSEEK;
+	t->piece = t->offset = 0;
+	return CURL_SEEKFUNC_OK;
+}
+
+static void on_tick(struct tick *tick)
+{
+	struct transfer *t = container_of(tick, struct transfer, tick);
+	if (sm_is(&t->sm) == ENDING) {
+		finish(t);
+		return;
+	}
+	sm_move(&t->sm, BODY); /* resumed */
+	t->last_byte = clock_mono(loop_clock(t->http->loop));
+	CURLcode rc = timer_set(t, &t->why) == 0 ? curl_easy_pause(t->easy, CURLPAUSE_CONT) : CURLE_OUT_OF_MEMORY;
+	if (rc != CURLE_OK && sm_is(&t->sm) != ENDING) {
+		why_from_curl(t, rc);
+		end(t);
+	}
+}
+
+/* ---- what curl asks of the loop ---- */
+
+static void act(struct http *h, curl_socket_t fd, int ready)
+{
+	int running;
+	struct err e = ERR_INIT;
+	CURLMcode rc = curl_multi_socket_action(h->multi, fd, ready, &running);
+	if (rc != CURLM_OK) {
+		err_set(&e, rc == CURLM_OUT_OF_MEMORY ? ERR_NOMEM : ERR_INTERNAL, "cannot go on with any request: %s",
+			curl_multi_strerror(rc));
+		fail_all(h, &e);
+	}
+	collect(h);
+}
+
+static void on_socket_ready(struct watch *w, int revents)
+{
+	struct http_socket *s = container_of(w, struct http_socket, watch);
+	int ready = (revents & WATCH_READ ? CURL_CSELECT_IN : 0) | (revents & WATCH_WRITE ? CURL_CSELECT_OUT : 0);
+	act(s->http, w->fd, revents ? ready : CURL_CSELECT_ERR);
+}
+
+static void on_http_timer(struct timer *t)
+{
+	act(container_of(t, struct http, timer), CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int on_curl_timer(CURLM *multi, long ms, void *arg)
+{
+	struct http *h = arg;
+	struct err e = ERR_INIT;
+	(void)multi;
+	if (ms < 0)
+		timer_stop(&h->timer);
+	else if (timer_start(&h->timer, ms, &e) != 0)
+		fail_all(h, &e);
+	return 0;
+}
+
+static void socket_free(struct http_socket *s)
+{
+	watch_stop(&s->watch);
+	list_remove(&s->link);
+	mem_free(s);
+}
+
+static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
+{
+	struct http *h = arg;
+	struct http_socket *s = known;
+	struct err e = ERR_INIT;
+	int events = (what & CURL_POLL_IN ? WATCH_READ : 0) | (what & CURL_POLL_OUT ? WATCH_WRITE : 0);
+	(void)easy;
+	if (what == CURL_POLL_REMOVE) {
+		if (s)
+			socket_free(s);
+		return 0;
+	}
+	if (s) {
+		if (watch_change(&s->watch, events, &e) != 0)
+			fail_all(h, &e);
+		return 0;
+	}
+	s = MEM_NEW(struct http_socket);
+	if (!s || watch_start(&s->watch, h->loop, fd, events, on_socket_ready, &e) != 0) {
+		if (!s)
+			err_nomem(&e);
+		mem_free(s);
+		fail_all(h, &e); /* -1 would make curl refuse every later request, too */
+		return 0;
+	}
+	s->http = h;
+	list_push(&h->sockets, &s->link);
+	curl_multi_assign(h->multi, fd, s);
+	return 0;
+}
+
+/* ---- life ---- */
+
+static CURLcode global;
+
+static void setup_once(void)
+{
+	global = curl_global_init_mem(CURL_GLOBAL_DEFAULT, mem_alloc, mem_free, mem_realloc, mem_strdup, mem_calloc);
+}
+
+struct http *http_new(struct loop *l, struct err *e)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, setup_once);
+	if (global != CURLE_OK) {
+		err_set(e, ERR_INTERNAL, "the HTTP client cannot start: %s", curl_easy_strerror(global));
+		return NULL;
+	}
+	struct http *h = MEM_NEW(struct http);
+	if (h)
+		h->multi = curl_multi_init();
+	if (!h || !h->multi) {
+		mem_free(h);
+		err_nomem(e);
+		return NULL;
+	}
+	h->loop = l;
+	timer_init(&h->timer, l, on_http_timer);
+	list_init(&h->transfers);
+	list_init(&h->sockets);
+	curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+	curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+	curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+	return h;
+}
+
+void http_free(struct http *h)
+{
+	if (!h)
+		return;
+	if (h->alive)
+		BUG("http client freed with %zu requests alive", h->alive);
+	curl_multi_cleanup(h->multi);
+	list_for (it, &h->sockets)
+		socket_free(list_entry(it, struct http_socket, link));
+	timer_stop(&h->timer);
+	mem_free(h);
+}
+
+size_t http_alive(const struct http *h)
+{
+	return h->alive;
+}
+
+/* ---- start ---- */
+
+/* RFC 9110 5.6.2. */
+static bool is_token(const char *s)
+{
+	if (!*s)
+		return false;
+	for (; *s; s++)
+		if (!(*s >= '0' && *s <= '9') && !((*s | 32) >= 'a' && (*s | 32) <= 'z') &&
+			!strchr("!#$%&'*+-.^_`|~", *s))
+			return false;
+	return true;
+}
+
+/* RFC 9110 5.5, without obs-fold. */
+static bool is_value(const char *s)
+{
+	for (; *s; s++)
+		if (((unsigned char)*s < 32 && *s != '\t') || *s == 127)
+			return false;
+	return true;
+}
+
+static int header_add(struct transfer *t, const char *line)
+{
+	struct curl_slist *list = curl_slist_append(t->headers, line);
+	if (!list)
+		return -1;
+	t->headers = list;
+	return 0;
+}
+
+static int headers_make(struct transfer *t, struct err *e)
+{
+	const struct http_request *r = t->request;
+	bool typed = false;
+	if (r->header_count > CAP_HTTP_HEADERS)
+		return err_set(e, ERR_TOO_LARGE, "more than %d request headers", CAP_HTTP_HEADERS);
+	for (size_t i = 0; i < r->header_count; i++) {
+		const struct http_header *h = &r->headers[i];
+		if (!is_token(h->name))
+			return err_set(e, ERR_INVALID, "a request header's name is not valid in HTTP; correct it");
+		if (!is_value(h->value)) /* the value may be a key: never shown */
+			return err_set(
+				e, ERR_INVALID, "the request header %s holds a line break or control byte", h->name);
+		/* "Name:" would tell curl to leave the header out. */
+		cleanup_free char *line = mem_printf(*h->value ? "%s: %s" : "%s;", h->name, h->value);
+		if (!line || header_add(t, line) != 0)
+			return err_nomem(e);
+		typed = typed || strcasecmp(h->name, "content-type") == 0;
+	}
+	if (header_add(t, "Expect:") != 0 || (!typed && header_add(t, "Content-Type:") != 0))
+		return err_nomem(e);
+	return 0;
+}
+
+/* Only http and https; remembers the host for messages. */
+static int url_check(struct transfer *t, const char *url, struct err *e)
+{
+	CURLU *u = curl_url();
+	char *scheme = NULL, *host = NULL, *port = NULL;
+	if (!u)
+		return err_nomem(e);
+	CURLUcode rc = curl_url_set(u, CURLUPART_URL, url, CURLU_DISALLOW_USER);
+	if (rc == CURLUE_OK)
+		rc = curl_url_get(u, CURLUPART_SCHEME, &scheme, 0);
+	if (rc == CURLUE_OK)
+		rc = curl_url_get(u, CURLUPART_HOST, &host, 0);
+	if (rc == CURLUE_OK)
+		curl_url_get(u, CURLUPART_PORT, &port, 0);
+	if (rc == CURLUE_OUT_OF_MEMORY)
+		err_nomem(e);
+	else if (rc != CURLUE_OK)
+		err_set(e, ERR_INVALID, "not a usable URL: %s", curl_url_strerror(rc));
+	else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
+		err_set(e, ERR_INVALID, "%s: only http and https URLs are used, not %s", host, scheme);
+	else if (!(t->host = port ? mem_printf("%s:%s", host, port) : mem_strdup(host)))
+		err_nomem(e);
+	curl_free(scheme);
+	curl_free(host);
+	curl_free(port);
+	curl_url_cleanup(u);
+	return t->host ? 0 : -1;
+}
+
+/* Sets the option, and fails for good when curl has no memory for it. */
+#define SET(option, value) (rc = rc != CURLE_OK ? rc : curl_easy_setopt(t->easy, option, value))
+
+static CURLcode method_set(struct transfer *t)
+{
+	const struct http_request *r = t->request;
+	CURLcode rc = CURLE_OK;
+	curl_off_t total = 0;
+	for (size_t i = 0; i < r->body_pieces; i++)
+		total += (curl_off_t)r->body[i].n;
+	if (total > 0 || strcmp(r->method, "POST") == 0) {
+		SET(CURLOPT_POST, 1l);
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, total);
+		SET(CURLOPT_READFUNCTION, on_read);
+		SET(CURLOPT_READDATA, t);
+		SET(CURLOPT_SEEKFUNCTION, on_seek);
+		SET(CURLOPT_SEEKDATA, t);
+		SET(CURLOPT_UPLOAD_BUFFERSIZE, 16384l);
+		if (strcmp(r->method, "POST") != 0)
+			SET(CURLOPT_CUSTOMREQUEST, r->method);
+	} else if (strcmp(r->method, "HEAD") == 0) {
+		SET(CURLOPT_NOBODY, 1l);
+	} else if (strcmp(r->method, "GET") != 0) {
+		SET(CURLOPT_CUSTOMREQUEST, r->method);
+	}
+	return rc;
+}
+
+static int unix_set(struct transfer *t, struct err *e)
+{
+	char path[SOCKET_PATH];
+	CURLcode rc = CURLE_OK;
+	if (!t->request->unix_socket)
+		return 0;
+	if (socket_short_path(t->request->unix_socket, path, &t->folder, e) != 0)
+		return -1;
+	SET(CURLOPT_UNIX_SOCKET_PATH, path);
+	SET(CURLOPT_PROXY, "");
+	if (t->folder >= 0) { /* the short path may mean another socket tomorrow */
+		SET(CURLOPT_FRESH_CONNECT, 1l);
+		SET(CURLOPT_FORBID_REUSE, 1l);
+	}
+	return rc == CURLE_OK ? 0 : err_nomem(e);
+}
+
+static int options_set(struct transfer *t, struct err *e)
+{
+	CURLcode rc = CURLE_OK;
+	SET(CURLOPT_PRIVATE, t);
+	SET(CURLOPT_ERRORBUFFER, t->words);
+	SET(CURLOPT_URL, t->request->url);
+	SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1l);
+	SET(CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(CURLOPT_NOSIGNAL, 1l);
+	SET(CURLOPT_NOPROGRESS, 1l);
+	SET(CURLOPT_QUICK_EXIT, 1l); /* a cancel does not wait for the resolver's thread */
+	SET(CURLOPT_TCP_NODELAY, 1l);
+	SET(CURLOPT_TCP_KEEPALIVE, 1l);
+	SET(CURLOPT_ACCEPT_ENCODING, "");
+	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1l);
+	SET(CURLOPT_USERAGENT, "muster/" MUSTER_VERSION);
+	SET(CURLOPT_HTTPHEADER, t->headers);
+	SET(CURLOPT_HEADERFUNCTION, on_header);
+	SET(CURLOPT_HEADERDATA, t);
+	SET(CURLOPT_WRITEFUNCTION, on_write);
+	SET(CURLOPT_WRITEDATA, t);
+	if (rc == CURLE_OK)
+		rc = method_set(t);
+	if (rc == CURLE_OUT_OF_MEMORY)
+		return err_nomem(e);
+	if (rc != CURLE_OK)
+		return err_set(e, ERR_INVALID, "%s: %s", t->host, curl_easy_strerror(rc));
+	return unix_set(t, e);
+}
+
+int http_request_start(struct http_request *r, struct http *h, struct err *e)
+{
+	r->status = 0;
+	r->priv = NULL;
+	if (!is_token(r->method))
+		return err_set(e, ERR_INVALID, "the request's method is not valid in HTTP");
+	struct transfer *t = MEM_NEW(struct transfer);
+	if (!t)
+		return err_nomem(e);
+	t->http = h;
+	t->request = r;
+	t->folder = -1;
+	t->started = clock_mono(loop_clock(h->loop));
+	sm_init(&t->sm, states, HEAD);
+	tick_init(&t->tick, h->loop, on_tick);
+	timer_init(&t->timer, h->loop, on_timer);
+	list_init(&t->link);
+	if (url_check(t, r->url, e) != 0 || headers_make(t, e) != 0)
+		goto fail;
+	t->easy = curl_easy_init();
+	if (!t->easy) {
+		err_nomem(e);
+		goto fail;
+	}
+	if (options_set(t, e) != 0 || timer_set(t, e) != 0)
+		goto fail;
+	CURLMcode rc = curl_multi_add_handle(h->multi, t->easy);
+	if (rc != CURLM_OK) {
+		err_set(e, rc == CURLM_OUT_OF_MEMORY ? ERR_NOMEM : ERR_INTERNAL, "%s: %s", t->host,
+			curl_multi_strerror(rc));
+		goto fail;
+	}
+	list_push(&h->transfers, &t->link);
+	h->alive++;
+	r->priv = t;
+	if (fault_hit(FAULT_NET)) {
+		err_set(&t->why, ERR_NETWORK, "%s: connection refused (injected)", t->host);
+		end(t);
+	}
+	return 0;
+fail:
+	transfer_free(t);
+	return -1;
+}
+
+void http_request_cancel(struct http_request *r)
+{
+	struct transfer *t = r->priv;
+	if (sm_is(&t->sm) == ENDING)
+		return;
+	err_set(&t->why, ERR_CANCELLED, "the request to %s was cancelled", t->host);
+	end(t);
+}
+
+void http_request_resume(struct http_request *r)
+{
+	struct transfer *t = r->priv;
+	if (sm_is(&t->sm) == PAUSED)
+		tick_start(&t->tick);
+}
+
+const char *http_response_header(const struct http_request *r, const char *name)
+{
+	struct transfer *t = r->priv;
+	struct curl_header *h;
+	if (curl_easy_header(t->easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+		return NULL;
+	return h->value;
+}

@@ -1,0 +1,753 @@
+/* The HTTP client against a peer written here: a thread with blocking sockets on 127.0.0.1 that plays a script. */
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "base/fault.h"
+#include "base/mem.h"
+#include "http/client.h"
+
+/* ---- the peer ---- */
+
+/* What the peer sends for every request; cut: close the connection after so many bytes (-1: never). */
+static struct {
+	int fd, port;
+	pthread_t thread;
+	struct span answer;
+	size_t cut;
+	int pause_after_ms; /* silence before the rest */
+	size_t pause_at;
+	_Atomic int connections, requests;
+	_Atomic bool quit;
+	char seen[1 << 20]; /* the last request */
+	size_t seen_len;
+	bool close_kept; /* close after each answer although it promised to keep */
+	_Atomic bool sending;
+	_Atomic size_t sent;
+} peer;
+
+/* Reads one request (by Content-Length); false at the end of the connection. */
+static bool peer_read(int fd)
+{
+	size_t n = 0, need = 0;
+	for (;;) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		while (poll(&p, 1, 20) == 0)
+			if (peer.quit)
+				return false;
+		ssize_t got = read(fd, peer.seen + n, sizeof(peer.seen) - 1 - n);
+		if (got <= 0)
+			return false;
+		n += (size_t)got;
+		peer.seen[n] = 0;
+		char *end = strstr(peer.seen, "\r\n\r\n");
+		if (!end)
+			continue;
+		char *length = strcasestr(peer.seen, "content-length: ");
+		need = (size_t)(end + 4 - peer.seen) + (length ? strtoul(length + 16, NULL, 10) : 0);
+		if (n >= need) {
+			peer.seen_len = n;
+			return true;
+		}
+	}
+}
+
+static bool peer_write(int fd, const char *p, size_t n)
+{
+	while (n > 0) {
+		struct pollfd w = {.fd = fd, .events = POLLOUT};
+		while (poll(&w, 1, 20) == 0)
+			if (peer.quit)
+				return false;
+		ssize_t got = send(fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (got < 0 && errno == EAGAIN)
+			continue;
+		if (got <= 0)
+			return false;
+		p += got;
+		n -= (size_t)got;
+		peer.sent += (size_t)got;
+	}
+	return true;
+}
+
+static void peer_serve(int fd)
+{
+	while (peer_read(fd)) {
+		peer.requests++;
+		peer.sending = true;
+		size_t n = peer.answer.n < peer.cut ? peer.answer.n : peer.cut;
+		size_t first = peer.pause_after_ms && peer.pause_at < n ? peer.pause_at : n;
+		if (!peer_write(fd, peer.answer.p, first))
+			return;
+		for (int ms = 0; first < n && ms < peer.pause_after_ms && !peer.quit; ms += 5)
+			usleep(5000);
+		if (!peer_write(fd, peer.answer.p + first, n - first))
+			return;
+		if (peer.cut <= peer.answer.n || peer.close_kept)
+			return;
+		peer.sending = false;
+	}
+}
+
+static void *peer_main(void *arg)
+{
+	(void)arg;
+	while (!peer.quit) {
+		struct pollfd p = {.fd = peer.fd, .events = POLLIN};
+		if (poll(&p, 1, 20) == 0)
+			continue;
+		int fd = accept(peer.fd, NULL, NULL);
+		if (fd < 0)
+			continue;
+		peer.connections++;
+		peer_serve(fd);
+		peer.sending = false;
+		close(fd);
+	}
+	return NULL;
+}
+
+/* One connection at a time; the script is changed only between requests. */
+static void peer_start(int fd)
+{
+	peer.fd = fd;
+	assert_int_equal(listen(fd, 16), 0);
+	peer.quit = false;
+	peer.connections = peer.requests = 0;
+	peer.cut = SIZE_MAX;
+	peer.pause_after_ms = 0;
+	peer.close_kept = false;
+	peer.sent = 0;
+	assert_int_equal(pthread_create(&peer.thread, NULL, peer_main, NULL), 0);
+}
+
+/* Before the answer's bytes go. */
+static void peer_wait(void)
+{
+	while (peer.sending)
+		usleep(1000);
+}
+
+static void peer_stop(void)
+{
+	peer.quit = true;
+	pthread_join(peer.thread, NULL);
+	close(peer.fd);
+}
+
+/* ---- a request and what came of it ---- */
+
+struct get {
+	struct http_request r;
+	struct buf body;
+	int heads, dones;
+	struct err why;
+	char type[64];
+	size_t pause_every; /* pause after each so many bytes */
+	size_t since;
+	bool cancel_in_head, cancel_in_body;
+	struct timer resume;
+	bool paused;
+};
+
+static struct loop *loop;
+static struct http *http;
+static struct err e;
+static char url[128];
+
+static void on_head(struct http_request *r)
+{
+	struct get *g = container_of(r, struct get, r);
+	const char *type = http_response_header(r, "content-type");
+	g->heads++;
+	assert_int_equal(g->body.len, 0);
+	snprintf(g->type, sizeof(g->type), "%s", type ? type : "");
+	assert_null(http_response_header(r, "no-such"));
+	if (g->cancel_in_head)
+		http_request_cancel(r);
+}
+
+static void on_resume(struct timer *t)
+{
+	struct get *g = container_of(t, struct get, resume);
+	g->paused = false;
+	size_t before = g->body.len;
+	http_request_resume(&g->r);
+	assert_int_equal(g->body.len, before); /* nothing from inside */
+}
+
+static bool on_body(struct http_request *r, struct span bytes)
+{
+	struct get *g = container_of(r, struct get, r);
+	assert_int_equal(g->heads, 1);
+	assert_false(g->paused);
+	assert_int_equal(g->dones, 0);
+	buf_addspan(&g->body, bytes);
+	if (g->cancel_in_body) {
+		http_request_cancel(r);
+		return true;
+	}
+	g->since += bytes.n;
+	if (g->pause_every && g->since >= g->pause_every) {
+		g->since = 0;
+		g->paused = true;
+		must(timer_start(&g->resume, 1, &e), &e);
+		return false;
+	}
+	return true;
+}
+
+static void on_done(struct http_request *r, const struct err *why)
+{
+	struct get *g = container_of(r, struct get, r);
+	g->dones++;
+	g->why = *why;
+}
+
+static void get_init(struct get *g)
+{
+	memset(g, 0, sizeof(*g));
+	g->r = (struct http_request){.method = "GET",
+		.url = url,
+		.response_cap = 16u << 20,
+		.on_head = on_head,
+		.on_body = on_body,
+		.on_done = on_done};
+	buf_init(&g->body, 64u << 20);
+	timer_init(&g->resume, loop, on_resume);
+}
+
+static void get_run(struct get *g)
+{
+	must(http_request_start(&g->r, http, &e), &e);
+	assert_int_equal(g->dones, 0);
+	while (!g->dones)
+		assert_true(loop_turn(loop, 5000) || g->dones);
+	assert_int_equal(g->dones, 1);
+}
+
+#define GET(g, text)                                                                                                   \
+	struct get g;                                                                                                  \
+	get_init(&g);                                                                                                  \
+	peer.answer = span_of(text);                                                                                   \
+	get_run(&g)
+
+static int setup(void **state)
+{
+	(void)state;
+	err_clear(&e);
+	loop = loop_new(&e);
+	http = http_new(loop, &e);
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	socklen_t size = sizeof(a);
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 || getsockname(fd, (struct sockaddr *)&a, &size) != 0)
+		return -1;
+	peer.port = ntohs(a.sin_port);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/path?q=1", peer.port);
+	peer_start(fd);
+	return loop && http ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	assert_true(!http || http_alive(http) == 0);
+	http_free(http);
+	loop_free(loop);
+	peer_stop();
+	return 0;
+}
+
+static const char plain[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nhello world";
+static const char chunked[] = "HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\nContent-Type: a/b\r\n\r\n"
+			      "5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: t\r\n\r\n";
+
+static void test_plain(void **state)
+{
+	(void)state;
+	GET(g, plain);
+	assert_int_equal(g.why.code, ERR_OK);
+	assert_int_equal(g.r.status, 200);
+	assert_string_equal(g.type, "text/plain");
+	assert_string_equal(g.body.data, "hello world");
+	assert_non_null(strstr(peer.seen, "GET /path?q=1 HTTP/1.1\r\n"));
+	assert_non_null(strstr(peer.seen, "User-Agent: muster/"));
+	assert_non_null(strstr(peer.seen, "gzip"));
+	buf_release(&g.body);
+}
+
+static void test_chunked_any_status(void **state)
+{
+	(void)state;
+	GET(g, chunked);
+	assert_int_equal(g.why.code, ERR_OK);
+	assert_int_equal(g.r.status, 503);
+	assert_string_equal(g.body.data, "hello world");
+	assert_int_equal(g.heads, 1);
+	buf_release(&g.body);
+}
+
+static void test_no_redirects_no_1xx(void **state)
+{
+	(void)state;
+	GET(g, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nContent-Type: no\r\n\r\n"
+	       "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Type: yes\r\nContent-Length: 0\r\n\r\n");
+	assert_int_equal(g.why.code, ERR_OK);
+	assert_int_equal(g.r.status, 302);
+	assert_string_equal(g.type, "yes");
+	buf_release(&g.body);
+}
+
+static void test_body_in_pieces(void **state)
+{
+	(void)state;
+	static char big[300000];
+	struct get g;
+	memset(big, 'x', sizeof(big));
+	for (int round = 0; round < 2; round++) {
+		get_init(&g);
+		struct span body[] = {
+			span_of("{\"a\":"), SPAN_NONE, span_n(big, round ? sizeof(big) : 3), span_of("}")};
+		struct http_header headers[] = {
+			{"Content-Type", "application/json"}, {"X-Empty", ""}, {"x-api-key", "k"}};
+		g.r.method = round ? "PUT" : "POST";
+		g.r.body = body;
+		g.r.body_pieces = 4;
+		g.r.headers = headers;
+		g.r.header_count = 3;
+		peer.answer = span_of(plain);
+		get_run(&g);
+		assert_int_equal(g.why.code, ERR_OK);
+		assert_non_null(strstr(peer.seen, round ? "PUT /path" : "POST /path"));
+		assert_null(strcasestr(peer.seen, "expect:"));
+		assert_null(strcasestr(peer.seen, "x-www-form"));
+		assert_non_null(strstr(peer.seen, "X-Empty:\r\n"));
+		assert_non_null(strstr(peer.seen, "x-api-key: k\r\n"));
+		const char *got = strstr(peer.seen, "\r\n\r\n") + 4;
+		assert_int_equal(peer.seen_len - (size_t)(got - peer.seen), 6 + (round ? sizeof(big) : 3));
+		assert_memory_equal(got, "{\"a\":xxx", 8);
+		assert_int_equal(peer.seen[peer.seen_len - 1], '}');
+		buf_release(&g.body);
+	}
+	get_init(&g);
+	g.r.method = "POST";
+	get_run(&g);
+	assert_non_null(strstr(peer.seen, "Content-Length: 0\r\n"));
+	assert_null(strcasestr(peer.seen, "content-type:"));
+	buf_release(&g.body);
+	get_init(&g);
+	g.r.method = "DELETE";
+	get_run(&g);
+	assert_non_null(strstr(peer.seen, "DELETE /path"));
+	buf_release(&g.body);
+}
+
+static void test_cut_at_every_byte(void **state)
+{
+	(void)state;
+	const char *answers[] = {plain, chunked};
+	for (int i = 0; i < 2; i++) {
+		size_t whole = strlen(answers[i]);
+		/* Without the chunked answer's last byte everything has been said. */
+		for (size_t cut = 0; cut < whole - (size_t)i; cut++) {
+			peer.cut = cut;
+			GET(g, answers[i]);
+			if (g.why.code != ERR_NETWORK)
+				fail_msg("answer %d cut at %zu of %zu: %s", i, cut, whole, err_name(g.why.code));
+			assert_non_null(strstr(g.why.text, "127.0.0.1:"));
+			assert_true(g.body.len <= 11);
+			assert_true(g.body.len == 0 || memcmp(g.body.data, "hello world", g.body.len) == 0);
+			buf_release(&g.body);
+		}
+	}
+}
+
+static void test_time_outs(void **state)
+{
+	(void)state;
+	peer.pause_after_ms = 3000;
+	struct {
+		size_t at;
+		int first, idle, total;
+		const char *word;
+	} cases[] = {
+		{0, 50, 0, 0, "sent nothing"},
+		{30, 50, 0, 0, "sent nothing"},
+		{sizeof(plain) - 5, 2000, 50, 0, "stopped sending"},
+		{sizeof(plain) - 5, 0, 50, 0, "stopped sending"},
+		{sizeof(plain) - 5, 0, 0, 60, "was not done"},
+		{0, 2000, 2000, 60, "was not done"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct get g;
+		get_init(&g);
+		g.r.first_byte_ms = cases[i].first;
+		g.r.idle_ms = cases[i].idle;
+		g.r.total_ms = cases[i].total;
+		peer.pause_at = cases[i].at;
+		peer.answer = span_of(plain);
+		int64_t from = clock_mono(loop_clock(loop));
+		get_run(&g);
+		assert_int_equal(g.why.code, ERR_TIMEOUT);
+		assert_non_null(strstr(g.why.text, cases[i].word));
+		assert_true(clock_mono(loop_clock(loop)) - from < 1500 * 1000);
+		buf_release(&g.body);
+		peer_stop();
+		struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)peer.port)};
+		a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+		assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+		peer_start(fd);
+		peer.pause_after_ms = 3000;
+	}
+	/* A pause on our side is not the peer's stall. */
+	peer.pause_after_ms = 0;
+	struct get g;
+	get_init(&g);
+	g.r.idle_ms = 40;
+	g.pause_every = 1;
+	peer.answer = span_of(plain);
+	must(http_request_start(&g.r, http, &e), &e);
+	while (!g.paused)
+		loop_turn(loop, 1000);
+	timer_stop(&g.resume);
+	for (int64_t until = clock_mono(loop_clock(loop)) + 150000; clock_mono(loop_clock(loop)) < until;)
+		loop_turn(loop, 20);
+	assert_int_equal(g.dones, 0);
+	on_resume(&g.resume);
+	while (!g.dones)
+		loop_turn(loop, 1000);
+	assert_int_equal(g.why.code, ERR_OK);
+	buf_release(&g.body);
+}
+
+static void test_too_large(void **state)
+{
+	(void)state;
+	struct get g;
+	for (int over = 0; over < 2; over++) {
+		get_init(&g);
+		g.r.response_cap = over ? 10 : 11;
+		peer.answer = span_of(plain);
+		get_run(&g);
+		assert_int_equal(g.why.code, over ? ERR_TOO_LARGE : ERR_OK);
+		buf_release(&g.body);
+	}
+	/* An endless head. */
+	cleanup_buf struct buf head = BUF_INIT(1u << 20);
+	buf_adds(&head, "HTTP/1.1 200 OK\r\n");
+	for (int i = 0; i < 3000; i++)
+		buf_addf(&head, "X-%d: %040d\r\n", i, i);
+	buf_adds(&head, "\r\n");
+	get_init(&g);
+	peer.answer = buf_span(&head);
+	get_run(&g);
+	assert_int_equal(g.why.code, ERR_TOO_LARGE);
+	assert_int_equal(g.heads, 0);
+	peer_wait();
+	buf_release(&g.body);
+}
+
+static void test_gzip(void **state)
+{
+	(void)state;
+	enum { PLAIN = 100 << 20 };
+	z_stream z = {0};
+	size_t room = 1 << 20;
+	char *zeros = mem_calloc(1, 1 << 20), *packed = mem_alloc(room);
+	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	z.next_out = (Bytef *)packed;
+	z.avail_out = (uInt)room;
+	for (int i = 0; i < PLAIN >> 20; i++) {
+		z.next_in = (Bytef *)zeros;
+		z.avail_in = 1 << 20;
+		deflate(&z, i + 1 == PLAIN >> 20 ? Z_FINISH : Z_NO_FLUSH);
+	}
+	cleanup_buf struct buf answer = BUF_INIT(2u << 20);
+	buf_addf(&answer, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %lu\r\n\r\n", z.total_out);
+	buf_add(&answer, packed, z.total_out);
+	deflateEnd(&z);
+	struct get g;
+	get_init(&g);
+	g.r.response_cap = 1 << 20;
+	peer.answer = buf_span(&answer);
+	size_t before = mem_in_use();
+	get_run(&g);
+	assert_int_equal(g.why.code, ERR_TOO_LARGE);
+	assert_true(g.body.len <= 1 << 20);
+	assert_true(mem_in_use() - before < 4 << 20);
+	peer_wait();
+	buf_release(&g.body);
+	mem_free(zeros);
+	mem_free(packed);
+}
+
+static void test_pause_and_resume(void **state)
+{
+	(void)state;
+	enum { N = 2000000 };
+	cleanup_buf struct buf answer = BUF_INIT(4u << 20);
+	buf_addf(&answer, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", N);
+	for (int i = 0; i < N; i++)
+		buf_addc(&answer, (char)(i * 7 % 253));
+	struct get g;
+	get_init(&g);
+	g.pause_every = 50000;
+	peer.answer = buf_span(&answer);
+	get_run(&g);
+	assert_int_equal(g.why.code, ERR_OK);
+	assert_int_equal(g.body.len, N);
+	assert_memory_equal(g.body.data, answer.data + answer.len - N, N);
+	buf_release(&g.body);
+	/* While paused the peer is held back. */
+	cleanup_buf struct buf huge = BUF_INIT(64u << 20);
+	buf_addf(&huge, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", 40 << 20);
+	char *room = buf_grow(&huge, 40 << 20);
+	memset(room, 'h', 40 << 20);
+	buf_grew(&huge, 40 << 20);
+	get_init(&g);
+	g.pause_every = 1;
+	g.r.response_cap = 64u << 20;
+	peer.answer = buf_span(&huge);
+	peer.sent = 0;
+	must(http_request_start(&g.r, http, &e), &e);
+	while (!g.paused)
+		loop_turn(loop, 1000);
+	timer_stop(&g.resume);
+	for (int i = 0; i < 20; i++)
+		loop_turn(loop, 10);
+	assert_true(peer.sent < 20 << 20);
+	assert_true(g.body.len < 1 << 20);
+	http_request_cancel(&g.r);
+	assert_int_equal(g.dones, 0);
+	loop_turn(loop, 1000);
+	assert_int_equal(g.dones, 1);
+	assert_int_equal(g.why.code, ERR_CANCELLED);
+	peer_wait();
+	buf_release(&g.body);
+}
+
+static void test_cancel(void **state)
+{
+	(void)state;
+	struct get g;
+	get_init(&g);
+	peer.answer = span_of(plain);
+	must(http_request_start(&g.r, http, &e), &e);
+	http_request_cancel(&g.r);
+	http_request_cancel(&g.r);
+	assert_int_equal(g.dones, 0);
+	must(loop_run(loop, &e), &e);
+	assert_int_equal(g.dones, 1);
+	assert_int_equal(g.why.code, ERR_CANCELLED);
+	get_init(&g);
+	g.cancel_in_head = true;
+	get_run(&g);
+	assert_int_equal(g.why.code, ERR_CANCELLED);
+	assert_int_equal(g.body.len, 0);
+	get_init(&g);
+	g.cancel_in_body = true;
+	get_run(&g);
+	assert_int_equal(g.why.code, ERR_CANCELLED);
+	buf_release(&g.body);
+}
+
+static void test_connections_are_kept(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		GET(g, plain);
+		assert_int_equal(g.why.code, ERR_OK);
+		buf_release(&g.body);
+	}
+	assert_int_equal(peer.connections, 1);
+	assert_int_equal(peer.requests, 5);
+	/* A kept connection that died meanwhile is replaced, the body sent again. */
+	peer.close_kept = true;
+	for (int i = 0; i < 4; i++) {
+		struct get g;
+		struct span body = span_of("body");
+		get_init(&g);
+		g.r.method = "POST";
+		g.r.body = &body;
+		g.r.body_pieces = 1;
+		get_run(&g);
+		assert_int_equal(g.why.code, ERR_OK);
+		assert_non_null(strstr(peer.seen, "\r\n\r\nbody"));
+		buf_release(&g.body);
+	}
+}
+
+static void test_refused_at_once(void **state)
+{
+	(void)state;
+	struct http_header bad[] = {{"X-A", "a\r\nX-B: b"}, {"X-A\n", "a"}, {"X A", "a"}, {"", "a"}, {"X-A", "a\nb"},
+		{"X-A", "secret\x01"}};
+	const char *urls[] = {"ftp://127.0.0.1/", "file:///etc/passwd", "127.0.0.1:99999/", "http://", "http://a b/",
+		"http://user:secret@127.0.0.1/", "http://127.0.0.1/\r\nX: y", ""};
+	struct get g;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		get_init(&g);
+		g.r.headers = &bad[i];
+		g.r.header_count = 1;
+		err_clear(&e);
+		assert_int_equal(http_request_start(&g.r, http, &e), -1);
+		assert_int_equal(e.code, ERR_INVALID);
+		assert_null(strstr(e.text, "secret"));
+	}
+	for (size_t i = 0; i < sizeof(urls) / sizeof(*urls); i++) {
+		get_init(&g);
+		g.r.url = urls[i];
+		err_clear(&e);
+		if (http_request_start(&g.r, http, &e) == 0)
+			fail_msg("%s was accepted", urls[i]);
+		assert_int_equal(e.code, ERR_INVALID);
+		assert_null(strstr(e.text, "secret"));
+	}
+	get_init(&g);
+	g.r.method = "GET /x HTTP/1.1\r\n";
+	assert_int_equal(http_request_start(&g.r, http, &e), -1);
+	assert_int_equal(e.code, ERR_INVALID);
+	assert_false(loop_turn(loop, 0));
+	assert_int_equal(peer.connections, 0);
+}
+
+static void test_nobody_there(void **state)
+{
+	(void)state;
+	struct get g;
+	get_init(&g);
+	g.r.url = "http://127.0.0.1:1/";
+	get_run(&g);
+	assert_int_equal(g.why.code, ERR_NETWORK);
+	assert_non_null(strstr(g.why.text, "127.0.0.1:1"));
+	fault_arm(FAULT_NET, 1, false);
+	get_init(&g);
+	get_run(&g);
+	fault_disarm();
+	assert_int_equal(g.why.code, ERR_NETWORK);
+}
+
+static void test_unix_socket(void **state)
+{
+	(void)state;
+	char dir[] = "/tmp/muster-test-XXXXXX", path[400], command[500];
+	assert_non_null(mkdtemp(dir));
+	for (int deep = 0; deep < 2; deep++) {
+		peer_stop();
+		snprintf(path, sizeof(path), deep ? "%s/%0150d" : "%s", dir, 0);
+		mkdir(path, 0700);
+		struct sockaddr_un a = {.sun_family = AF_UNIX};
+		strcpy(a.sun_path, "s");
+		char here[400];
+		assert_non_null(getcwd(here, sizeof(here)));
+		assert_int_equal(chdir(path), 0);
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+		assert_int_equal(chdir(here), 0);
+		peer_start(fd);
+		strcat(path, "/s");
+		struct get g;
+		get_init(&g);
+		g.r.url = "http://localhost/api/v1/runs";
+		g.r.unix_socket = path;
+		peer.answer = span_of(plain);
+		get_run(&g);
+		assert_int_equal(g.why.code, ERR_OK);
+		assert_string_equal(g.body.data, "hello world");
+		assert_non_null(strstr(peer.seen, "GET /api/v1/runs"));
+		buf_release(&g.body);
+	}
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
+/* Every allocation of a request fails once: an error, no leak, no hang. */
+static void test_no_memory(void **state)
+{
+	(void)state;
+	struct http_header header = {"x-api-key", "k"};
+	struct span body = span_of("body");
+	int asked = 0, failed = 0;
+	GET(warm, chunked); /* the loop's own tables have grown */
+	buf_release(&warm.body);
+	http_free(http); /* its kept connection: the peer serves one at a time */
+	http = NULL;
+	for (uint64_t n = 1;; n++) {
+		size_t before = mem_in_use();
+		struct http *h = http_new(loop, &e);
+		struct get g;
+		get_init(&g);
+		g.r.method = "POST";
+		g.r.headers = &header;
+		g.r.header_count = 1;
+		g.r.body = &body;
+		g.r.body_pieces = 1;
+		fault_arm(FAULT_ALLOC, n, false);
+		bool started = http_request_start(&g.r, h, &e) == 0;
+		int64_t until = clock_mono(loop_clock(loop)) + 5000000;
+		while (started && !g.dones) {
+			loop_turn(loop, 5000);
+			if (clock_mono(loop_clock(loop)) > until)
+				fail_msg("allocation %d: hangs", (int)n);
+		}
+		bool reached = fault_seen() >= n;
+		fault_disarm();
+		asked++;
+		failed += !started || g.why.code != ERR_OK;
+		if (started && g.why.code == ERR_OK && !g.body.failed)
+			assert_string_equal(g.body.data, "hello world");
+		buf_release(&g.body);
+		http_free(h);
+		loop_turn(loop, 0);
+		if (mem_in_use() > before)
+			fail_msg("allocation %d: %zu bytes leaked", (int)n, mem_in_use() - before);
+		if (!reached)
+			break;
+	}
+	assert_true(asked > 50);
+	assert_true(failed > 40);
+}
+
+int main(void)
+{
+	unsetenv("http_proxy");
+	unsetenv("all_proxy");
+	unsetenv("ALL_PROXY");
+#define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(plain),
+		T(chunked_any_status),
+		T(no_redirects_no_1xx),
+		T(body_in_pieces),
+		T(cut_at_every_byte),
+		T(time_outs),
+		T(too_large),
+		T(gzip),
+		T(pause_and_resume),
+		T(cancel),
+		T(connections_are_kept),
+		T(refused_at_once),
+		T(nobody_there),
+		T(unix_socket),
+		T(no_memory),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
