@@ -49,6 +49,12 @@
 #define TIME_HTTP_IDLE 75000	   /* between the requests of a connection */
 #define TIME_HTTP_STALL 30000	   /* without progress of a body, or of a reply that the client does not read */
 
+#define CAP_SHELL_LINE (256 * KIB) /* a command line that policy takes apart; longer ones are in doubt */
+#define CAP_SHELL_COMMANDS 1024	   /* in one line */
+#define CAP_SHELL_DEPTH 24	   /* of nested groups, substitutions, sh -c */
+#define CAP_POLICY_RULES 1024
+#define CAP_POLICY_PATTERN 512
+
 #define CAP_DIRECTIVE (2 * MIB)
 #define CAP_DIRECTIVE_ITEMS 256	       /* targets, prompts or edits in one directive */
 #define CAP_FILE_READ (4 * MIB)	       /* a file shown to a model, before cutting */
@@ -87,5 +93,15 @@
 #define CAP_VAULT_SECRETS 200 /* all are masked in the log: below CAP_LOG_SECRETS */
 #define CAP_VAULT_VALUE (64 * KIB)
 #define CAP_SCRIPT (256 * MIB)
+
+#define CAP_SANDBOX_COMMANDS 100		/* alive at once in one sandbox, jobs and terminals included */
+#define CAP_SANDBOX_WORD (128 * KIB)		/* one argument or variable; execve's own limit */
+#define CAP_SANDBOX_JOB_OUTPUT (64 * KIB)	/* the tail kept of a background job */
+#define CAP_SANDBOX_JOBS_ENDED 32		/* ended jobs still listed */
+#define CAP_SANDBOX_DIALS 64
+#define CAP_TERM_TYPED (64 * KIB) /* written to a terminal that does not read */
+#define CAP_EGRESS_HEAD (16 * KIB)
+#define CAP_EGRESS_QUEUE (256 * KIB) /* each way of one connection */
+#define CAP_EGRESS_CONNECTIONS 64
 
 #endif

@@ -1,0 +1,169 @@
+/* walk: the entries of folders in byte order. Each folder is opened by name in its parent without following links, so a
+ * walk never leaves the tree and never goes in circles; what cannot be opened, lies too deep or comes after
+ * CAP_WALK_ENTRIES is left out, and `incomplete` says that something was. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/mem.h"
+#include "workspace/private.h"
+
+static const char *const dependency_folders[] = {"node_modules", ".venv", "venv", "__pycache__", "target", "build",
+	"dist", ".tox", ".nox", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".gradle", ".next", ".nuxt", ".cache",
+	".svn", ".hg", "vendor", "site-packages", "bower_components", ".eggs", ".terraform"};
+
+bool folder_is_dependency(const char *name)
+{
+	for (size_t i = 0; i < sizeof dependency_folders / sizeof *dependency_folders; i++)
+		if (strcmp(name, dependency_folders[i]) == 0)
+			return true;
+	return false;
+}
+
+void names_release(struct names *n)
+{
+	for (size_t i = 0; i < n->count; i++)
+		mem_free(n->items[i]);
+	mem_free(n->items);
+	*n = (struct names){0};
+}
+
+static int names_add(struct names *n, const char *name)
+{
+	if (n->count == CAP_DIR_ENTRIES) {
+		n->left_out++;
+		return 0;
+	}
+	if (n->count == n->room) {
+		size_t room = n->room ? n->room * 2 : 32;
+		char **items = mem_realloc(n->items, room * sizeof *items);
+		if (!items)
+			return -1;
+		n->items = items;
+		n->room = room;
+	}
+	n->items[n->count] = mem_strdup(name);
+	return n->items[n->count] ? (n->count++, 0) : -1;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool hidden(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, ".git") == 0 || beneath_is_temp(name);
+}
+
+int names_read(int dir, struct names *out, struct err *e)
+{
+	_Alignas(struct dirent64) char room[32 * 1024];
+	ssize_t n;
+
+	while ((n = SEAM(getdents64(dir, room, sizeof room))) > 0)
+		for (ssize_t at = 0; at < n;) {
+			const struct dirent64 *entry = (const struct dirent64 *)(room + at);
+			at += entry->d_reclen;
+			if (!hidden(entry->d_name) && names_add(out, entry->d_name))
+				return err_nomem(e);
+		}
+	if (n < 0)
+		return err_errno(e, errno, "read a folder");
+	if (out->count)
+		qsort(out->items, out->count, sizeof *out->items, by_bytes);
+	return 0;
+}
+
+/* ---- the walk ---- */
+
+enum { GO_ON, ENOUGH, FAILED };
+
+static int folder_open(int dir, const char *name)
+{
+	return SEAM(openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+static uint32_t count_entries(int dir, const char *name)
+{
+	cleanup_names struct names inside = {0};
+	cleanup_fd int fd = folder_open(dir, name);
+
+	if (fd < 0 || names_read(fd, &inside, NULL))
+		return 0;
+	return (uint32_t)(inside.count + inside.left_out);
+}
+
+static int walk_folder(struct walk *w, int dir, struct buf *path, int depth, struct err *e);
+
+static int walk_one(struct walk *w, int dir, const char *name, struct buf *path, int depth, struct err *e)
+{
+	struct walk_entry entry = {.name = name, .dir = dir, .depth = depth};
+	int rc = GO_ON, sub;
+
+	if (w->entries >= CAP_WALK_ENTRIES || SEAM(fstatat(dir, name, &entry.st, AT_SYMLINK_NOFOLLOW))) {
+		w->incomplete = true;
+		return w->entries >= CAP_WALK_ENTRIES ? ENOUGH : GO_ON;
+	}
+	w->entries++;
+	entry.path = path->data;
+	entry.collapsed = S_ISDIR(entry.st.st_mode) && w->skip && w->skip(w->ctx, name);
+	if (entry.collapsed)
+		entry.entries = count_entries(dir, name);
+	if (!w->each(w->ctx, &entry))
+		return ENOUGH;
+	if (!S_ISDIR(entry.st.st_mode) || entry.collapsed)
+		return GO_ON;
+	sub = depth < CAP_WALK_DEPTH ? folder_open(dir, name) : -1;
+	if (sub < 0) {
+		w->incomplete = true;
+		return GO_ON;
+	}
+	rc = walk_folder(w, sub, path, depth + 1, e);
+	close(sub);
+	return rc;
+}
+
+static int walk_folder(struct walk *w, int dir, struct buf *path, int depth, struct err *e)
+{
+	cleanup_names struct names names = {0};
+	size_t before = path->len;
+	int rc = GO_ON;
+
+	if (names_read(dir, &names, e))
+		return FAILED;
+	w->incomplete |= names.left_out > 0;
+	for (size_t i = 0; i < names.count && rc == GO_ON; i++) {
+		if (path->len)
+			buf_addc(path, '/');
+		buf_adds(path, names.items[i]);
+		if (path->failed == BUF_NOMEM) {
+			err_nomem(e);
+			rc = FAILED;
+		} else if (path->failed) { /* a path longer than any call takes */
+			path->failed = BUF_FINE;
+			w->incomplete = true;
+		} else {
+			rc = walk_one(w, dir, names.items[i], path, depth, e);
+		}
+		buf_cut(path, before);
+	}
+	return rc;
+}
+
+int walk_run(struct files *f, const char *path, struct walk *w, struct err *e)
+{
+	cleanup_buf struct buf at = BUF_INIT(PATH_MAX);
+	char normal[PATH_MAX];
+	cleanup_fd int dir = -1;
+
+	if (files_path(span_of(path), normal, sizeof normal, e))
+		return -1;
+	dir = files_open_at(f, normal, O_RDONLY | O_DIRECTORY, e);
+	if (dir < 0)
+		return -1;
+	if (strcmp(normal, ".") != 0)
+		buf_adds(&at, normal);
+	return walk_folder(w, dir, &at, 0, e) == FAILED ? -1 : 0;
+}
