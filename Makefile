@@ -21,7 +21,7 @@ build: build/build.ninja
 
 build/build.ninja:
 	@scripts/install --check build
-	@meson setup build --buildtype=release -Dwerror=false
+	@meson setup build --buildtype=release -Dwerror=false -Dtests=disabled
 
 demo:
 	@scripts/install build run
@@ -50,8 +50,12 @@ soak:
 	@scripts/install build run check
 	@scripts/soak $(MINUTES)
 
-bench: build
-	@meson test -C build --benchmark --verbose
+bench: build-bench/build.ninja
+	@meson test -C build-bench --benchmark --verbose
+
+build-bench/build.ninja:
+	@scripts/install build run
+	@meson setup build-bench --buildtype=release -Dwerror=false -Dtests=disabled -Dbench=true
 
 coverage:
 	@scripts/install build run check

@@ -3,7 +3,8 @@
  * Every allocation, system call on files, process start, database call and network call asks fault_hit(kind) first and,
  * when it returns true, fails exactly as the real call would (errno = ENOMEM, EIO, EAGAIN, ...). Unarmed it costs one
  * load and one branch. `MUSTER_FAULT=alloc:17` (the 17th allocation once), `io:3+` (from the 3rd on, for good),
- * `any:40`; read once by fault_from_env() at program start. `make torture` drives it. */
+ * `any:40`; read once by fault_from_env() at program start. With MUSTER_FAULT_SEEN=FILE as well, a normal exit writes
+ * the number of calls counted into that file. `make torture` drives both. */
 #ifndef MUSTER_BASE_FAULT_H
 #define MUSTER_BASE_FAULT_H
 
