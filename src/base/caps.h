@@ -94,10 +94,10 @@
 #define CAP_VAULT_VALUE (64 * KIB)
 #define CAP_SCRIPT (256 * MIB)
 
-#define CAP_SANDBOX_COMMANDS 100		/* alive at once in one sandbox, jobs and terminals included */
-#define CAP_SANDBOX_WORD (128 * KIB)		/* one argument or variable; execve's own limit */
-#define CAP_SANDBOX_JOB_OUTPUT (64 * KIB)	/* the tail kept of a background job */
-#define CAP_SANDBOX_JOBS_ENDED 32		/* ended jobs still listed */
+#define CAP_SANDBOX_COMMANDS 100	  /* alive at once in one sandbox, jobs and terminals included */
+#define CAP_SANDBOX_WORD (128 * KIB)	  /* one argument or variable; execve's own limit */
+#define CAP_SANDBOX_JOB_OUTPUT (64 * KIB) /* the tail kept of a background job */
+#define CAP_SANDBOX_JOBS_ENDED 32	  /* ended jobs still listed */
 #define CAP_SANDBOX_DIALS 64
 #define CAP_TERM_TYPED (64 * KIB) /* written to a terminal that does not read */
 #define CAP_EGRESS_HEAD (16 * KIB)

@@ -124,9 +124,9 @@ static void parent_of(const char *path, char *out)
 	const char *slash = strrchr(path, '/');
 
 	if (!slash)
-		strcpy(out, ".");
+		memcpy(out, ".", 2);
 	else if (slash == path)
-		strcpy(out, "/");
+		memcpy(out, "/", 2);
 	else
 		memcpy(out, path, (size_t)(slash - path)), out[slash - path] = 0;
 }
