@@ -96,6 +96,11 @@ void mem_free(void *p)
 	free(p);
 }
 
+size_t mem_size(void *p)
+{
+	return malloc_usable_size(p);
+}
+
 size_t mem_in_use(void)
 {
 	return atomic_load_explicit(&in_use, memory_order_relaxed);

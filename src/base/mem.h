@@ -19,6 +19,9 @@ void mem_free(void *p); /* NULL is legal */
 /* Allocate one zeroed struct: struct thing *t = MEM_NEW(struct thing); */
 #define MEM_NEW(type) ((type *)mem_calloc(1, sizeof(type)))
 
+/* Bytes usable in a block from here; for libraries whose allocator must know. */
+size_t mem_size(void *p);
+
 /* Bytes allocated through here and not freed; for tests and /metrics. */
 size_t mem_in_use(void);
 

@@ -1,0 +1,44 @@
+/* private: the store's own struct, shared by the files that make it up. */
+#ifndef MUSTER_STORE_PRIVATE_H
+#define MUSTER_STORE_PRIVATE_H
+
+#include "base/map.h"
+#include "store/driver.h"
+#include "store/writer.h"
+
+struct store {
+	struct loop *loop;
+	const struct clock *clock;
+	enum store_access access;
+	uint8_t key[KEY_SIZE];
+	char *dir; /* NULL in memory */
+	int lock;  /* descriptor, -1 */
+	struct driver *driver;
+	struct writer writer;
+	/* On the loop's thread only: */
+	size_t undelivered; /* appends whose callback has not fired; keeps the loop alive */
+	/* tails */
+	struct map groups; /* stream → struct tail_group */
+	struct list everything;
+	struct tail *pumping; /* the tail whose catching up is under way, NULL when it was stopped meanwhile */
+	struct timer poll;    /* beside an owner: looks for new events */
+};
+
+/* -1 with ERR_READ_ONLY when this store does not own the folder. */
+int store_writable(const struct store *s, struct err *e);
+static inline struct reader *store_reader(struct store *s, bool view, struct err *e)
+{
+	return s->driver->ops->reader(s->driver, view, e);
+}
+static inline void store_reader_end(struct store *s, struct reader *r)
+{
+	s->driver->ops->reader_end(r);
+}
+
+/* tail.c */
+void tails_init(struct store *s);
+void tails_release(struct store *s);
+/* Events of one stream were committed. */
+void tails_show(struct store *s, const char *stream, const struct event *events, size_t count);
+
+#endif

@@ -1,0 +1,425 @@
+/* projection: the folds.
+ *
+ *   created ──▶ running ◀──▶ waiting, paused        (run.started, run.resumed, run.waiting, run.paused)
+ *      └──────────┴────────────┴──▶ failed          (may start or resume again)
+ *                              └──▶ completed, cancelled   (final: any further move is ERR_FINAL)
+ *
+ * Money: model.requested opens a row in `requests` and reserves its amount in the budgets of the run, its parent runs,
+ * its project, its user and the house; model.answered and model.failed close it and turn the reservation into what was
+ * really spent (usd) or is unknown (usd_unknown, which counts as spent). */
+#include "store/projection.h"
+
+#include <math.h>
+
+#include "base/mem.h"
+#include "base/sm.h"
+
+#define ARENA_CAP (4 * 1024 * 1024)
+#define PARENTS_MAX 16
+#define USD_MAX 1e6
+
+struct fold {
+	struct rows *rows;
+	struct span run;
+	const struct event *ev;
+	const json_t *data;
+};
+
+/* ---- states ---- */
+
+enum run_state { CREATED, RUNNING, WAITING, PAUSED, FAILED, COMPLETED, CANCELLED };
+#define LIVE (SM_TO(RUNNING) | SM_TO(WAITING) | SM_TO(PAUSED) | SM_TO(FAILED) | SM_TO(COMPLETED) | SM_TO(CANCELLED))
+static const struct sm_state run_states[] = {
+	[CREATED] = {"created", LIVE},
+	[RUNNING] = {"running", LIVE},
+	[WAITING] = {"waiting", LIVE},
+	[PAUSED] = {"paused", LIVE},
+	[FAILED] = {"failed", LIVE},
+	[COMPLETED] = {"completed", 0},
+	[CANCELLED] = {"cancelled", 0},
+};
+
+static struct cell data_text(const struct fold *f, const char *name)
+{
+	return cell_span(json_span(f->data, name));
+}
+
+static int change_run(const struct fold *f, const struct change *changes, size_t count, struct err *e)
+{
+	struct cell key = cell_span(f->run);
+
+	return f->rows->ops->put(f->rows, TABLE_RUNS, &key, changes, count, false, e);
+}
+
+/* Move the run to a state and set what goes with it (at most 6 changes). */
+static int move_run(const struct fold *f, enum run_state to, const struct change *more, size_t count, struct err *e)
+{
+	struct cell key = cell_span(f->run), cells[ROW_CELLS];
+	struct change changes[8] = {{RUNS_state, false, cell_text(run_states[to].name)}, {RUNS_waiting_on}};
+	int found = f->rows->ops->get(f->rows, TABLE_RUNS, &key, cells, e);
+
+	if (found <= 0)
+		return found;
+	for (int s = 0; s <= CANCELLED; s++)
+		if (span_is(cells[RUNS_state].text, run_states[s].name) && !(run_states[s].next & SM_TO(to)))
+			return err_set(e, ERR_FINAL, "run %.*s is %s and cannot become %s; fork it instead",
+				(int)f->run.n, f->run.p, run_states[s].name, run_states[to].name);
+	for (size_t i = 0; i < count; i++)
+		changes[2 + i] = more[i];
+	return f->rows->ops->put(f->rows, TABLE_RUNS, &key, changes, 2 + count, false, e);
+}
+
+/* ---- money ---- */
+
+/* Dollars as nano-dollars. Absent is 0. */
+static int nano(const struct fold *f, const char *name, int64_t *out, struct err *e)
+{
+	double usd = json_num(f->data, name, 0);
+
+	if (!(usd >= 0 && usd <= USD_MAX))
+		return err_set(e, ERR_INVALID, "%s of a %s event is %g; dollars must be between 0 and %g", name,
+			event_kinds[f->ev->type].type, usd, USD_MAX);
+	*out = llround(usd * 1e9);
+	return 0;
+}
+
+static int change_scope(const struct fold *f, const char *prefix, struct span id, const struct change *changes,
+	size_t count, struct err *e)
+{
+	cleanup_buf struct buf scope = BUF_INIT(4096);
+	struct cell key;
+
+	buf_adds(&scope, prefix);
+	buf_addspan(&scope, id);
+	if (buf_check(&scope, "the name of a budget", e))
+		return -1;
+	key = cell_span(buf_span(&scope));
+	return f->rows->ops->put(f->rows, TABLE_BUDGETS, &key, changes, count, true, e);
+}
+
+/* Move the budgets of the run, its parents, its project, its user and the house. */
+static int change_budgets(const struct fold *f, const struct change *changes, size_t count, struct err *e)
+{
+	struct cell key = cell_span(f->run), own[ROW_CELLS], cells[ROW_CELLS];
+	int found = f->rows->ops->get(f->rows, TABLE_RUNS, &key, own, e);
+
+	if (found < 0 || change_scope(f, "run/", f->run, changes, count, e))
+		return -1;
+	if (found) {
+		if (own[RUNS_project].kind && change_scope(f, "project/", own[RUNS_project].text, changes, count, e))
+			return -1;
+		if (own[RUNS_user].kind && change_scope(f, "user/", own[RUNS_user].text, changes, count, e))
+			return -1;
+		key = own[RUNS_parent];
+		for (int depth = 0; key.kind && key.text.n && depth < PARENTS_MAX; depth++) {
+			if (change_scope(f, "run/", key.text, changes, count, e))
+				return -1;
+			found = f->rows->ops->get(f->rows, TABLE_RUNS, &key, cells, e);
+			if (found < 0)
+				return -1;
+			key = found ? cells[RUNS_parent] : (struct cell){.kind = CELL_NULL};
+		}
+	}
+	return change_scope(f, "house", SPAN_NONE, changes, count, e);
+}
+
+static int model_requested(const struct fold *f, struct err *e)
+{
+	struct cell key[] = {cell_span(f->run), data_text(f, "agent"), cell_int(json_int(f->data, "turn", 0))};
+	int64_t reserved;
+
+	if (nano(f, "reserved", &reserved, e))
+		return -1;
+	struct change request[] = {
+		{REQUESTS_model, false, data_text(f, "model")}, {REQUESTS_reserved, true, cell_int(reserved)}};
+	struct change budget = {BUDGETS_reserved, true, cell_int(reserved)};
+	if (f->rows->ops->put(f->rows, TABLE_REQUESTS, key, request, 2, true, e))
+		return -1;
+	return change_budgets(f, &budget, 1, e);
+}
+
+static struct cell tokens(const struct fold *f, const char *name)
+{
+	int64_t n = json_int(json_get(f->data, "usage"), name, 0);
+
+	return cell_int(n < 0 ? 0 : n > INT32_MAX ? INT32_MAX : n);
+}
+
+/* Close the open request of this agent and turn: usage by role and model, the run's sums, the budgets. */
+static int settle(const struct fold *f, int64_t usd, int64_t unknown, struct err *e)
+{
+	struct cell request_key[] = {cell_span(f->run), data_text(f, "agent"), cell_int(json_int(f->data, "turn", 0))};
+	struct cell request[ROW_CELLS], agent[ROW_CELLS];
+	struct rows *r = f->rows;
+	int open = r->ops->get(r, TABLE_REQUESTS, request_key, request, e);
+	int known = open < 0 ? -1 : r->ops->get(r, TABLE_AGENTS, request_key, agent, e);
+
+	if (known < 0)
+		return -1;
+	struct cell model = open && request[REQUESTS_model].kind ? request[REQUESTS_model] : data_text(f, "model");
+	int64_t reserved = open ? request[REQUESTS_reserved].i : 0;
+	struct cell usage_key[] = {request_key[0],
+		known && agent[AGENTS_role].kind ? agent[AGENTS_role] : cell_text(""),
+		model.kind ? model : cell_text("")};
+	struct change usage[] = {{USAGE_calls, true, cell_int(1)}, {USAGE_input, true, tokens(f, "input")},
+		{USAGE_output, true, tokens(f, "output")}, {USAGE_cached, true, tokens(f, "cached")},
+		{USAGE_usd, true, cell_int(usd)}, {USAGE_usd_unknown, true, cell_int(unknown)}};
+	struct change run[] = {{RUNS_usd, true, cell_int(usd)}, {RUNS_usd_unknown, true, cell_int(unknown)},
+		{RUNS_input_tokens, true, usage[1].value}, {RUNS_output_tokens, true, usage[2].value},
+		{RUNS_cached_tokens, true, usage[3].value}};
+	struct change budget[] = {{BUDGETS_spent, true, cell_int(usd + unknown)},
+		{BUDGETS_unknown, true, cell_int(unknown)}, {BUDGETS_reserved, true, cell_int(-reserved)}};
+	if (r->ops->put(r, TABLE_USAGE, usage_key, usage, 6, true, e) || change_run(f, run, 5, e) ||
+		change_budgets(f, budget, 3, e))
+		return -1;
+	return open ? r->ops->drop(r, TABLE_REQUESTS, request_key, 3, e) : 0;
+}
+
+static int model_answered(const struct fold *f, struct err *e)
+{
+	int64_t usd;
+
+	return nano(f, "usd", &usd, e) ? -1 : settle(f, usd, 0, e);
+}
+
+static int model_failed(const struct fold *f, struct err *e)
+{
+	int64_t unknown;
+
+	return nano(f, "usd_unknown", &unknown, e) ? -1 : settle(f, 0, unknown, e);
+}
+
+static int set_limit(const struct fold *f, const char *name, struct err *e)
+{
+	int64_t usd;
+
+	if (!json_is_number(json_get(f->data, name)))
+		return 0;
+	if (nano(f, name, &usd, e))
+		return -1;
+	struct change run = {RUNS_budget_usd, false, cell_int(usd)}, budget = {BUDGETS_limit_usd, false, cell_int(usd)};
+	if (change_run(f, &run, 1, e))
+		return -1;
+	return change_scope(f, "run/", f->run, &budget, 1, e);
+}
+
+/* ---- runs ---- */
+
+static int run_created(const struct fold *f, struct err *e)
+{
+	struct cell key = cell_span(f->run), cells[ROW_CELLS];
+	struct change changes[] = {
+		{RUNS_mode, false, data_text(f, "mode")},
+		{RUNS_project, false, data_text(f, "project")},
+		{RUNS_dir, false, data_text(f, "dir")},
+		{RUNS_title, false, data_text(f, "title")},
+		{RUNS_state, false, cell_text(run_states[CREATED].name)},
+		{RUNS_created, false, cell_int(f->ev->at)},
+		{RUNS_branch, false, data_text(f, "branch")},
+		{RUNS_copy, false, data_text(f, "copy")},
+		{RUNS_base, false, data_text(f, "base")},
+		{RUNS_parent, false, data_text(f, "parent")},
+		{RUNS_user, false, data_text(f, "user")},
+	};
+	int found = f->rows->ops->get(f->rows, TABLE_RUNS, &key, cells, e);
+
+	if (found)
+		return found < 0 ? -1
+				 : err_set(e, ERR_CONFLICT, "run %.*s was created before", (int)f->run.n, f->run.p);
+	if (f->rows->ops->put(f->rows, TABLE_RUNS, &key, changes, sizeof changes / sizeof *changes, true, e))
+		return -1;
+	return set_limit(f, "budget_usd", e);
+}
+
+static int run_going(const struct fold *f, struct err *e)
+{
+	return move_run(f, RUNNING, NULL, 0, e);
+}
+
+static int run_waiting(const struct fold *f, struct err *e)
+{
+	struct change on = {RUNS_waiting_on, false, data_text(f, "on")};
+
+	return move_run(f, WAITING, &on, 1, e);
+}
+
+static int run_paused(const struct fold *f, struct err *e)
+{
+	return move_run(f, PAUSED, NULL, 0, e);
+}
+
+static int run_completed(const struct fold *f, struct err *e)
+{
+	struct change changes[] = {{RUNS_evidence, false, data_text(f, "evidence")},
+		{RUNS_snapshot, false, data_text(f, "snapshot")}, {RUNS_commit, false, data_text(f, "commit")},
+		{RUNS_error}};
+
+	return move_run(f, COMPLETED, changes, 4, e);
+}
+
+static int run_failed(const struct fold *f, struct err *e)
+{
+	struct change error = {RUNS_error, false, cell_span(blob_span(f->ev->data))};
+
+	return move_run(f, FAILED, &error, 1, e);
+}
+
+static int run_cancelled(const struct fold *f, struct err *e)
+{
+	return move_run(f, CANCELLED, NULL, 0, e);
+}
+
+static int run_phase(const struct fold *f, struct err *e)
+{
+	struct change phase = {RUNS_phase, false, data_text(f, "name")};
+
+	return change_run(f, &phase, 1, e);
+}
+
+static int run_merged(const struct fold *f, struct err *e)
+{
+	struct change merged = {RUNS_merged, false, data_text(f, "commit")};
+
+	return change_run(f, &merged, 1, e);
+}
+
+/* A person extends the run's budget: kind "budget", value the new limit in dollars. */
+static int run_intervened(const struct fold *f, struct err *e)
+{
+	return span_is(json_span(f->data, "kind"), "budget") ? set_limit(f, "value", e) : 0;
+}
+
+/* In a project's stream: the run's rows go, what it spent stays in the budgets. */
+static int run_deleted(const struct fold *f, struct err *e)
+{
+	static const enum table_id of_runs[] = {TABLE_RUNS, TABLE_ACTIONS, TABLE_AGENTS, TABLE_REQUESTS, TABLE_USAGE};
+	struct cell key = data_text(f, "run");
+
+	for (size_t i = 0; key.kind && i < sizeof of_runs / sizeof *of_runs; i++)
+		if (f->rows->ops->drop(f->rows, of_runs[i], &key, 1, e))
+			return -1;
+	return 0;
+}
+
+static int agent_started(const struct fold *f, struct err *e)
+{
+	struct cell key[] = {cell_span(f->run), data_text(f, "agent")};
+	struct change role = {AGENTS_role, false, data_text(f, "role")}, one = {RUNS_agents, true, cell_int(1)};
+
+	if (f->rows->ops->put(f->rows, TABLE_AGENTS, key, &role, 1, true, e))
+		return -1;
+	return change_run(f, &one, 1, e);
+}
+
+/* ---- actions ---- */
+
+/* The member of this name as canonical text in the rows' arena; NULL cell when it is absent. */
+static int data_json(const struct fold *f, const json_t *v, struct cell *out, struct err *e)
+{
+	cleanup_buf struct buf text = BUF_INIT(ARENA_CAP);
+	char *copy;
+
+	*out = (struct cell){.kind = CELL_NULL};
+	if (!v || json_is_null(v))
+		return 0;
+	json_print(v, &text);
+	if (buf_check(&text, "a column", e))
+		return -1;
+	copy = arena_dup(&f->rows->arena, buf_span(&text));
+	if (!copy)
+		return err_nomem(e);
+	*out = cell_span(span_n(copy, text.len));
+	return 0;
+}
+
+static int action_opened(const struct fold *f, struct err *e)
+{
+	struct cell key[] = {cell_span(f->run), data_text(f, "action")}, options;
+
+	if (data_json(f, json_get(f->data, "options"), &options, e))
+		return -1;
+	struct change changes[] = {
+		{ACTIONS_name, false, data_text(f, "name")},
+		{ACTIONS_kind, false, data_text(f, "kind")},
+		{ACTIONS_title, false, data_text(f, "title")},
+		{ACTIONS_body, false, data_text(f, "body")},
+		{ACTIONS_blob, false, data_text(f, "blob")},
+		{ACTIONS_options, false, options},
+		{ACTIONS_priority, false, data_text(f, "priority")},
+		{ACTIONS_state, false, cell_text("open")},
+		{ACTIONS_opened, false, cell_int(f->ev->at)},
+		{ACTIONS_resolved},
+		{ACTIONS_answer},
+		{ACTIONS_agent, false, data_text(f, "agent")},
+		{ACTIONS_call, false, data_text(f, "call")},
+		{ACTIONS_call_hash, false, data_text(f, "call_hash")},
+		{ACTIONS_seq, false, cell_int(f->ev->seq)},
+	};
+	return f->rows->ops->put(f->rows, TABLE_ACTIONS, key, changes, sizeof changes / sizeof *changes, true, e);
+}
+
+static int action_ended(const struct fold *f, struct err *e)
+{
+	struct cell key[] = {cell_span(f->run), data_text(f, "action")};
+	struct change changes[] = {
+		{ACTIONS_state, false, cell_text(f->ev->type == EVENT_ACTION_RESOLVED ? "resolved" : "closed")},
+		{ACTIONS_resolved, false, cell_int(f->ev->at)},
+		{ACTIONS_answer, false, cell_span(blob_span(f->ev->data))},
+	};
+
+	return f->rows->ops->put(f->rows, TABLE_ACTIONS, key, changes, 3, false, e);
+}
+
+/* ---- the table ---- */
+
+static const struct {
+	int (*fold)(const struct fold *f, struct err *e);
+	const char *keys[2]; /* text fields that must be there: they are keys of rows */
+} folds[EVENT_TYPES] = {
+	[EVENT_RUN_CREATED] = {run_created},
+	[EVENT_RUN_STARTED] = {run_going},
+	[EVENT_RUN_RESUMED] = {run_going},
+	[EVENT_RUN_PHASE] = {run_phase},
+	[EVENT_RUN_WAITING] = {run_waiting},
+	[EVENT_RUN_PAUSED] = {run_paused},
+	[EVENT_RUN_INTERVENED] = {run_intervened},
+	[EVENT_RUN_MERGED] = {run_merged},
+	[EVENT_RUN_COMPLETED] = {run_completed},
+	[EVENT_RUN_FAILED] = {run_failed},
+	[EVENT_RUN_CANCELLED] = {run_cancelled},
+	[EVENT_RUN_DELETED] = {run_deleted, {"run"}},
+	[EVENT_AGENT_STARTED] = {agent_started, {"agent", "role"}},
+	[EVENT_MODEL_REQUESTED] = {model_requested, {"agent", "model"}},
+	[EVENT_MODEL_ANSWERED] = {model_answered, {"agent"}},
+	[EVENT_MODEL_FAILED] = {model_failed, {"agent"}},
+	[EVENT_ACTION_OPENED] = {action_opened, {"action"}},
+	[EVENT_ACTION_RESOLVED] = {action_ended, {"action"}},
+	[EVENT_ACTION_CLOSED] = {action_ended, {"action"}},
+};
+
+bool projection_wants(enum event_type type)
+{
+	return folds[type].fold != NULL;
+}
+
+int projection_fold(struct rows *r, const char *stream, const struct event *ev, const json_t *data, struct err *e)
+{
+	struct fold f = {r, span_of(stream), ev, data};
+	int rc;
+
+	if (!folds[ev->type].fold)
+		return 0;
+	if (ev->type != EVENT_RUN_DELETED) {
+		if (!span_starts(f.run, "run/"))
+			return 0;
+		f.run = span_n(f.run.p + 4, f.run.n - 4);
+	}
+	for (int i = 0; i < 2 && folds[ev->type].keys[i]; i++)
+		if (!json_str(data, folds[ev->type].keys[i]))
+			return err_set(e, ERR_INVALID, "a %s event needs the text field \"%s\"",
+				event_kinds[ev->type].type, folds[ev->type].keys[i]);
+	arena_init(&r->arena, ARENA_CAP);
+	rc = folds[ev->type].fold(&f, e);
+	arena_release(&r->arena);
+	return rc;
+}

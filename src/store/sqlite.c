@@ -1,0 +1,605 @@
+/* sqlite: opening the database, and the writing side.
+ *
+ * A group is one transaction, each write in it a savepoint. Heads of streams (seq, chain value, fence) are cached and
+ * their rows written once, before the commit. Files of large blobs are written and synced before the transaction
+ * names them. Failures: a write that fails is rolled back to its savepoint and only it is rejected; when the database
+ * ends the whole transaction by itself (disk full, no memory, input or output error) every write of the group is
+ * rejected. After a failure the cached heads are thrown away. */
+#include "store/sqlite.h"
+
+#include "base/caps.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "store/blobs.h"
+#include "store/projection.h"
+
+#define SCHEMA_VERSION 1
+#define SQL_MAX (64 * 1024)
+
+static const char schema[] =
+	"CREATE TABLE streams(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL, at INTEGER NOT "
+	"NULL, hash BLOB NOT NULL, fence INTEGER NOT NULL, holder TEXT, until INTEGER NOT NULL) STRICT;\n"
+	"CREATE TABLE events(stream INTEGER NOT NULL, seq INTEGER NOT NULL, id ANY NOT NULL, at INTEGER NOT NULL, type "
+	"TEXT NOT NULL, v INTEGER NOT NULL, actor INTEGER NOT NULL, actor_id TEXT, cause ANY, data TEXT NOT NULL, hash "
+	"BLOB NOT NULL, PRIMARY KEY(stream, seq)) STRICT, WITHOUT ROWID;\n"
+	/* body NULL: in a file. named: an event names it. */
+	"CREATE TABLE blobs(id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, at INTEGER NOT "
+	"NULL, named INTEGER NOT NULL, body BLOB) STRICT;\n"
+	"CREATE INDEX blobs_unnamed ON blobs(hash, at) WHERE named = 0;\n"
+	"CREATE TABLE commands(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, stream TEXT NOT NULL, text TEXT NOT "
+	"NULL, "
+	"done INTEGER NOT NULL) STRICT;\n"
+	"CREATE INDEX commands_open ON commands(stream, n) WHERE done = 0;\n"
+	"CREATE TABLE limits(scope TEXT PRIMARY KEY, nano INTEGER NOT NULL) STRICT, WITHOUT ROWID;\n";
+
+/* ---- heads ---- */
+
+static struct head *head_get(struct sqlite *s, const char *name, struct err *e)
+{
+	struct head *h = map_get(&s->heads, span_of(name));
+	sqlite3_stmt *st;
+	int rc;
+
+	if (h)
+		return h;
+	cleanup_free struct head *fresh = MEM_NEW(struct head);
+	if (!fresh) {
+		err_nomem(e);
+		return NULL;
+	}
+	list_init(&fresh->dirty);
+	memcpy(fresh->name, name, strlen(name) + 1);
+	if (db_query(&s->db, &st, e, "SELECT id, seq, at, hash, fence FROM streams WHERE name = ?", "s", name))
+		return NULL;
+	rc = db_step(&s->db, st, e);
+	if (rc < 0)
+		return NULL;
+	if (rc) {
+		fresh->id = sqlite3_column_int64(st, 0);
+		fresh->seq = sqlite3_column_int64(st, 1);
+		fresh->at = sqlite3_column_int64(st, 2);
+		fresh->fence = sqlite3_column_int64(st, 4);
+		rc = db_hash(st, 3, &fresh->hash, e);
+		db_reset(st);
+		if (rc)
+			return NULL;
+	} else {
+		if (db_do(&s->db, e,
+			    "INSERT INTO streams(name, seq, at, hash, fence, until) VALUES(?, 0, 0, zeroblob(32), 0, "
+			    "0)",
+			    "s", name))
+			return NULL;
+		fresh->id = sqlite3_last_insert_rowid(s->db.handle);
+	}
+	if (map_set(&s->heads, span_of(name), fresh, NULL, e)) {
+		err_wrap(e, "stream heads");
+		return NULL;
+	}
+	return steal(&fresh);
+}
+
+static void heads_forget(struct sqlite *s)
+{
+	map_release(&s->heads, mem_free);
+	list_init(&s->dirty);
+}
+
+static void head_forget(struct sqlite *s, const char *name)
+{
+	struct head *h = map_del(&s->heads, span_of(name));
+
+	if (h)
+		list_remove(&h->dirty);
+	mem_free(h);
+}
+
+static int heads_flush(struct sqlite *s, struct err *e)
+{
+	struct list *link;
+
+	while ((link = list_shift(&s->dirty))) {
+		struct head *h = list_entry(link, struct head, dirty);
+		if (db_do(&s->db, e, "UPDATE streams SET seq = ?, at = ?, hash = ? WHERE id = ?", "iibi", h->seq, h->at,
+			    span_n((const char *)h->hash.b, HASH_SIZE), h->id))
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- appending ---- */
+
+static int put_blob(struct sqlite *s, const struct store_blob *b, struct err *e)
+{
+	struct span hash = span_n((const char *)b->hash.b, HASH_SIZE);
+	int64_t now = clock_wall(s->base.clock);
+	bool file = b->bytes->size > CAP_BLOB_INLINE;
+	sqlite3_stmt *st;
+	int rc;
+
+	if (db_query(&s->db, &st, e, "SELECT id, named FROM blobs WHERE hash = ?", "b", hash))
+		return -1;
+	rc = db_step(&s->db, st, e);
+	if (rc < 0)
+		return -1;
+	if (rc) { /* known; where no event names it yet, its hour of grace begins again */
+		int64_t id = sqlite3_column_int64(st, 0);
+		bool named = sqlite3_column_int(st, 1) != 0;
+		db_reset(st);
+		return named ? 0 : db_do(&s->db, e, "UPDATE blobs SET at = ? WHERE id = ?", "ii", now, id);
+	}
+	if (file && blob_file_put(s->base.dir, &b->hash, blob_span(b->bytes), e))
+		return -1;
+	return db_do(&s->db, e, "INSERT INTO blobs(hash, size, at, named, body) VALUES(?, ?, ?, 0, ?)", "biib", hash,
+		(int64_t)b->bytes->size, now, file ? SPAN_NONE : blob_span(b->bytes));
+}
+
+static int put_blobs(struct sqlite *s, const struct write *w, struct err *e)
+{
+	for (size_t i = 0; i < w->blob_count; i++)
+		if (put_blob(s, &w->blobs[i], e))
+			return -1;
+	return 0;
+}
+
+/* The blobs the event names must be stored; from now on they are kept. */
+static int name_blobs(
+	struct sqlite *s, const char *stream, const struct event *ev, const struct event_names *names, struct err *e)
+{
+	for (int i = 0; i < names->count; i++) {
+		sqlite3_stmt *st;
+		char hex[HASH_HEX];
+		int rc;
+		if (db_query(&s->db, &st, e, "SELECT id, named FROM blobs WHERE hash = ?", "b",
+			    span_n((const char *)names->hashes[i].b, HASH_SIZE)))
+			return -1;
+		rc = db_step(&s->db, st, e);
+		if (rc < 0)
+			return -1;
+		hash_hex(&names->hashes[i], hex);
+		if (rc == 0)
+			return err_set(e, ERR_NOT_FOUND,
+				"event %lld of %s names the blob %s, which is not stored; put it first",
+				(long long)ev->seq, stream, hex);
+		int64_t id = sqlite3_column_int64(st, 0);
+		bool named = sqlite3_column_int(st, 1) != 0;
+		db_reset(st);
+		if (!named && db_do(&s->db, e, "UPDATE blobs SET named = 1 WHERE id = ?", "i", id))
+			return -1;
+	}
+	return 0;
+}
+
+static int add_event(struct sqlite *s, struct head *h, struct event *ev, struct err *e)
+{
+	cleanup_json json_t *data = NULL;
+	struct event_names names = {.count = 0};
+
+	if (event_may_name_blobs(ev->type) || projection_wants(ev->type)) {
+		data = event_data(ev, e);
+		if (!data || event_blobs(ev, data, &names, e) || name_blobs(s, h->name, ev, &names, e) ||
+			projection_fold(&s->rows.rows, h->name, ev, data, e))
+			return -1;
+	}
+	event_chain(ev, h->name, s->base.key, &h->hash, &h->hash);
+	ev->hash = h->hash;
+	h->seq = ev->seq;
+	h->at = ev->at;
+	list_remove(&h->dirty);
+	list_push(&s->dirty, &h->dirty);
+	return db_do(&s->db, e,
+		"INSERT INTO events(stream, seq, id, at, type, v, actor, actor_id, cause, data, hash) "
+		"VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		"iiuisiitutb", h->id, ev->seq, ev->id, ev->at, event_kinds[ev->type].type, (int64_t)ev->v,
+		(int64_t)ev->actor, ev->actor_id[0] ? span_of(ev->actor_id) : SPAN_NONE, ev->cause, blob_span(ev->data),
+		span_n((const char *)ev->hash.b, HASH_SIZE));
+}
+
+/* Was the append stored before? Its first and last event then stand where it says. */
+static int stored_before(struct sqlite *s, const struct head *h, const struct write *w, struct err *e)
+{
+	const struct event *ends[] = {&w->append.events[0], &w->append.events[w->append.event_count - 1]};
+
+	for (int i = 0; i < 2; i++) {
+		char id[ID_TEXT] = "";
+		sqlite3_stmt *st;
+		int rc = db_query(&s->db, &st, e, "SELECT id FROM events WHERE stream = ? AND seq = ?", "ii", h->id,
+			ends[i]->seq);
+		if (rc == 0)
+			rc = db_step(&s->db, st, e);
+		if (rc < 0)
+			return -1;
+		if (rc)
+			db_id(st, 0, id);
+		db_reset(st);
+		if (strcmp(id, ends[i]->id) != 0)
+			return err_set(e, ERR_CONFLICT,
+				"%s is at seq %lld, but the append begins at %lld; read it again", h->name,
+				(long long)h->seq, (long long)ends[0]->seq);
+	}
+	return 0;
+}
+
+static int append(struct sqlite *s, struct write *w, struct err *e)
+{
+	struct head *h = head_get(s, w->append.stream, e), *also = NULL;
+	int place;
+
+	if (!h || driver_check_fence(h->name, w->append.fence, h->fence, e))
+		return -1;
+	place = driver_check_seqs(w, h->seq, e);
+	if (place > 0) {
+		w->append.known = true;
+		return stored_before(s, h, w, e);
+	}
+	if (place < 0 || put_blobs(s, w, e))
+		return -1;
+	for (size_t i = 0; i < w->append.event_count; i++)
+		if (add_event(s, h, &w->append.events[i], e))
+			return -1;
+	if (w->append.also_count)
+		also = head_get(s, w->append.also_stream, e);
+	for (size_t i = 0; i < w->append.also_count; i++) {
+		if (!also)
+			return -1;
+		w->append.also[i].seq = also->seq + 1;
+		if (add_event(s, also, &w->append.also[i], e))
+			return -1;
+	}
+	for (size_t i = 0; i < w->append.command_count; i++)
+		if (db_do(&s->db, e, "UPDATE commands SET done = 1 WHERE n = ?", "i", w->append.commands[i]))
+			return -1;
+	return 0;
+}
+
+/* ---- other writes ---- */
+
+static int command(struct sqlite *s, const struct write *w, struct err *e)
+{
+	return db_do(&s->db, e,
+		"INSERT INTO commands(id, stream, text, done) VALUES(?, ?, ?, 0) ON CONFLICT(id) DO NOTHING", "sss",
+		w->command.id, w->command.stream, w->command.text);
+}
+
+static int limit(struct sqlite *s, const struct write *w, struct err *e)
+{
+	return db_do(&s->db, e,
+		"INSERT INTO limits(scope, nano) VALUES(?, ?) ON CONFLICT(scope) DO UPDATE SET nano = excluded.nano",
+		"si", w->limit.scope, w->limit.nano);
+}
+
+static int lease(struct sqlite *s, struct write *w, struct err *e)
+{
+	struct head *h = head_get(s, w->lease.stream, e);
+	int64_t now = clock_wall(s->base.clock), fence;
+	sqlite3_stmt *st;
+
+	if (!h || db_query(&s->db, &st, e, "SELECT holder, until FROM streams WHERE id = ?", "i", h->id) ||
+		db_step(&s->db, st, e) < 0)
+		return -1;
+	fence = driver_lease(w, now, h->fence, db_span(st, 0), sqlite3_column_int64(st, 1), e);
+	db_reset(st);
+	if (fence < 0 || db_do(&s->db, e, "UPDATE streams SET fence = ?, holder = ?, until = ? WHERE id = ?", "isii",
+				 fence, w->lease.owner, now + w->lease.ttl_ms * 1000, h->id))
+		return -1;
+	h->fence = w->lease.fence = fence;
+	return 0;
+}
+
+static int drop(struct sqlite *s, struct write *w, struct err *e)
+{
+	for (size_t i = 0; i < w->drop.count; i++) {
+		if (db_do(&s->db, e, "DELETE FROM blobs WHERE hash = ? AND named = 0 AND at < ?", "bi",
+			    span_n((const char *)w->drop.hashes[i].b, HASH_SIZE), w->drop.before))
+			return -1;
+		w->drop.dropped += sqlite3_changes(s->db.handle);
+	}
+	return 0;
+}
+
+static int sweep(struct sqlite *s, struct write *w, struct err *e)
+{
+	for (size_t i = 0; i < w->drop.count; i++) {
+		sqlite3_stmt *st;
+		int known;
+		if (db_query(&s->db, &st, e, "SELECT 1 FROM blobs WHERE hash = ?", "b",
+			    span_n((const char *)w->drop.hashes[i].b, HASH_SIZE)))
+			return -1;
+		known = db_step(&s->db, st, e);
+		db_reset(st);
+		if (known < 0 || (known == 0 && blob_file_drop(s->base.dir, &w->drop.hashes[i], e)))
+			return -1;
+	}
+	return 0;
+}
+
+static int rebuild(struct sqlite *s, struct err *e)
+{
+	struct reader *r;
+	int rc;
+
+	if (s->rows.rows.ops->clear(&s->rows.rows, e))
+		return -1;
+	r = sqlite_reader(&s->base, true, e);
+	if (!r)
+		return -1;
+	rc = driver_fold_all(&s->base, r, &s->rows.rows, e);
+	sqlite_reader_end(r);
+	return rc;
+}
+
+/* ---- groups ---- */
+
+static int sqlite_begin(struct driver *d, struct err *e)
+{
+	struct sqlite *s = sqlite_of(d);
+
+	err_clear(&s->broken);
+	if (map_count(&s->heads) >= CAP_STORE_HEADS)
+		heads_forget(s);
+	return db_exec(&s->db, "BEGIN IMMEDIATE", e);
+}
+
+static int apply(struct sqlite *s, struct write *w, struct err *e)
+{
+	switch (w->kind) {
+	case WRITE_APPEND:
+		return append(s, w, e);
+	case WRITE_BLOBS:
+		return put_blobs(s, w, e);
+	case WRITE_COMMAND:
+		return command(s, w, e);
+	case WRITE_LIMIT:
+		return limit(s, w, e);
+	case WRITE_LEASE:
+		return lease(s, w, e);
+	case WRITE_DROP:
+		return drop(s, w, e);
+	case WRITE_SWEEP:
+		return sweep(s, w, e);
+	case WRITE_REBUILD:
+		return rebuild(s, e);
+	}
+	BUG("write of kind %d", w->kind);
+}
+
+/* After a failure the heads that this write moved are as they were, or are read again when needed. */
+static void sqlite_apply(struct driver *d, struct write *w)
+{
+	struct sqlite *s = sqlite_of(d);
+	struct head before[2] = {0};
+	struct err e = ERR_INIT;
+
+	if (s->broken.code) {
+		write_fail(w, &s->broken);
+		return;
+	}
+	if (w->kind == WRITE_APPEND) {
+		const char *names[] = {w->append.stream, w->append.also_stream};
+		for (int i = 0; i < 2; i++) {
+			struct head *h = map_get(&s->heads, span_of(names[i]));
+			if (h)
+				before[i] = *h;
+		}
+	}
+	if (db_do(&s->db, &e, "SAVEPOINT w", "") == 0 && apply(s, w, &e) == 0 &&
+		db_do(&s->db, &e, "RELEASE w", "") == 0)
+		return;
+	write_fail(w, &e);
+	if (sqlite3_get_autocommit(s->db.handle)) {
+		s->broken = e;
+		return;
+	}
+	if (db_exec(&s->db, "ROLLBACK TO w; RELEASE w", &e)) {
+		s->broken = e;
+		return;
+	}
+	if (w->kind == WRITE_LEASE)
+		head_forget(s, w->lease.stream);
+	for (int i = 0; w->kind == WRITE_APPEND && i < 2; i++) {
+		const char *name = i ? w->append.also_stream : w->append.stream;
+		struct head *h = map_get(&s->heads, span_of(name));
+		if (!h)
+			continue;
+		if (!before[i].id) { /* read or made by this write: read again when needed */
+			head_forget(s, name);
+			continue;
+		}
+		h->seq = before[i].seq;
+		h->at = before[i].at;
+		h->hash = before[i].hash;
+	}
+}
+
+static int sqlite_commit(struct driver *d, struct err *e)
+{
+	struct sqlite *s = sqlite_of(d);
+
+	if (s->broken.code)
+		*e = s->broken;
+	else if (heads_flush(s, e) == 0 && db_exec(&s->db, "COMMIT", e) == 0)
+		return 0;
+	heads_forget(s);
+	if (!sqlite3_get_autocommit(s->db.handle)) {
+		struct err again = ERR_INIT;
+		if (db_exec(&s->db, "ROLLBACK", &again))
+			*e = again;
+	}
+	return -1;
+}
+
+static int on_commit(void *ctx, sqlite3 *db, const char *name, int pages)
+{
+	struct sqlite *s = ctx;
+
+	(void)db, (void)name;
+	s->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+static int checkpoint(struct sqlite *s, int mode, struct err *e)
+{
+	int all = 0, done = 0, rc;
+
+	if (s->wal_pages == 0)
+		return 0;
+	rc = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, mode, &all, &done);
+	if (rc == SQLITE_BUSY) /* a reader is in the way: next time */
+		return 0;
+	if (rc != SQLITE_OK)
+		return db_fail(&s->db, rc, e);
+	if (all == done)
+		s->wal_pages = 0;
+	return 0;
+}
+
+static int sqlite_tidy(struct driver *d, bool busy, struct err *e)
+{
+	struct sqlite *s = sqlite_of(d);
+
+	return busy && s->wal_pages < CAP_WAL_PAGES ? 0 : checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, e);
+}
+
+/* ---- opening and closing ---- */
+
+static void sqlite_close(struct driver *d)
+{
+	struct sqlite *s = sqlite_of(d);
+
+	sqlite_readers_close(s);
+	if (s->db.handle)
+		checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE, NULL); /* only a courtesy: the WAL holds everything */
+	heads_forget(s);
+	rows_sqlite_release(&s->rows);
+	db_close(&s->db);
+	pthread_cond_destroy(&s->freed);
+	pthread_mutex_destroy(&s->lock);
+	mem_free(s->path);
+	mem_free(s);
+}
+
+static int make_schema(struct sqlite *s, struct err *e)
+{
+	cleanup_buf struct buf sql = BUF_INIT(SQL_MAX);
+
+	buf_adds(&sql, "BEGIN IMMEDIATE;\n");
+	buf_adds(&sql, schema);
+	rows_sqlite_schema(&sql);
+	buf_addf(&sql, "PRAGMA user_version = %d;\nCOMMIT", SCHEMA_VERSION);
+	if (buf_check(&sql, "the schema", e))
+		return -1;
+	return db_exec(&s->db, sql.data, e);
+}
+
+static int check_version(struct db *db, int64_t *version, struct err *e)
+{
+	sqlite3_stmt *st;
+
+	if (db_query(db, &st, e, "PRAGMA user_version", "") || db_step(db, st, e) < 0)
+		return -1;
+	*version = sqlite3_column_int64(st, 0);
+	db_reset(st);
+	if (*version > SCHEMA_VERSION)
+		return err_set(e, ERR_NEWER, "%s has version %lld; this program knows version %d; use a newer muster",
+			db->path, (long long)*version, SCHEMA_VERSION);
+	return 0;
+}
+
+/* Some file systems cannot do WAL; nothing else here would be right then. */
+static int check_wal(struct db *db, struct err *e)
+{
+	sqlite3_stmt *st;
+	bool wal;
+
+	if (db_query(db, &st, e, "PRAGMA journal_mode = WAL", "") || db_step(db, st, e) < 0)
+		return -1;
+	wal = span_is(db_span(st, 0), "wal");
+	db_reset(st);
+	return wal ? 0
+		   : err_set(e, ERR_IO, "%s: this file system cannot hold a write-ahead log; move the data folder",
+			     db->path);
+}
+
+static int open_writer(struct sqlite *s, bool no_sync, struct err *e)
+{
+	int64_t version;
+
+	if (db_open(&s->db, s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e) || check_wal(&s->db, e) ||
+		db_exec(&s->db,
+			"PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY; "
+			"PRAGMA cache_size = -8192; PRAGMA journal_size_limit = 8388608;",
+			e) ||
+		db_exec(&s->db, no_sync ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL", e) ||
+		check_version(&s->db, &version, e))
+		return -1;
+	if (version == 0 && make_schema(s, e))
+		return -1;
+	s->wal_pages = 1; /* perhaps: what the last owner left */
+	sqlite3_wal_hook(s->db.handle, on_commit, s);
+	/* Who holds the folder is the only owner: leases of processes before it are void. */
+	return db_exec(&s->db, "UPDATE streams SET until = 0 WHERE until > 0", e);
+}
+
+static int check_reader(struct sqlite *s, struct err *e)
+{
+	struct reader *r = sqlite_reader(&s->base, false, e);
+	int64_t version;
+	int rc;
+
+	if (!r)
+		return -1;
+	rc = check_version(&r->db, &version, e);
+	if (rc == 0 && version == 0)
+		rc = err_set(e, ERR_NOT_FOUND, "%s holds no journal yet", s->path);
+	sqlite_reader_end(r);
+	return rc;
+}
+
+struct driver *sqlite_open(const char *dir, enum store_access access, bool no_sync, const uint8_t *key,
+	const struct clock *clock, struct err *e)
+{
+	struct sqlite *s = MEM_NEW(struct sqlite);
+
+	if (!s) {
+		err_nomem(e);
+		return NULL;
+	}
+	s->base = (struct driver){&sqlite_ops, key, clock, dir};
+	map_init(&s->heads, CAP_STORE_HEADS * 2);
+	list_init(&s->dirty);
+	list_init(&s->readers);
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->freed, NULL);
+	s->path = fs_join(dir, "muster.db");
+	rows_sqlite_init(&s->rows, &s->db);
+	if (!s->path)
+		err_nomem(e);
+	else if (access == STORE_OWN ? open_writer(s, no_sync, e) == 0 : check_reader(s, e) == 0)
+		return &s->base;
+	sqlite_close(&s->base);
+	return NULL;
+}
+
+const struct driver_ops sqlite_ops = {
+	.name = "sqlite",
+	.threaded = true,
+	.close = sqlite_close,
+	.begin = sqlite_begin,
+	.apply = sqlite_apply,
+	.commit = sqlite_commit,
+	.tidy = sqlite_tidy,
+	.reader = sqlite_reader,
+	.reader_end = sqlite_reader_end,
+	.head = sqlite_head,
+	.read = sqlite_read,
+	.heads = sqlite_heads,
+	.stream = sqlite_stream,
+	.hash_at = sqlite_hash_at,
+	.blob = sqlite_blob,
+	.unnamed = sqlite_unnamed,
+	.rows = sqlite_rows,
+	.limits = sqlite_limits,
+	.commands = sqlite_commands,
+	.command_known = sqlite_command_known,
+	.check = sqlite_check,
+	.copy = sqlite_copy,
+};

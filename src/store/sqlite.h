@@ -1,0 +1,74 @@
+/* sqlite: the driver over one SQLite file (muster.db, WAL). Private to sqlite.c, sqlite_read.c and rows_sqlite.c.
+ *
+ * One connection writes and checkpoints (Debian's 3.40 can reset the WAL wrongly when several do); readers never
+ * checkpoint, also not when they are the last to close. */
+#ifndef MUSTER_STORE_SQLITE_H
+#define MUSTER_STORE_SQLITE_H
+
+#include <pthread.h>
+
+#include "store/db.h"
+#include "store/driver.h"
+#include "store/rows_sqlite.h"
+
+/* A stream's head as the writer knows it; written to its row before the commit. */
+struct head {
+	char name[EVENT_STREAM_MAX];
+	int64_t id, seq, at, fence;
+	struct hash hash;
+	struct list dirty; /* in sqlite.dirty, or alone */
+};
+
+struct reader {
+	struct sqlite *sqlite;
+	struct db db;
+	bool view; /* in a transaction */
+	struct list link;
+};
+
+struct sqlite {
+	struct driver base;
+	char *path;
+	/* the writing side */
+	struct db db;
+	struct rows_sqlite rows;
+	struct map heads; /* name → struct head; a cache of the streams table */
+	struct list dirty;
+	struct err broken; /* the database ended the transaction by itself: the group is lost */
+	int wal_pages;
+	/* readers */
+	pthread_mutex_t lock;
+	pthread_cond_t freed;
+	struct list readers; /* free ones */
+	int reader_count;
+};
+
+extern const struct driver_ops sqlite_ops;
+static inline struct sqlite *sqlite_of(struct driver *d)
+{
+	return container_of(d, struct sqlite, base);
+}
+
+/* sqlite_read.c */
+struct reader *sqlite_reader(struct driver *d, bool view, struct err *e);
+void sqlite_reader_end(struct reader *r);
+void sqlite_readers_close(struct sqlite *s);
+int64_t sqlite_head(struct reader *r, const char *stream, struct err *e);
+int sqlite_read(struct reader *r, const char *stream, int64_t after, struct event *out, int max, struct err *e);
+int sqlite_heads(struct reader *r, const char *after, struct stream_head *out, int max, struct err *e);
+int sqlite_stream(struct reader *r, const char *stream, struct stream_head *out, struct err *e);
+int sqlite_hash_at(struct reader *r, const char *stream, int64_t seq, struct hash *out, struct err *e);
+int sqlite_blob(struct reader *r, const struct hash *h, struct blob_info *info, struct blob **out, struct err *e);
+int sqlite_unnamed(
+	struct reader *r, int64_t before, const struct hash *after, struct hash *out, int max, struct err *e);
+int sqlite_rows(struct reader *r, enum table_id t, const struct filter *f, int limit,
+	int (*each)(void *ctx, const struct cell *cells, struct err *e), void *ctx, struct err *e);
+int sqlite_limits(struct reader *r, int (*each)(void *ctx, struct span scope, int64_t nano, struct err *e), void *ctx,
+	struct err *e);
+int sqlite_commands(struct reader *r, const char *stream,
+	int (*each)(void *ctx, const struct command_row *row, struct err *e), void *ctx, struct err *e);
+int sqlite_command_known(struct reader *r, const char *id, struct err *e);
+int sqlite_check(struct reader *r, struct err *e);
+int sqlite_copy(struct driver *d, const char *to_dir, struct err *e);
+
+#endif

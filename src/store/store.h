@@ -1,0 +1,168 @@
+/* store: streams of events, blobs, projections, commands and leases, over one driver (sqlite, memory; postgres fits).
+ *
+ * Truth is the events; projections are folds of them written in the same transaction and can be rebuilt
+ * (store_rebuild). Appends, blobs and commands go through one writer thread with group commit (or inline in the memory
+ * driver); reads may be made from the loop's thread and from pool threads and see committed data only. Callbacks fire
+ * on the loop's thread after the commit, in the order of the appends.
+ *
+ * Data folder: <dir>/format, muster.db, blobs/, heads, vault.key (chain key). One process owns it (an fcntl lock on
+ * <dir>/lock that holds pid and host name); the others open read-only. */
+#ifndef MUSTER_STORE_STORE_H
+#define MUSTER_STORE_STORE_H
+
+#include "base/list.h"
+#include "loop/loop.h"
+#include "store/event.h"
+
+struct store;
+
+enum store_access {
+	STORE_OWN,  /* take the folder's lock; ERR_OWNED names pid and host of the holder */
+	STORE_READ, /* never writes; works beside an owner */
+};
+
+struct store_options {
+	const char *dir; /* data folder, created when missing (0700); NULL: the memory driver */
+	enum store_access access;
+	/* KEY_SIZE bytes; copied. NULL: derived from <dir>/vault.key, which the first owner makes. */
+	const uint8_t *chain_key;
+	const struct clock *clock; /* NULL: the loop's */
+	bool no_sync;		   /* tests only: synchronous=OFF */
+};
+
+/* ERR_NEWER for a folder or journal of a newer version, ERR_OWNED, ERR_READ_ONLY, ERR_CORRUPT. Older formats are
+ * migrated after a backup. */
+struct store *store_open(struct loop *l, const struct store_options *o, struct err *e);
+/* Waits for what was queued, calls the callbacks still due, writes the signed heads, gives up the lock. All tails must
+ * have been stopped. Never from inside a callback of this store. NULL is legal. */
+void store_close(struct store *s);
+
+/* ---- appending ---- */
+
+/* Lease: who may append to a run's stream. The fencing number grows with every new owner; an append that carries an
+ * older one fails with ERR_FENCED. */
+int store_lease(struct store *s, const char *stream, const char *owner, int64_t ttl_ms, int64_t *fence, struct err *e);
+
+struct store_blob {
+	struct hash hash;
+	struct blob *bytes; /* owned reference while queued */
+};
+
+/* One atomic append: events to one stream (seqs dense, following its head), blobs they name, and by reference the same
+ * change to a second stream. The caller fills events[].seq/id/at/type/actor/cause/data; the writer computes the hashes.
+ * The arrays are copied (data by reference). */
+struct append {
+	const char *stream;
+	int64_t fence; /* from store_lease; 0 for streams without a lease */
+	const struct event *events;
+	size_t event_count;
+	const struct store_blob *blobs;
+	size_t blob_count;
+	/* also append these (seq ignored: assigned by the writer) to this stream; may be NULL */
+	const char *also_stream;
+	const struct event *also;
+	size_t also_count;
+	/* mark these command rows done in the same transaction */
+	const int64_t *commands;
+	size_t command_count;
+	/* Committed (why->code == ERR_OK) or rejected as a whole. Never from inside store_append. May be NULL. */
+	void (*cb)(void *ctx, const struct err *why);
+	void *ctx;
+};
+/* Queue it. -1 (queue full, no memory): no callback. */
+int store_append(struct store *s, const struct append *a, struct err *e);
+/* Append and wait, for short-lived verbs: runs the loop's thread blocking, callbacks of others included later. */
+int store_append_wait(struct store *s, const struct append *a, struct err *e);
+int store_flush(struct store *s, struct err *e); /* block until everything queued is durable */
+
+/* ---- reading ---- */
+
+/* The last seq of a stream; 0 when it has none; -1 on error. */
+int64_t store_head(struct store *s, const char *stream, struct err *e);
+/* Up to max events with seq > after, in order, into out[]; returns how many, or -1. A kind or version that this program
+ * does not know is ERR_NEWER naming it. Release each with event_release. */
+int store_read(struct store *s, const char *stream, int64_t after, struct event *out, int max, struct err *e);
+
+/* tail: every event of a stream after a seq, then live ones as they are committed, then transient ones. Callbacks on
+ * the loop's thread, in order, without gaps. Transient events are dropped while the tail still catches up. Zero the
+ * struct, then set the first fields. Callbacks may start and stop tails, themselves too. */
+struct tail {
+	const char *stream; /* owned by the caller; NULL: transient and durable events of all streams (from now on) */
+	int64_t after;
+	void (*cb)(struct tail *t, const char *stream, const struct event *ev);
+	/* The stream cannot be read on (ERR_NEWER, ERR_CORRUPT, ERR_IO); the tail was stopped. NULL: logged. */
+	void (*failed)(struct tail *t, const struct err *why);
+	struct store *store;
+	struct list link;
+	struct tick tick;
+	int64_t sent;
+	enum { TAIL_STOPPED, TAIL_CATCHING, TAIL_LIVE } state; /* private */
+};
+int tail_start(struct tail *t, struct store *s, struct err *e);
+void tail_stop(struct tail *t);
+/* Show a transient event (seq 0) to the tails of this stream, now, on the loop's thread. */
+void store_show(struct store *s, const char *stream, const struct event *ev);
+
+/* ---- blobs ---- */
+
+/* Content address: BLAKE2b-256, unkeyed. Puts are durable with (rows) or before (files, > CAP_BLOB_INLINE) the append
+ * that names them. */
+void store_blob_hash(struct span bytes, struct hash *out);
+/* A reference to the bytes, or NULL: ERR_NOT_FOUND, ERR_CORRUPT (content does not match), ERR_IO. */
+struct blob *store_blob(struct store *s, const struct hash *h, struct err *e);
+bool store_has_blob(struct store *s, const struct hash *h);
+/* Put blobs on their own (a snapshot's files, from pool threads too): blocking, durable on return; known ones cost a
+ * look-up. Several in one transaction. */
+int store_put_blobs(struct store *s, const struct store_blob *blobs, size_t count, struct err *e);
+/* Delete blobs that no event and no manifest names and that are older than an hour. `live` is asked for each blob that
+ * is named by no event row. Returns how many, or -1. */
+int64_t store_collect(struct store *s, bool (*live)(void *ctx, const struct hash *h), void *ctx, struct err *e);
+
+/* ---- projections ---- */
+
+/* Rows as arrays of JSON objects (new references), absent values null. filter: object of equalities on columns (a
+ * value, null, or an array of values of which any), may be NULL; an unknown column is ERR_INVALID. Newest first; limit
+ * -1: all. runs: {run, mode, project, dir, title, state, phase, created, updated, seq, usd, usd_unknown, input_tokens,
+ *   output_tokens, cached_tokens, agents, evidence, branch, copy, base, merged, waiting_on, budget_usd, parent, user,
+ *   error (payload of run.failed), commit, snapshot}
+ * actions: {run, action, name, kind, title, body, blob, options, priority, state (open, resolved, closed), opened,
+ *   resolved, answer (payload of action.resolved or .closed), agent, call, call_hash, seq} */
+json_t *store_runs(struct store *s, const json_t *filter, int limit, struct err *e);
+/* One run by id, or by a prefix or suffix of it of at least 4 characters that only it has; ERR_NOT_FOUND, ERR_INVALID
+ * when several match (naming some). */
+json_t *store_run(struct store *s, const char *id, struct err *e);
+json_t *store_actions(struct store *s, const json_t *filter, int limit, struct err *e);
+/* Money per (run, role, model): [{run, role, model, calls, input, output, cached, usd, usd_unknown}] */
+json_t *store_usage(struct store *s, const json_t *filter, struct err *e);
+
+/* Budgets: counters of spent and reserved dollars by scope ("run/<id>", "project/<id>", "user/<id>", "house"). They are
+ * moved by model.requested / answered / failed of the runs below them (a run's parents too), in the same transaction.
+ * Read at start by the owner: [{scope, limit_usd (null: none), spent, unknown, reserved}]; spent includes unknown. The
+ * limit is that of store_budget_limit, else for a run what run.created or run.intervened (kind budget) says. */
+json_t *store_budgets(struct store *s, struct err *e);
+int store_budget_limit(struct store *s, const char *scope, double usd, struct err *e);
+
+/* ---- commands: how anyone but the owner asks for something ---- */
+
+/* Insert once per id (a second insert with the same id is the same command), durable on return. Works also from a
+ * process that does not own the folder: the command is then a file that the owner's next store_commands takes in. */
+int store_command(struct store *s, const char *id, const char *stream, const json_t *command, struct err *e);
+/* Not yet done: [{n, id, stream, command}], oldest first; stream NULL: of all. n is null for one that no owner has
+ * taken in yet (seen only in a store open for reading). */
+json_t *store_commands(struct store *s, const char *stream, struct err *e);
+
+/* ---- keeping it whole ---- */
+
+struct store_verified {
+	int64_t streams, events, blobs;
+};
+/* Recompute the chains of one stream (NULL: all), compare signed heads, check blobs that events name; for all streams
+ * also the database's own integrity, and the projections against a fresh fold. ERR_VERIFY_DIFFERS names stream, seq and
+ * what differs. */
+int store_verify(struct store *s, const char *stream, struct store_verified *out, struct err *e);
+int store_rebuild(struct store *s, struct err *e); /* projections anew from the events */
+/* A consistent copy of the journal into a folder that is missing or empty: database by backup API, blob files linked or
+ * copied, signed heads, format. The key is not copied: a backup is opened with the key of its origin. */
+int store_backup(struct store *s, const char *to_dir, struct err *e);
+
+#endif
