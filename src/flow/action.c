@@ -1,0 +1,172 @@
+/* action: what a person must decide. Opened by the machine (a derived event), resolved once by an input. */
+#include "flow/private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "flow/house_private.h"
+
+static void action_free(struct action *a)
+{
+	if (!a)
+		return;
+	mem_free(a->name);
+	mem_free(a->kind);
+	mem_free(a->key);
+	json_decref(a->options);
+	mem_free(a);
+}
+
+void action_free_value(void *a)
+{
+	action_free(a);
+}
+
+/* What an approval is bound to: the exact call. */
+static void call_hash(const struct agent_call *c, char hex[HASH_HEX])
+{
+	struct hash_stream h;
+	struct hash out;
+	char *args = json_text(c->args);
+	hash_start(&h, NULL);
+	hash_update(&h, c->name, strlen(c->name) + 1);
+	if (args)
+		hash_update(&h, args, strlen(args));
+	hash_end(&h, &out);
+	hash_hex(&out, hex);
+	mem_free(args);
+}
+
+void action_open(struct run *r, const char *agent, const char *key, const char *name, const char *kind,
+	const char *title, const char *body, json_t *options, const char *priority, const struct agent_call *call,
+	char out[24])
+{
+	struct err e = ERR_INIT;
+	struct action *a = MEM_NEW(struct action);
+	snprintf(out, 24, "a%d", ++r->action_count);
+	if (a) {
+		snprintf(a->id, sizeof(a->id), "%s", out);
+		a->name = mem_strdup(name ? name : kind);
+		a->kind = mem_strdup(kind);
+		a->key = key ? mem_strdup(key) : NULL;
+		a->options = options ? json_incref(options) : NULL;
+		if (agent)
+			snprintf(a->agent, sizeof(a->agent), "%s", agent);
+	}
+	if (!a || !a->name || !a->kind || (key && !a->key) || map_set(&r->actions, span_of(out), a, NULL, &e)) {
+		action_free(a);
+		json_decref(options);
+		err_nomem(&e);
+		run_break(r, &e);
+		return;
+	}
+	json_t *data = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:o?, s:s, s:s?}", "action", out, "name", a->name, "kind",
+		kind, "title", title ? title : a->name, "body", body, "options", options, "priority",
+		priority ? priority : "medium", "agent", agent);
+	if (data && call) {
+		json_object_set_new(data, "call", json_string(call->id));
+		if (!strcmp(kind, "approval")) {
+			char hex[HASH_HEX];
+			call_hash(call, hex);
+			json_object_set_new(data, "call_hash", json_string(hex));
+		}
+	}
+	run_emit(r, EVENT_ACTION_OPENED, agent, data);
+	run_changed(r);
+}
+
+void action_close(struct run *r, const char *id, const char *why)
+{
+	struct action *a = map_del(&r->actions, span_of(id));
+	if (!a)
+		return;
+	run_emit(r, EVENT_ACTION_CLOSED, NULL, json_pack("{s:s, s:s}", "action", id, "why", why));
+	action_free(a);
+}
+
+bool actions_only_budget(const struct run *r)
+{
+	struct map_entry *it;
+	for (size_t i = 0; (it = map_next(&r->actions, &i));)
+		if (strcmp(((struct action *)it->value)->kind, "budget"))
+			return false;
+	return true;
+}
+
+/* A budget that is extended: the run's own is machine state; the house's counters follow it when live. */
+static void extend_budget(struct run *r, const char *text)
+{
+	double more = text ? strtod(text, NULL) : 0;
+	if (more <= 0)
+		more = r->budget_usd > 0 ? r->budget_usd : 1;
+	if (r->budget_usd >= 0)
+		r->budget_usd += more;
+	struct err e = ERR_INIT;
+	struct budget *b = r->live ? house_budget(r->house, r->scopes[0], &e) : NULL;
+	if (b)
+		b->limit = r->budget_usd;
+}
+
+int action_resolved(struct run *r, const json_t *data, struct err *e)
+{
+	const char *id = json_str(data, "action"), *option = json_str(data, "option"), *text = json_str(data, "text");
+	struct action *a = id ? map_del(&r->actions, span_of(id)) : NULL;
+	if (!a)
+		return err_set(e, ERR_FLOW_DIVERGED, "action %s is not open", id ? id : "?");
+	int failed = 0;
+	if (!strcmp(a->kind, "budget") && option && !strcmp(option, "extend"))
+		extend_budget(r, text);
+	if (*a->agent && !a->key) {
+		struct agent_entry *entry = run_agent(r, a->agent);
+		if (entry && entry->agent)
+			failed = agent_action(entry->agent, id, option, text, e);
+	} else if (a->key) {
+		json_t *value = !strcmp(a->kind, "gate") ? json_pack("{s:b, s:s?, s:s}", "approved",
+								   option && !strcmp(option, "approve"), "reason", text,
+								   "by", json_str(data, "by"))
+							 : json_pack("{s:s?, s:s?, s:s}", "option", option, "text",
+								   text, "by", json_str(data, "by"));
+		if (!value)
+			failed = err_nomem(e);
+		else
+			run_answer(r, a->key, true, value, NULL);
+		json_decref(value);
+	}
+	action_free(a);
+	run_changed(r);
+	return failed;
+}
+
+/* A script (or recording) may hold people's answers too. */
+void actions_try_script(struct run *r)
+{
+	const char *model = r->model;
+	if (!model || strncmp(model, "script:", 7) || !r->house->llm || r->life != RUN_ACTIVE)
+		return;
+	struct map_entry *it;
+	for (size_t i = 0; (it = map_next(&r->actions, &i));) {
+		struct action *a = it->value;
+		cleanup_free char *answer = NULL;
+		int64_t line;
+		struct err e = ERR_INIT;
+		if (a->asked_script)
+			continue;
+		a->asked_script = true;
+		int got = llm_script_answer(r->house->llm, model + 7, a->name, &answer, &line, &e);
+		if (got < 0) {
+			run_break(r, &e);
+			return;
+		}
+		if (!got)
+			continue;
+		bool is_option = false;
+		size_t k;
+		json_t *option;
+		json_array_foreach(a->options, k, option) is_option |=
+			json_is_string(option) && !strcmp(json_string_value(option), answer);
+		run_input(r, EVENT_ACTION_RESOLVED, ACTOR_PERSON, "script",
+			json_pack("{s:s, s:s, s:s, s:I}", "action", a->id, is_option ? "option" : "text", answer, "by",
+				"script", "line", (json_int_t)line));
+		return; /* the map changed; the next tick goes on */
+	}
+}

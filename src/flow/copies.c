@@ -1,0 +1,156 @@
+/* copies: the working copies of a run: their folder, branch, files, snapshot cache and sandbox.
+ *
+ * A copy is known from the journal (run.created, branch results) and opened only when something uses it; so a run that
+ * waits, or is replayed, touches no file. */
+#include "flow/private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "flow/house_private.h"
+
+struct workcopy *copy_add(
+	struct run *r, const char *name, const char *dir, const char *branch, const char *head, struct err *e)
+{
+	struct workcopy *c = MEM_NEW(struct workcopy);
+	if (!c || !(c->dir = mem_strdup(dir ? dir : "")) || !(c->branch = mem_strdup(branch ? branch : ""))) {
+		if (c)
+			mem_free(c->dir);
+		mem_free(c);
+		err_nomem(e);
+		return NULL;
+	}
+	c->run = r;
+	snprintf(c->name, sizeof(c->name), "%s", name ? name : "run");
+	snprintf(c->head, sizeof(c->head), "%s", head ? head : "");
+	list_init(&c->waiting);
+	list_push(&r->copies, &c->link);
+	return c;
+}
+
+static void settings_limits(const json_t *settings, struct sandbox_limits *l)
+{
+	const json_t *sandbox = json_get(settings, "sandbox");
+	sandbox_limits_default(l);
+	l->memory = (uint64_t)json_int(sandbox, "memory_mib", (int64_t)(l->memory / MIB)) * MIB;
+	l->cpus = json_num(sandbox, "cpus", l->cpus);
+	l->processes = (int)json_int(sandbox, "processes", l->processes);
+	l->disk = (uint64_t)json_int(sandbox, "disk_mib", (int64_t)(l->disk / MIB)) * MIB;
+	l->tmp = (uint64_t)json_int(sandbox, "tmp_mib", (int64_t)(l->tmp / MIB)) * MIB;
+}
+
+static int make_sandbox(struct workcopy *c, struct err *e)
+{
+	static const char *const protect[] = {".git", "muster.yaml", NULL};
+	struct run *r = c->run;
+	const json_t *allow_list = json_get(json_get(r->settings, "sandbox"), "allow");
+	struct sandbox_allow allow[64];
+	size_t n = 0, i;
+	json_t *item;
+	json_array_foreach(allow_list, i, item)
+	{
+		const char *host = json_str(item, "host");
+		if (host && n < 64)
+			allow[n++] = (struct sandbox_allow){.host = host, .port = (int)json_int(item, "port", 443)};
+	}
+	cleanup_free char *git_dir = project_copy_git_dir(c->dir, e);
+	if (!git_dir)
+		return -1;
+	struct sandbox_spec spec = {.copy = c->dir,
+		.git_dir = git_dir,
+		.protect = protect,
+		.allow = allow,
+		.allow_count = n,
+		.uid = c->uid,
+		.untrusted = json_bool(r->created, "untrusted", false)};
+	settings_limits(r->settings, &spec.limits);
+	c->sandbox = sandbox_new(r->loop, &spec, e);
+	return c->sandbox ? 0 : -1;
+}
+
+static int sim_exec(struct tool_env *env, struct tool_call *t, const char *line, struct err *e)
+{
+	struct workcopy *c = env->exec_ctx;
+	struct house *h = c->run->house;
+	int status = 0;
+	(void)e;
+	if (h->exec(h->exec_ctx, line, c->dir, &t->content, &status))
+		return -1;
+	t->exit = status;
+	return 0;
+}
+
+int copy_ready(struct workcopy *c, struct err *e)
+{
+	struct run *r = c->run;
+	if (c->files)
+		return 0;
+	struct stat st;
+	if (stat(c->dir, &st))
+		return err_errno(e, errno, "the working copy %s of run %s", c->dir, run_short(r->id));
+	c->uid = getuid() == 0 ? st.st_uid : 0;
+	struct project_state state;
+	struct files *files = files_open(c->dir, c->uid, e);
+	if (!files)
+		return -1;
+	c->env.project = project_open(json_str(r->created, "dir"), &state, e);
+	c->copy = c->env.project ? copy_open(r->store, c->dir, c->has_last ? &c->last : NULL, e) : NULL;
+	if (!c->copy || (!r->house->exec && make_sandbox(c, e))) {
+		files_close(files);
+		copy_close(c->copy);
+		project_close(c->env.project);
+		c->copy = NULL;
+		c->env.project = NULL;
+		return -1;
+	}
+	c->files = files;
+	c->env.loop = r->loop;
+	c->env.store = r->store;
+	c->env.copy = c->copy;
+	c->env.files = files;
+	c->env.sandbox = c->sandbox;
+	c->env.locks = &r->locks;
+	c->env.run = r->id;
+	c->env.branch = c->branch;
+	c->env.author = (struct commit_author){.name = "muster", .email = "muster@localhost"};
+	c->env.settings = r->settings;
+	c->env.rng = r->rng;
+	const char *check =
+		json_str(c->check, "command") ? json_str(c->check, "command") : json_str(r->created, "check");
+	if (check && !(c->env.check = mem_strdup(check)))
+		return err_nomem(e);
+	if (r->house->exec) {
+		c->env.exec = sim_exec;
+		c->env.exec_ctx = c;
+	}
+	return 0;
+}
+
+static void copy_free_now(void *ctx)
+{
+	struct workcopy *c = ctx;
+	struct run *r = c->run;
+	list_remove(&c->link);
+	files_close(c->files);
+	copy_close(c->copy);
+	project_close(c->env.project);
+	mem_free(c->env.check);
+	json_decref(c->check);
+	mem_free(c->dir);
+	mem_free(c->branch);
+	mem_free(c);
+	tick_start(&r->flush); /* closing waits for the last of them */
+}
+
+/* Asynchronous: its sandbox ends first. */
+void copy_free(struct workcopy *c)
+{
+	struct sandbox *s = steal(&c->sandbox);
+	if (s)
+		sandbox_free(s, copy_free_now, c);
+	else
+		copy_free_now(c);
+}

@@ -1,0 +1,351 @@
+/* effects: operations that a run wants carried out, and the agents' side of asking for them.
+ *
+ *   WANTED ──announcement durable──▶ (HELD) ──▶ UNDERWAY ──ended──▶ (KEPT) ──▶ its input is delivered: gone
+ *      └───────────── nobody wants it any more ──────────────────▶ DROPPED ──callback──▶ gone
+ *
+ * During recovery operations are made and ended by the recorded events without ever starting; those left at the
+ * journal's end are the ones that a stop interrupted, and ops_recover applies the recovery table to them. */
+#include "flow/private.h"
+
+#include <stdio.h>
+
+static void timer_fired(struct timer *t)
+{
+	struct op *op = container_of(t, struct op, timer);
+	if (op->kind == OP_HOST) {
+		op_done(op, EVENT_FLOW_RESULT, json_pack("{s:s, s:b, s:n}", "key", op->key, "ok", 1, "value"));
+		return;
+	}
+	op_done(op, EVENT_FLOW_RESULT, json_pack("{s:s, s:b}", "key", op->key, "ok", 1));
+}
+
+void timer_op_start(struct op *op)
+{
+	struct err e = ERR_INIT;
+	int64_t left = op->due_us - clock_wall(loop_clock(op->run->loop));
+	timer_init(&op->timer, op->run->loop, timer_fired);
+	if (timer_start(&op->timer, left > 0 ? (left + 999) / 1000 : 0, &e))
+		run_break(op->run, &e);
+}
+
+static void timer_op_cancel(struct op *op)
+{
+	timer_stop(&op->timer);
+	op_end(op);
+}
+
+const struct op_type op_types[OP_KINDS] = {
+	[OP_REQUEST] = {.name = "request", .start = request_start, .cancel = request_cancel, .recover = request_start},
+	[OP_ANSWER] = {.name = "answer",
+		.start = answer_start,
+		.cancel = answer_cancel,
+		.recover = answer_recover,
+		.release = answer_release},
+	[OP_TOOL] = {.name = "tool",
+		.start = tool_op_start,
+		.cancel = tool_op_cancel,
+		.recover = tool_op_recover,
+		.release = tool_op_release},
+	[OP_TIMER] = {.name = "timer",
+		.waits = true,
+		.start = timer_op_start,
+		.cancel = timer_op_cancel,
+		.recover = timer_op_start},
+	[OP_SNAPSHOT] = {.name = "snapshot", .start = snap_start, .recover = snap_start, .release = snap_release},
+	[OP_HOST] = {.name = "host call",
+		.start = host_op_start,
+		.cancel = host_op_cancel,
+		.recover = host_op_recover,
+		.release = host_op_release},
+};
+
+/* ---- the list ---- */
+
+struct op *op_named(struct run *r, const char *key)
+{
+	list_for (it, &r->ops) {
+		struct op *op = list_entry(it, struct op, link);
+		if (op->state != OP_DROPPED && !strcmp(op->key, key))
+			return op;
+	}
+	return NULL;
+}
+
+struct op *op_new(struct run *r, enum op_kind kind, const char *key, struct agent *a)
+{
+	struct op *op = MEM_NEW(struct op);
+	char *copy = op ? mem_strdup(key) : NULL;
+	if (!copy) {
+		mem_free(op);
+		struct err e = ERR_INIT;
+		err_nomem(&e);
+		run_break(r, &e);
+		return NULL;
+	}
+	op->run = r;
+	op->kind = kind;
+	op->type = &op_types[kind];
+	op->key = copy;
+	op->agent = a;
+	op->announced = r->seq;
+	list_init(&op->queue);
+	list_push(&r->ops, &op->link);
+	return op;
+}
+
+static void op_free(struct op *op)
+{
+	if (op->type->release)
+		op->type->release(op);
+	list_remove(&op->link);
+	list_remove(&op->queue);
+	json_decref(op->args);
+	json_decref(op->result);
+	mem_free(op->key);
+	mem_free(op->name);
+	mem_free(op);
+}
+
+static bool callback_due(const struct op *op)
+{
+	return op->state == OP_UNDERWAY;
+}
+
+void op_end(struct op *op)
+{
+	if (!op)
+		return;
+	struct run *r = op->run;
+	op_free(op);
+	if (r->live)
+		tick_start(&r->flush);
+}
+
+void op_drop(struct op *op)
+{
+	if (!op || op->state == OP_DROPPED)
+		return;
+	bool wait = callback_due(op);
+	op->state = OP_DROPPED;
+	op->agent = NULL;
+	if (!wait)
+		op_end(op);
+	else if (op->type->cancel)
+		op->type->cancel(op);
+}
+
+/* An answer is kept until the snapshot of its agent's last command was delivered, so that evidence is judged on known
+ * files. */
+static bool must_keep(const struct op *op)
+{
+	if (op->kind != OP_ANSWER || !op->agent)
+		return false;
+	list_for (it, &op->run->ops) {
+		const struct op *other = list_entry(it, struct op, link);
+		if (other->kind == OP_SNAPSHOT && other->state != OP_DROPPED && other->name &&
+			!strncmp(other->name, op->agent->id, strlen(op->agent->id)) &&
+			other->name[strlen(op->agent->id)] == '/')
+			return true;
+	}
+	return false;
+}
+
+void op_done(struct op *op, enum event_type type, json_t *data)
+{
+	struct run *r = op->run;
+	if (op->state == OP_DROPPED || r->broken.code != ERR_OK || r->closing) {
+		json_decref(data);
+		op->state = OP_DROPPED;
+		op_end(op);
+		return;
+	}
+	if (must_keep(op)) {
+		op->state = OP_KEPT;
+		op->result = data;
+		op->result_type = type;
+		return;
+	}
+	op->state = OP_KEPT; /* its callback has come: ending it frees it */
+	run_input(r, type, op->kind == OP_ANSWER || op->kind == OP_TOOL ? ACTOR_AGENT : ACTOR_SYSTEM,
+		op->agent ? op->agent->id : NULL, data);
+}
+
+bool ops_working(const struct run *r)
+{
+	list_for (it, &r->ops) {
+		const struct op *op = list_entry(it, struct op, link);
+		if (op->state != OP_DROPPED && !op->type->waits)
+			return true;
+	}
+	return false;
+}
+
+void ops_start(struct run *r)
+{
+	if (!r->live || r->closing || r->broken.code != ERR_OK)
+		return;
+	list_for (it, &r->ops) {
+		struct op *op = list_entry(it, struct op, link);
+		if (op->state == OP_KEPT && op->result && !must_keep(op)) {
+			json_t *data = steal(&op->result);
+			op_done(op, op->result_type, data);
+			tick_start(&r->flush);
+			return; /* the list changed: again in the next tick */
+		}
+	}
+	list_for (it, &r->ops) {
+		struct op *op = list_entry(it, struct op, link);
+		if (op->state != OP_WANTED || op->announced > r->durable)
+			continue;
+		op->state = OP_UNDERWAY;
+		if (op->was_announced)
+			op->type->recover(op);
+		else
+			op->type->start(op);
+	}
+}
+
+void ops_recover(struct run *r)
+{
+	json_t *lost = json_array();
+	list_for (it, &r->ops) {
+		struct op *op = list_entry(it, struct op, link);
+		op->was_announced = true;
+		if (op->kind == OP_ANSWER || op->kind == OP_TOOL || op->kind == OP_HOST)
+			json_array_append_new(lost, json_string(op->key));
+	}
+	if (json_array_size(lost))
+		run_input(r, EVENT_RUN_RECOVERED, ACTOR_SYSTEM, NULL, json_pack("{s:O}", "lost", lost));
+	json_decref(lost);
+	tick_start(&r->flush);
+}
+
+/* ---- what agents ask for ---- */
+
+static struct run *run_of(struct agent *a)
+{
+	return a->ctx;
+}
+
+static void agent_emits(struct agent *a, enum event_type type, json_t *data)
+{
+	run_emit(run_of(a), type, a->id, data);
+}
+
+static void want(struct agent *a, enum op_kind kind, const char *prefix)
+{
+	char key[160];
+	snprintf(key, sizeof(key), "%s:%s", prefix, a->id);
+	op_new(run_of(a), kind, key, a);
+}
+
+static void want_request(struct agent *a)
+{
+	want(a, OP_REQUEST, "req");
+}
+
+static void want_answer(struct agent *a)
+{
+	want(a, OP_ANSWER, "ans");
+}
+
+static void want_tool(struct agent *a, struct agent_call *c)
+{
+	char key[160];
+	snprintf(key, sizeof(key), "tool:%s:%s", a->id, c->id);
+	struct op *op = op_new(run_of(a), OP_TOOL, key, a);
+	if (op)
+		op->name = mem_strdup(c->id);
+	if (op && !op->name)
+		op_drop(op);
+}
+
+static void want_timer(struct agent *a, int64_t ms)
+{
+	char key[160];
+	snprintf(key, sizeof(key), "timer:%s", a->id);
+	struct op *op = op_new(run_of(a), OP_TIMER, key, a);
+	if (op)
+		op->due_us = run_of(a)->now + ms * 1000;
+}
+
+static void want_handler(struct agent *a, struct agent_call *c)
+{
+	struct run *r = run_of(a);
+	struct agent_entry *entry = run_agent(r, a->id);
+	struct err e = ERR_INIT;
+	char key[256];
+	cleanup_json json_t *info =
+		json_pack("{s:s, s:s, s:i, s:s}", "agent", a->id, "role", a->role->id, "turn", a->turn, "call", c->id);
+	if (!info || !entry)
+		err_nomem(&e);
+	else if (!flow_enter(r->flow, entry->key, c->name, c->args, info, key, &e)) {
+		json_t *who = json_pack("{s:s, s:s}", "agent", a->id, "call", c->id);
+		if (who && !map_set(&r->handlers, span_of(key), who, NULL, &e)) {
+			r->flow_ready = true;
+			run_emit(r, EVENT_FLOW_STEP, NULL,
+				json_pack("{s:s, s:s, s:{s:s, s:s, s:s}}", "key", key, "call", "handler", "args",
+					"agent", a->id, "call", c->id, "tool", c->name));
+			return;
+		}
+	}
+	run_break(r, &e);
+}
+
+static void agent_opens(struct agent *a, const char *name, const char *kind, const char *title, const char *body,
+	json_t *options, const char *priority, struct agent_call *c, char out[24])
+{
+	action_open(run_of(a), a->id, NULL, name, kind, title, body, options, priority, c, out);
+}
+
+static void agent_closes(struct agent *a, const char *action, const char *why)
+{
+	action_close(run_of(a), action, why);
+}
+
+static void agent_drops(struct agent *a)
+{
+	struct run *r = run_of(a);
+	list_for (it, &r->ops) {
+		struct op *op = list_entry(it, struct op, link);
+		if (op->agent == a && op->state != OP_DROPPED)
+			op_drop(op);
+	}
+}
+
+static int agent_decides(struct agent *a, const struct agent_call *c, struct policy_verdict *out, struct err *e)
+{
+	return policy_decide(run_of(a)->policy, c->name, tool_subject(c->tool, c->args), a->tainted, out, e);
+}
+
+static void agent_ends(struct agent *a)
+{
+	agent_outcome(run_of(a), a);
+}
+
+static void agent_blocked(struct agent *a, const struct err *why)
+{
+	run_fail(run_of(a), why, a->id);
+}
+
+static uint64_t agent_tree(struct agent *a)
+{
+	struct workcopy *c = run_copy(run_of(a), a->copy);
+	return c ? c->version : 0;
+}
+
+const struct agent_host run_agent_host = {
+	.emit = agent_emits,
+	.want_request = want_request,
+	.want_answer = want_answer,
+	.want_tool = want_tool,
+	.want_handler = want_handler,
+	.want_timer = want_timer,
+	.open_action = agent_opens,
+	.close_action = agent_closes,
+	.drop = agent_drops,
+	.decide = agent_decides,
+	.ended = agent_ends,
+	.blocked = agent_blocked,
+	.tree_version = agent_tree,
+};

@@ -1,0 +1,240 @@
+/* fork: where a run was quiet, and a new run that begins there with its files and conversations.
+ *
+ * Quiet at seq: no model, tool or outside host call is in flight and the next event is an input, so that the machine
+ * was at rest. The files of that instant are the snapshot that follows the last change before it: nothing changes a
+ * copy until its snapshot is taken. */
+#include "flow/private.h"
+
+#include <stdio.h>
+
+#include "base/caps.h"
+#include "base/fs.h"
+#include "flow/house_private.h"
+
+#define BATCH 128
+
+struct quiet {
+	int64_t seq;
+	struct hash snapshot;
+	bool known; /* the snapshot is */
+};
+
+struct scan {
+	int64_t at;
+	int flying;    /* calls in flight */
+	int unsnapped; /* changes whose snapshot has not come yet */
+	struct hash last;
+	struct quiet best, pending;
+};
+
+static bool outside_step(const json_t *data)
+{
+	static const char *const inside[] = {"agent", "start", "stop", "ask", "gate", "continue_as", "handler", NULL};
+	const char *call = json_str(data, "call");
+	for (const char *const *name = inside; *name; name++)
+		if (call && !strcmp(call, *name))
+			return false;
+	return true;
+}
+
+/* Account for one event. */
+static void scan_event(struct scan *s, const struct event *ev, const json_t *data)
+{
+	switch (ev->type) {
+	case EVENT_MODEL_REQUESTED:
+	case EVENT_TOOL_STARTED:
+		s->flying++;
+		break;
+	case EVENT_MODEL_ANSWERED:
+	case EVENT_MODEL_FAILED:
+		if (json_get(data, "attempt") == NULL || s->flying > 0)
+			s->flying -= s->flying > 0;
+		break;
+	case EVENT_TOOL_LOST:
+		s->flying -= s->flying > 0;
+		hash_parse(&s->last, json_span(data, "manifest"));
+		break;
+	case EVENT_TOOL_FINISHED:
+		s->flying -= s->flying > 0;
+		s->unsnapped += json_bool(data, "walk", false) || json_array_size(json_get(data, "changed"));
+		break;
+	case EVENT_FLOW_STEP:
+		s->flying += outside_step(data);
+		break;
+	case EVENT_FLOW_RESULT:
+		if (json_str(data, "key") && strncmp(json_str(data, "key"), "timer:", 6) &&
+			strncmp(json_str(data, "key"), "end.", 4))
+			s->flying -= s->flying > 0;
+		s->unsnapped += json_bool(data, "walk", false) || json_array_size(json_get(data, "changed"));
+		break;
+	case EVENT_SNAPSHOT_TAKEN:
+		s->unsnapped -= s->unsnapped > 0;
+		if (json_str(data, "copy") && !strcmp(json_str(data, "copy"), "run")) {
+			hash_parse(&s->last, json_span(data, "manifest"));
+			if (s->pending.seq && !s->unsnapped) {
+				s->pending.snapshot = s->last;
+				s->best = s->pending;
+				s->pending.seq = 0;
+			}
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+static void consider(struct scan *s, int64_t seq)
+{
+	if (s->flying || seq > s->at)
+		return;
+	if (s->unsnapped)
+		s->pending = (struct quiet){.seq = seq};
+	else
+		s->best = (struct quiet){.seq = seq, .snapshot = s->last, .known = true};
+}
+
+int run_quiet_point(struct house *h, const char *id, int64_t at, int64_t *quiet, struct hash *snapshot, struct err *e)
+{
+	char stream[EVENT_STREAM_MAX];
+	snprintf(stream, sizeof(stream), "run/%s", id);
+	struct scan s = {.at = at};
+	struct event ev[BATCH];
+	int64_t after = 0;
+	int got;
+	while ((got = store_read(h->store, stream, after, ev, BATCH, e)) > 0) {
+		for (int i = 0; i < got; i++) {
+			if (after && event_kinds[ev[i].type].class == EVENT_CLASS_INPUT && after <= at)
+				consider(&s, after);
+			json_t *data = after <= at || s.pending.seq ? event_data(&ev[i], e) : NULL;
+			if (data && ev[i].type == EVENT_RUN_CREATED)
+				hash_parse(&s.last, json_span(data, "snapshot"));
+			if (data)
+				scan_event(&s, &ev[i], data);
+			json_decref(data);
+			after = ev[i].seq;
+			event_release(&ev[i]);
+		}
+	}
+	if (got < 0)
+		return -1;
+	if (after && after <= at)
+		consider(&s, after);
+	if (!s.best.seq)
+		return err_set(e, after ? ERR_CONFLICT : ERR_NOT_FOUND,
+			after ? "run %s was never quiet up to event %lld" : "there is no run %s (%lld)", run_short(id),
+			(long long)at);
+	*quiet = s.best.seq;
+	*snapshot = s.best.snapshot;
+	return 0;
+}
+
+/* ---- the new run ---- */
+
+/* run.created of the fork: its own copy and branch, everything else as it was. */
+static json_t *created_of_fork(
+	const struct event *first, const char *from, int64_t quiet, const char *copy, const char *branch, struct err *e)
+{
+	json_t *data = event_data(first, e);
+	if (!data)
+		return NULL;
+	int failed = json_put(data, "copy", json_string(copy)) | json_put(data, "branch", json_string(branch)) |
+		     json_put(data, "forked", json_pack("{s:s, s:I}", "run", from, "at", (json_int_t)quiet)) |
+		     json_put(data, "land", json_false());
+	json_object_del(data, "record");
+	if (failed) {
+		json_decref(data);
+		err_nomem(e);
+		return NULL;
+	}
+	return data;
+}
+
+static int copy_events(
+	struct house *h, const char *from, const char *to, int64_t quiet, json_t *created, int64_t fence, struct err *e)
+{
+	char source[EVENT_STREAM_MAX], target[EVENT_STREAM_MAX];
+	snprintf(source, sizeof(source), "run/%s", from);
+	snprintf(target, sizeof(target), "run/%s", to);
+	struct event ev[BATCH];
+	int64_t after = 0;
+	while (after < quiet) {
+		int max = quiet - after < BATCH ? (int)(quiet - after) : BATCH;
+		int got = store_read(h->store, source, after, ev, max, e);
+		if (got <= 0)
+			return got < 0 ? -1
+				       : err_set(e, ERR_CORRUPT, "run %s ends before event %lld", from,
+						 (long long)quiet);
+		int failed = 0;
+		for (int i = 0; i < got; i++) {
+			id_new(ev[i].id, ev[i].at, NULL);
+			*ev[i].cause = '\0';
+			if (ev[i].type == EVENT_RUN_CREATED) {
+				char *text = json_text(created);
+				blob_unref(ev[i].data);
+				ev[i].data = text ? blob_new(text, strlen(text)) : NULL;
+				mem_free(text);
+				failed |= !ev[i].data;
+			}
+		}
+		after = ev[got - 1].seq;
+		struct append a = {.stream = target, .fence = fence, .events = ev, .event_count = (size_t)got};
+		failed = failed ? err_nomem(e) : store_append_wait(h->store, &a, e);
+		for (int i = 0; i < got; i++)
+			event_release(&ev[i]);
+		if (failed)
+			return -1;
+	}
+	return 0;
+}
+
+static int append_pause(struct house *h, const char *id, int64_t seq, int64_t fence, struct err *e)
+{
+	char stream[EVENT_STREAM_MAX];
+	snprintf(stream, sizeof(stream), "run/%s", id);
+	static const char text[] = "{\"by\":\"fork\",\"kind\":\"pause\"}";
+	struct event ev = {.seq = seq,
+		.type = EVENT_RUN_INTERVENED,
+		.v = 1,
+		.at = clock_wall(loop_clock(h->loop)),
+		.actor = ACTOR_SYSTEM};
+	ev.data = blob_new(text, strlen(text));
+	if (!ev.data)
+		return err_nomem(e);
+	id_new(ev.id, ev.at, NULL);
+	struct append a = {.stream = stream, .fence = fence, .events = &ev, .event_count = 1};
+	int failed = store_append_wait(h->store, &a, e);
+	event_release(&ev);
+	return failed;
+}
+
+int house_fork(struct house *h, const char *id, int64_t at, char new_id[ID_TEXT], int64_t *quiet, struct err *e)
+{
+	char stream[EVENT_STREAM_MAX], owner[64];
+	struct hash snapshot;
+	struct event first;
+	snprintf(stream, sizeof(stream), "run/%s", id);
+	if (run_quiet_point(h, id, at, quiet, &snapshot, e))
+		return -1;
+	if (store_read(h->store, stream, 0, &first, 1, e) != 1)
+		return -1;
+	id_new(new_id, clock_wall(loop_clock(h->loop)), NULL);
+	cleanup_free char *dir = mem_printf("%s/copies/%s", h->data_dir, new_id);
+	cleanup_free char *branch = mem_printf("muster/%s", run_short(new_id));
+	cleanup_json json_t *created = dir && branch ? created_of_fork(&first, id, *quiet, dir, branch, e) : NULL;
+	event_release(&first);
+	if (!created)
+		return e->code == ERR_OK ? err_nomem(e) : -1;
+	struct project_state state;
+	struct project *p = project_open(json_str(created, "dir"), &state, e);
+	struct copy *copy = NULL;
+	int64_t fence;
+	snprintf(owner, sizeof(owner), "process/%d", (int)getpid());
+	snprintf(stream, sizeof(stream), "run/%s", new_id);
+	int failed =
+		!p || project_checkout(p, json_str(created, "base"), dir, branch, house_uid(h), &copy, h->store, e) ||
+		snapshot_restore(copy, &snapshot, e) || store_lease(h->store, stream, owner, 0, &fence, e) ||
+		copy_events(h, id, new_id, *quiet, created, fence, e) || append_pause(h, new_id, *quiet + 1, fence, e);
+	copy_close(copy);
+	project_close(p);
+	return failed ? -1 : house_resume_paused(h, new_id, e);
+}

@@ -1,0 +1,303 @@
+/* house: see house.h. create.c makes runs, fork.c forks them; this file keeps the live ones, their budgets and their
+ * sleep. */
+#include "flow/private.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "flow/house_private.h"
+
+#define LIVE_RUNS 20000
+#define FIRST_UID 500000
+
+/* A run that only waits, in no memory but this. */
+struct sleeper {
+	struct house *house;
+	char id[ID_TEXT];
+	struct timer timer;
+};
+
+static char *dup_path(const char *s)
+{
+	return mem_strdup(s ? s : "");
+}
+
+static int load_budgets(struct house *h, struct err *e)
+{
+	cleanup_json json_t *rows = store_budgets(h->store, e);
+	if (!rows)
+		return -1;
+	size_t i;
+	json_t *row;
+	json_array_foreach(rows, i, row)
+	{
+		struct budget *b = house_budget(h, json_str(row, "scope"), e);
+		if (!b)
+			return -1;
+		b->spent = json_num(row, "spent", 0);
+		b->reserved = json_num(row, "reserved", 0);
+		b->limit = json_is_number(json_get(row, "limit")) ? json_num(row, "limit", -1) : -1;
+	}
+	return 0;
+}
+
+struct house *house_new(const struct house_options *o, struct err *e)
+{
+	struct house *h = MEM_NEW(struct house);
+	if (!h) {
+		err_nomem(e);
+		return NULL;
+	}
+	h->loop = o->loop;
+	h->store = o->store;
+	h->llm = o->llm;
+	h->data_dir = dup_path(o->data_dir);
+	h->modes_dir = dup_path(o->modes_dir);
+	h->roles_dir = dup_path(o->roles_dir);
+	h->user = dup_path(o->user ? o->user : "owner");
+	h->settings = o->settings ? json_incref((json_t *)o->settings) : json_object();
+	h->policy = o->policy ? json_incref((json_t *)o->policy) : NULL;
+	h->passivate = o->passivate;
+	h->exec = o->exec;
+	h->exec_ctx = o->exec_ctx;
+	list_init(&h->runs);
+	list_init(&h->budget_queue);
+	map_init(&h->budgets, 1u << 20);
+	map_init(&h->sleeping, 1u << 20);
+	if (!h->data_dir || !h->modes_dir || !h->roles_dir || !h->user || !h->settings || load_budgets(h, e)) {
+		if (e->code == ERR_OK)
+			err_nomem(e);
+		house_close(h, NULL, NULL);
+		return NULL;
+	}
+	return h;
+}
+
+static void free_sleeper(void *value)
+{
+	struct sleeper *s = value;
+	timer_stop(&s->timer);
+	mem_free(s);
+}
+
+static void house_free(struct house *h)
+{
+	void (*done)(void *) = h->closed;
+	void *ctx = h->closed_ctx;
+	map_release(&h->budgets, mem_free);
+	map_release(&h->sleeping, free_sleeper);
+	mem_free(h->data_dir);
+	mem_free(h->modes_dir);
+	mem_free(h->roles_dir);
+	mem_free(h->user);
+	json_decref(h->settings);
+	json_decref(h->policy);
+	mem_free(h);
+	if (done)
+		done(ctx);
+}
+
+static void one_closed(void *ctx)
+{
+	struct house *h = ctx;
+	if (h->closing && list_empty(&h->runs) && !h->open_count)
+		house_free(h);
+}
+
+static void run_gone(void *ctx)
+{
+	struct house *h = ctx;
+	h->open_count--;
+	one_closed(h);
+}
+
+static void close_run(struct run *r)
+{
+	struct house *h = r->house;
+	h->open_count++;
+	run_close(r, run_gone, h);
+}
+
+void house_close(struct house *h, void (*done)(void *ctx), void *ctx)
+{
+	h->closing = true;
+	h->closed = done;
+	h->closed_ctx = ctx;
+	h->open_count++;
+	list_for (it, &h->runs)
+		close_run(list_entry(it, struct run, link));
+	run_gone(h);
+}
+
+struct run *house_run(struct house *h, const char *id)
+{
+	list_for (it, &h->runs) {
+		struct run *r = list_entry(it, struct run, link);
+		if (!strcmp(r->id, id) && !r->closing)
+			return r;
+	}
+	return NULL;
+}
+
+static uid_t highest_owner(const char *dir)
+{
+	uid_t highest = 0;
+	DIR *d = opendir(dir);
+	struct dirent *it;
+	struct stat st;
+	while (d && (it = readdir(d)))
+		if (!fstatat(dirfd(d), it->d_name, &st, AT_SYMLINK_NOFOLLOW) && st.st_uid > highest)
+			highest = st.st_uid;
+	if (d)
+		closedir(d);
+	return highest;
+}
+
+/* Above every uid that owns a copy now. */
+uid_t house_uid(struct house *h)
+{
+	if (getuid() != 0)
+		return 0;
+	if (!h->next_uid) {
+		h->next_uid = FIRST_UID;
+		cleanup_free char *dir = fs_join(h->data_dir, "copies");
+		uid_t highest = dir ? highest_owner(dir) : 0;
+		if (highest >= h->next_uid)
+			h->next_uid = highest + 1;
+	}
+	return h->next_uid++;
+}
+
+/* ---- resuming ---- */
+
+static struct run *open_live(struct house *h, const char *id, struct err *e)
+{
+	struct run *r = house_run(h, id);
+	if (r)
+		return r;
+	struct sleeper *s = map_del(&h->sleeping, span_of(id));
+	if (s)
+		free_sleeper(s);
+	return run_open(h, id, false, e);
+}
+
+int house_resume_paused(struct house *h, const char *id, struct err *e)
+{
+	return open_live(h, id, e) ? 0 : -1;
+}
+
+int house_resume(struct house *h, const char *id, struct err *e)
+{
+	struct run *r = open_live(h, id, e);
+	if (!r)
+		return -1;
+	if (r->broken.code != ERR_OK) {
+		*e = r->broken;
+		return -1;
+	}
+	if (run_final(r))
+		return err_set(e, ERR_FINAL, "run %s is %s; fork it to go on: muster fork %s", run_short(id),
+			run_state(r), run_short(id));
+	if (r->life == RUN_ACTIVE)
+		return 0;
+	cleanup_json json_t *command = json_pack("{s:s, s:s}", "kind", "resume", "by", h->user);
+	return command ? run_command(r, command, 0, e) : err_nomem(e);
+}
+
+int house_command(struct house *h, const char *id, const json_t *command, int64_t command_n, struct err *e)
+{
+	struct run *r = open_live(h, id, e);
+	return r ? run_command(r, command, command_n, e) : -1;
+}
+
+void house_poll(struct house *h)
+{
+	struct err e = ERR_INIT;
+	cleanup_json json_t *rows = store_commands(h->store, NULL, &e);
+	size_t i;
+	json_t *row;
+	json_array_foreach(rows, i, row)
+	{
+		const char *stream = json_str(row, "stream");
+		struct err why = ERR_INIT;
+		if (stream && !strncmp(stream, "run/", 4) &&
+			house_command(h, stream + 4, json_get(row, "command"), json_int(row, "n", 0), &why))
+			log_warn("house", "a command for %s was refused: %s", stream, why.text);
+	}
+}
+
+/* ---- sleep ---- */
+
+static void wake(struct timer *t)
+{
+	struct sleeper *s = container_of(t, struct sleeper, timer);
+	struct house *h = s->house;
+	char id[ID_TEXT];
+	struct err e = ERR_INIT;
+	snprintf(id, sizeof(id), "%s", s->id);
+	if (!open_live(h, id, &e))
+		log_error("house", "run %s cannot be woken: %s", run_short(id), e.text);
+}
+
+static int put_to_sleep(struct house *h, struct run *r, struct err *e)
+{
+	int64_t due = run_wakes_at(r);
+	struct sleeper *s = MEM_NEW(struct sleeper);
+	if (!s)
+		return err_nomem(e);
+	s->house = h;
+	snprintf(s->id, sizeof(s->id), "%s", r->id);
+	timer_init(&s->timer, h->loop, wake);
+	int64_t left = due - clock_wall(loop_clock(h->loop));
+	if (map_set(&h->sleeping, span_of(r->id), s, NULL, e) ||
+		(due && timer_start(&s->timer, left > 0 ? left / 1000 + 1 : 0, e))) {
+		map_del(&h->sleeping, span_of(r->id));
+		mem_free(s);
+		return -1;
+	}
+	close_run(r);
+	return 0;
+}
+
+void house_settled(struct house *h, struct run *r)
+{
+	if (h->watch)
+		h->watch(h->watch_ctx, r);
+	struct err e = ERR_INIT;
+	if (h->passivate && !r->closing && r->life == RUN_ACTIVE && run_quiet(r) && put_to_sleep(h, r, &e))
+		log_warn("house", "run %s stays in memory: %s", run_short(r->id), e.text);
+	else if (h->passivate && !r->closing && run_quiet(r) && r->life != RUN_ACTIVE)
+		close_run(r);
+}
+
+void house_watch(struct house *h, void (*cb)(void *ctx, struct run *r), void *ctx)
+{
+	h->watch = cb;
+	h->watch_ctx = ctx;
+}
+
+/* ---- budgets ---- */
+
+struct budget *house_budget(struct house *h, const char *scope, struct err *e)
+{
+	struct budget *b = map_get(&h->budgets, span_of(scope));
+	if (b)
+		return b;
+	b = MEM_NEW(struct budget);
+	if (!b) {
+		err_nomem(e);
+		return NULL;
+	}
+	b->limit = -1;
+	if (map_set(&h->budgets, span_of(scope), b, NULL, e)) {
+		mem_free(b);
+		return NULL;
+	}
+	return b;
+}

@@ -1,0 +1,67 @@
+/* house: the owner of a data folder and of every run that is live in this process.
+ *
+ * It starts, resumes, passivates and ends runs; carries people's commands to them; keeps the budgets; allots working
+ * copies. A run that only waits is closed and opened again when what it waits for arrives. */
+#ifndef MUSTER_FLOW_HOUSE_H
+#define MUSTER_FLOW_HOUSE_H
+
+#include "base/json.h"
+#include "llm/llm.h"
+#include "loop/loop.h"
+#include "store/store.h"
+#include "tools/policy.h"
+
+struct run;
+struct house;
+
+struct house_options {
+	struct loop *loop;
+	struct store *store;
+	struct llm *llm;       /* NULL: nothing can ask a model (replay, verify) */
+	const char *data_dir;  /* absolute */
+	const char *modes_dir; /* the shipped modes; the data folder's come first */
+	const char *roles_dir;
+	const json_t *settings; /* installation defaults of run.settings */
+	const json_t *policy;	/* installation's policy rules, array; may be NULL */
+	const char *user;	/* who owns what is started here */
+	bool passivate;		/* close runs that only wait */
+	/* Simulations: commands of sandboxes answered by this; NULL normally. */
+	int (*exec)(void *ctx, const char *line, const char *dir, struct buf *output, int *exit_status);
+	void *exec_ctx;
+};
+
+struct house *house_new(const struct house_options *o, struct err *e);
+/* Closes every run; done fires when all is down. */
+void house_close(struct house *h, void (*done)(void *ctx), void *ctx);
+
+/* What a person asks for: {mode, project (dir), inputs, settings, model, budget_usd, policy, unattended, check,
+ * gates_off, title, branch, user, script (path), record (path)}. Checks everything, makes the project and the working
+ * copy, pins the bundle, appends run.created. Blocking (some 10 ms). Writes the id. The run begins with house_resume.
+ */
+int house_create(struct house *h, const json_t *request, char id[ID_TEXT], struct err *e);
+/* Load it and let it go on (a failed, paused or interrupted run is resumed: `resume` says so as a command). Already
+ * live: nothing. */
+int house_resume(struct house *h, const char *id, struct err *e);
+struct run *house_run(struct house *h, const char *id); /* live, or NULL */
+/* A command for a run, live or not: opens it when needed. */
+int house_command(struct house *h, const char *id, const json_t *command, int64_t command_n, struct err *e);
+/* Fork: a new, paused run with files and conversation of the last quiet point ≤ at; *quiet receives it. */
+int house_fork(struct house *h, const char *id, int64_t at, char new_id[ID_TEXT], int64_t *quiet, struct err *e);
+/* Merge a run's branch into its project. Blocking. {merged, already, commit, conflicts} */
+json_t *house_merge(struct house *h, const char *id, struct err *e);
+/* Called on the loop's thread whenever a run came to rest in a new state (waiting, paused, completed, failed,
+ * cancelled, broken). */
+void house_watch(struct house *h, void (*cb)(void *ctx, struct run *r), void *ctx);
+/* Commands that other processes left in the store: look now. */
+void house_poll(struct house *h);
+
+/* ---- budgets: counters by scope, moved by every request of every run below them ---- */
+
+enum { BUDGET_SCOPES = 4 }; /* run, project, user, house */
+struct budget {
+	double limit; /* < 0: none */
+	double spent, reserved;
+};
+struct budget *house_budget(struct house *h, const char *scope, struct err *e); /* made when missing */
+
+#endif

@@ -1,0 +1,35 @@
+/* What flow/ knows of its house. */
+#ifndef MUSTER_FLOW_HOUSE_PRIVATE_H
+#define MUSTER_FLOW_HOUSE_PRIVATE_H
+
+#include "base/map.h"
+#include "flow/house.h"
+
+struct house {
+	struct loop *loop;
+	struct store *store;
+	struct llm *llm;
+	char *data_dir, *modes_dir, *roles_dir, *user;
+	json_t *settings, *policy;
+	bool passivate;
+	int (*exec)(void *ctx, const char *line, const char *dir, struct buf *output, int *exit_status);
+	void *exec_ctx;
+	struct list runs;	  /* live */
+	struct map budgets;	  /* scope → struct budget */
+	struct list budget_queue; /* requests that wait for room */
+	struct map sleeping;	  /* run id → struct sleeper: passivated, with a timer */
+	uid_t next_uid;
+	void (*watch)(void *ctx, struct run *r);
+	void *watch_ctx;
+	int open_count; /* runs that are closing */
+	bool closing;
+	void (*closed)(void *ctx);
+	void *closed_ctx;
+};
+
+struct run;
+uid_t house_uid(struct house *h);					 /* for a new working copy; 0 when not root */
+int house_resume_paused(struct house *h, const char *id, struct err *e); /* live, but not told to go on */
+void house_settled(struct house *h, struct run *r);			 /* a run came to rest in a new state */
+
+#endif

@@ -1,0 +1,237 @@
+/* people: interventions on a live run. A command is checked here, then becomes an input; what it does is done when that
+ * is delivered, live and in replay alike. */
+#include "flow/private.h"
+
+#include <stdio.h>
+
+#include "flow/house_private.h"
+
+/* ---- commands: is it possible now? ---- */
+
+static int check_answer(struct run *r, const json_t *command, struct err *e)
+{
+	const char *id = json_str(command, "action"), *option = json_str(command, "option"),
+		   *text = json_str(command, "text");
+	const struct action *a = id ? map_get(&r->actions, span_of(id)) : NULL;
+	if (!a)
+		return err_set(e, ERR_CONFLICT,
+			"action %s of run %s is not open: it was answered already, or there is none", id ? id : "?",
+			run_short(r->id));
+	if (!option && !text)
+		return err_set(e, ERR_INVALID, "answer with an option or a text");
+	if (!option)
+		return 0;
+	cleanup_buf struct buf known = BUF_INIT(4096);
+	size_t i;
+	json_t *o;
+	json_array_foreach(a->options, i, o)
+	{
+		if (!strcmp(json_string_value(o), option))
+			return 0;
+		buf_addf(&known, "%s%s", i ? ", " : "", json_string_value(o));
+	}
+	return err_set(e, ERR_INVALID, "\"%s\" is no option of action %s; it has: %s", option, id,
+		known.len ? known.data : "none, answer with a text");
+}
+
+static int check_agent(struct run *r, const json_t *command, struct err *e)
+{
+	const char *id = json_str(command, "agent");
+	const struct agent_entry *entry = id ? run_agent(r, id) : NULL;
+	if (!entry)
+		return err_set(e, ERR_NOT_FOUND, "run %s has no agent \"%s\"; `muster show %s` lists them", r->id,
+			id ? id : "", r->id);
+	return entry->agent ? 0 : err_set(e, ERR_CONFLICT, "agent %s has ended", id);
+}
+
+static int check_redirect(struct run *r, const json_t *command, struct err *e)
+{
+	const char *role = json_str(command, "role");
+	if (check_agent(r, command, e))
+		return -1;
+	return role && bundle_role(r->bundle, role)
+		       ? 0
+		       : err_set(e, ERR_NOT_FOUND, "the run's mode has no role \"%s\"", role ? role : "");
+}
+
+int run_command(struct run *r, const json_t *command, int64_t command_n, struct err *e)
+{
+	const char *kind = json_str(command, "kind");
+	const char *by = json_str(command, "by") ? json_str(command, "by") : "person";
+	if (!kind)
+		return err_set(e, ERR_INVALID, "a command needs a kind");
+	if (r->broken.code != ERR_OK) {
+		*e = r->broken;
+		return err_wrap(e, "run %s", run_short(r->id));
+	}
+	bool note = !strcmp(kind, "merged") || !strcmp(kind, "forked");
+	if (run_final(r) && !note)
+		return err_set(e, ERR_FINAL, "run %s is %s; fork it to go on: muster fork %s", run_short(r->id),
+			run_state(r), run_short(r->id));
+	bool resume = !strcmp(kind, "resume");
+	if (r->life == RUN_FAILED && !resume && strcmp(kind, "cancel") && !note)
+		return err_set(e, ERR_CONFLICT, "run %s has failed: resume it first", run_short(r->id));
+	int bad = !strcmp(kind, "answer")     ? check_answer(r, command, e)
+		  : !strcmp(kind, "steer")    ? check_agent(r, command, e)
+		  : !strcmp(kind, "redirect") ? check_redirect(r, command, e)
+		  : !strcmp(kind, "modify") && !json_str(command, "name")
+			  ? err_set(e, ERR_INVALID, "modify needs a name and a value")
+		  : !strcmp(kind, "steer") && !json_str(command, "text") ? err_set(e, ERR_INVALID, "steer needs a text")
+									 : 0;
+	if (bad)
+		return -1;
+	if (resume && r->life == RUN_FAILED && r->ended_flow)
+		return err_set(e, ERR_FINAL,
+			"run %s failed in its flow, which would fail again (%s); fork it at an earlier event: muster "
+			"fork "
+			"%s --at SEQ",
+			r->id, r->error.text, r->id);
+	if (resume && r->life == RUN_ACTIVE)
+		return 0; /* done already */
+	if (!strcmp(kind, "pause") && r->life == RUN_PAUSED)
+		return 0;
+	if (command_n && json_array_append_new(r->done_commands, json_integer(command_n)))
+		return err_nomem(e);
+	json_t *data = json_copy((json_t *)command);
+	json_object_set_new(data, "by", json_string(by));
+	if (!strcmp(kind, "answer")) {
+		json_object_del(data, "kind");
+		run_input(r, EVENT_ACTION_RESOLVED, ACTOR_PERSON, by, data);
+	} else if (!strcmp(kind, "merged")) {
+		json_object_del(data, "kind");
+		run_input(r, EVENT_RUN_MERGED, ACTOR_PERSON, by, data);
+	} else if (!strcmp(kind, "forked")) {
+		json_object_del(data, "kind");
+		run_input(r, EVENT_RUN_FORKED, ACTOR_PERSON, by, data);
+	} else {
+		run_input(r, EVENT_RUN_INTERVENED, ACTOR_PERSON, by, data);
+	}
+	if (r->broken.code != ERR_OK) {
+		*e = r->broken;
+		return -1;
+	}
+	return 0;
+}
+
+/* ---- delivered ---- */
+
+static int resume(struct run *r, struct err *e)
+{
+	enum run_life before = r->life;
+	if (before != RUN_PAUSED && before != RUN_FAILED)
+		return 0;
+	r->life = RUN_ACTIVE;
+	err_clear(&r->error);
+	run_emit(r, EVENT_RUN_RESUMED, NULL, json_object());
+	if (before == RUN_FAILED)
+		list_for (it, &r->awake)
+			if (agent_resume(list_entry(it, struct agent, link), e))
+				return -1;
+	r->flow_ready = true;
+	return 0;
+}
+
+static bool clean_up_call(const char *name)
+{
+	return !strcmp(name, "log") || !strcmp(name, "say") || !strcmp(name, "task");
+}
+
+static int cancel(struct run *r, const char *by, struct err *e)
+{
+	if (r->life == RUN_COMPLETED || r->life == RUN_CANCELLED)
+		return 0;
+	for (struct list *it = r->awake.prev, *prev = it->prev; it != &r->awake; it = prev, prev = it->prev)
+		if (agent_stop(list_entry(it, struct agent, link), "cancelled", "the run was cancelled", e))
+			return -1;
+	struct map_entry *it;
+	for (size_t i = 0; (it = map_next(&r->actions, &i));)
+		action_close(r, it->key, "the run was cancelled");
+	list_for (op, &r->ops)
+		op_drop(list_entry(op, struct op, link));
+	if (r->flow && !r->ended_flow) {
+		r->life = RUN_CANCELLED; /* what the flow does from here on starts nothing */
+		flow_cancel(r->flow, clean_up_call, 100);
+		struct err ignored = ERR_INIT;
+		flow_rest(r->flow, &ignored);
+	}
+	r->life = RUN_CANCELLED;
+	*r->waits = '\0';
+	run_emit(r, EVENT_RUN_CANCELLED, NULL, json_pack("{s:s}", "by", by));
+	run_changed(r);
+	return 0;
+}
+
+/* Another role takes the task over; the old agent's conversation stays in the journal. */
+static int redirect(struct run *r, const json_t *data, struct err *e)
+{
+	const char *id = json_str(data, "agent"), *role_id = json_str(data, "role"), *text = json_str(data, "text");
+	struct agent_entry *old = run_agent(r, id);
+	if (!old || !old->agent)
+		return 0;
+	struct agent *was = old->agent;
+	cleanup_buf struct buf task = BUF_INIT(1u << 20);
+	if (was->message_count)
+		buf_addspan(&task, span_n(was->messages[0]->text, was->messages[0]->text_len));
+	buf_addf(&task,
+		"\n\nYou take this task over from an agent of role %s that had worked on it for %d turns; its files "
+		"are in place.",
+		was->role->id, was->turns_all);
+	if (text)
+		buf_addf(&task, " The person who handed it to you says: %s", text);
+	cleanup_json json_t *args = json_pack("{s:s, s:o}", "role", role_id, "task", json_from_span(buf_span(&task)));
+	if (!args || buf_check(&task, "the task", e))
+		return args ? -1 : err_nomem(e);
+	if (was->scope)
+		json_object_set_new(args, "scope", json_string(was->scope));
+	if (was->file)
+		json_object_set_new(args, "file", json_string(was->file));
+	if (was->copy)
+		json_object_set_new(args, "copy", json_string(was->copy));
+	if (*was->parent)
+		json_object_set_new(args, "parent", json_string(was->parent));
+	if (json_object_size(was->handlers))
+		json_object_set(args, "on", was->handlers);
+	char *waiter = steal(&old->waiter);
+	struct agent_entry *entry = agent_begin(r, old->key, args, e);
+	if (!entry) {
+		old->waiter = waiter;
+		return -1;
+	}
+	entry->waiter = waiter;
+	return agent_stop(was, "cancelled", "redirected", e);
+}
+
+int run_intervened(struct run *r, const json_t *data, struct err *e)
+{
+	const char *kind = json_str(data, "kind"), *by = json_str(data, "by");
+	if (!strcmp(kind, "pause") && r->life == RUN_ACTIVE) {
+		r->life = RUN_PAUSED;
+		*r->waits = '\0';
+		run_emit(r, EVENT_RUN_PAUSED, NULL, json_pack("{s:s?}", "by", by));
+		run_changed(r);
+	} else if (!strcmp(kind, "resume")) {
+		return resume(r, e);
+	} else if (!strcmp(kind, "cancel")) {
+		return cancel(r, by, e);
+	} else if (!strcmp(kind, "steer")) {
+		struct agent_entry *entry = run_agent(r, json_str(data, "agent"));
+		return entry && entry->agent ? agent_tell(entry->agent, "person", json_span(data, "text"), e) : 0;
+	} else if (!strcmp(kind, "redirect")) {
+		return redirect(r, data, e);
+	} else if (!strcmp(kind, "modify")) {
+		run_emit(r, EVENT_FLOW_VAR, NULL,
+			json_pack("{s:O, s:O?}", "name", json_get(data, "name"), "value", json_get(data, "value")));
+		return r->flow ? flow_set_var(r->flow, json_str(data, "name"), json_get(data, "value"), e) : 0;
+	} else if (!strcmp(kind, "model")) {
+		mem_free(r->model);
+		r->model = mem_strdup(json_str(data, "model"));
+		return r->model ? 0 : err_nomem(e);
+	} else if (!strcmp(kind, "budget")) {
+		r->budget_usd = json_num(data, "usd", r->budget_usd);
+		struct err ignored = ERR_INIT;
+		struct budget *b = r->live ? house_budget(r->house, r->scopes[0], &ignored) : NULL;
+		if (b)
+			b->limit = r->budget_usd;
+	}
+	return 0;
+}

@@ -1,0 +1,285 @@
+/* What the files of flow/ share about a run.
+ *
+ *   machine.c   emit, input, deliver, rest: the one loop
+ *   effects.c   operations: wanted, started after the commit, ended by an input
+ *   request.c   what goes before a model call: context, model, budget; and the call itself
+ *   toolrun.c   tool calls and snapshots
+ *   hostcall.c  the table of the flow's host calls
+ *   action.c    actions and their answers
+ *   people.c    interventions
+ *   copies.c    working copies, their sandboxes and files */
+#ifndef MUSTER_FLOW_PRIVATE_H
+#define MUSTER_FLOW_PRIVATE_H
+
+#include "agent/agent.h"
+#include "flow/bundle.h"
+#include "flow/flow.h"
+#include "flow/run.h"
+
+/* ---- operations ---- */
+
+enum op_kind { OP_REQUEST, OP_ANSWER, OP_TOOL, OP_TIMER, OP_SNAPSHOT, OP_HOST, OP_KINDS };
+enum op_state {
+	OP_WANTED, /* not started: replaying, or its announcement is not durable yet */
+	OP_HELD,   /* may start, but waits: for a budget, for the working copy */
+	OP_UNDERWAY,
+	OP_KEPT,    /* ended, its input waits for another to be delivered first */
+	OP_DROPPED, /* nobody wants it any more; freed when its callback came */
+};
+
+struct op;
+struct op_type {
+	const char *name;
+	bool waits; /* for a person, a timer: does not count as work */
+	void (*start)(struct op *op);
+	void (*cancel)(struct op *op);	/* underway: its callback still comes; NULL: cannot be hurried */
+	void (*recover)(struct op *op); /* instead of start when a stop interrupted it: the recovery table */
+	void (*release)(struct op *op);
+};
+
+struct op {
+	struct run *run;
+	struct list link;
+	const struct op_type *type;
+	enum op_kind kind;
+	enum op_state state;
+	char *key; /* unique in the run: "ans:0.1", "tool:0.1:c3_1", "0.4" (host call), "timer:0.1", "snap:<copy>" */
+	int64_t announced;   /* seq that must be durable before it starts */
+	bool was_announced;  /* it stood in the journal when this process took the run over: the recovery table applies
+			      */
+	int64_t due_us;	     /* timers: run time */
+	struct agent *agent; /* REQUEST, ANSWER, TOOL, TIMER; NULL after the agent is gone */
+	json_t *args;	     /* HOST: the call's; SNAPSHOT: {"paths"} or null */
+	char *name;	     /* HOST: the call's name; SNAPSHOT: after which call */
+	struct workcopy *copy;
+	json_t *result; /* KEPT: the data of its input */
+	enum event_type result_type;
+	struct work work;
+	struct timer timer;
+	struct llm_call call;
+	struct tool_call tool;
+	struct snapshot taken; /* SNAPSHOT, and TOOL that was lost */
+	struct err error;
+	void *priv;
+	struct answer *answer; /* ANSWER: what the call borrows */
+	struct list queue; /* in a budget's or a copy's queue */
+};
+
+/* ---- working copies ---- */
+
+struct workcopy {
+	struct list link;
+	struct run *run;
+	char name[64]; /* "run", or a branch's name */
+	char *dir, *branch;
+	char head[OID_TEXT]; /* its branch's commit */
+	struct hash last;    /* last snapshot delivered */
+	bool has_last;
+	struct copy *copy;
+	struct files *files;
+	struct sandbox *sandbox;
+	struct tool_env env;
+	uid_t uid;
+	struct op *user;     /* the operation that changes it right now; NULL free */
+	struct list waiting; /* operations that want to change it */
+	uint64_t version;    /* grows with every delivered change */
+	struct hash checked; /* snapshot after the last check, and its exit */
+	json_t *check;	     /* last evidence: {command, exit, passed} */
+	uint64_t check_version;
+	uint64_t edit_version; /* version at the last change that was no check's */
+};
+
+/* ---- actions ---- */
+
+struct action {
+	char id[24];
+	char *name, *kind;
+	char agent[64]; /* whose call or block it is; "" the flow's */
+	char *key;	/* the flow's call; NULL */
+	json_t *options;
+	bool asked_script; /* the script had no answer for it */
+};
+
+/* ---- agents as the flow sees them ---- */
+
+struct agent_entry {
+	struct agent *agent; /* NULL: ended and freed */
+	char *key;	     /* the host call that started it */
+	char *waiter;	     /* the host call that waits for its end; NULL */
+	json_t *outcome;     /* set at its end */
+	int children;	     /* created so far: names the next */
+	double reserved; /* dollars, by the request under way */
+};
+
+enum run_life { RUN_ACTIVE, RUN_PAUSED, RUN_FAILED, RUN_COMPLETED, RUN_CANCELLED };
+
+struct run {
+	struct house *house;
+	struct store *store;
+	struct loop *loop;
+	struct rng *rng; /* of simulations; NULL */
+	struct list link;
+	char id[ID_TEXT], stream[EVENT_STREAM_MAX];
+	char *project_stream;
+	json_t *created, *settings;
+	struct bundle *bundle;
+	struct flow *flow;
+	struct policy *policy;
+	uint64_t seed;
+	int segment;
+	json_t *state; /* of continue_as */
+
+	/* the journal */
+	bool dry;	     /* replay: never goes live */
+	bool live;	     /* the recorded events are used up */
+	struct event *ahead; /* recorded events not yet used */
+	int ahead_count, ahead_at;
+	int64_t seq, durable; /* last event made; last one committed */
+	int64_t read;	      /* last seq read into ahead */
+	int64_t upto; /* read no further; 0: to the end */
+	int64_t fence;
+	int64_t now; /* run time: `at` of the last input */
+	int64_t matched;
+	struct event *drafts; /* made, not yet appended */
+	size_t draft_count, draft_room;
+	struct store_blob *blobs;
+	size_t blob_count, blob_room;
+	json_t *done_commands; /* rows to mark with the next append */
+	int appends;	       /* queued and not yet acknowledged */
+	struct tick flush;
+	char cause[ID_TEXT]; /* id of the input being delivered */
+
+	/* the machine */
+	enum run_life life;
+	bool ended_flow;    /* the main function returned */
+	struct recorder *recorder; /* --record; NULL */
+	char *scopes[4]; /* budgets: run, project, user, house */
+	bool flow_ready; /* something was delivered to the flow: rest again */
+	bool restart;	    /* continue_as: a new segment begins at the next rest */
+	struct list awake; /* agents that have not ended */
+	char waits[16];	    /* "", person, budget, timer */
+	struct map agents;  /* id → struct agent_entry */
+	int roots;	    /* agents without parent so far */
+	struct map handlers; /* coroutine key to {agent, call} */
+	struct map actions; /* id → struct action */
+	int action_count;
+	struct map signals; /* name → queue (json array); waiters */
+	struct map waiters; /* name → json array of keys */
+	json_t *vars;
+	char *phase;
+	struct list ops;
+	struct list copies;
+	struct workcopy *main;
+	struct locks locks;
+	char *model; /* for all agents; NULL: each its own */
+	double usd;
+	double budget_usd; /* the run's own limit; < 0 none */
+	json_t *outcome;   /* what the flow returned */
+	bool ending;  /* the steps after the flow ended are under way */
+	char *landed; /* commit that the project received at the end */
+	struct err error;  /* why it failed */
+	struct err broken; /* this process cannot go on with it */
+	bool told;	   /* the watcher knows the present state */
+	bool closing;
+	void (*closed)(void *ctx);
+	void *closed_ctx;
+};
+
+/* ---- run.c ---- */
+int run_segment(struct run *r, struct err *e); /* make the flow anew: the first segment, or after continue_as */
+void run_conclude(struct run *r);	       /* the flow returned and nothing works any more: the run is completed */
+int run_ending(struct run *r, const char *step, bool ok, const json_t *data, struct err *e); /* a step of it was done */
+void run_look(struct run *r); /* tell the watcher when the state is new and durable; finish closing */
+/* Deliver to the flow. */
+void run_answer(struct run *r, const char *key, bool ok, const json_t *value, const struct err *error);
+
+/* ---- machine.c ---- */
+int run_flush(struct run *r, struct err *e); /* queue what was made since the last flush as one append */
+void run_tick(struct tick *t);
+int run_catch_up(struct run *r, struct err *e); /* feed the recorded events */
+/* A derived event; data stolen (NULL: no memory, the run breaks). agent may be NULL. */
+void run_emit(struct run *r, enum event_type type, const char *agent, json_t *data);
+/* An input event happened: append, deliver, rest. data stolen. */
+void run_input(struct run *r, enum event_type type, enum actor_kind actor, const char *actor_id, json_t *data);
+void run_break(struct run *r, const struct err *why);
+/* Show a transient event. data stolen. Nothing while replaying. */
+void run_show(struct run *r, enum event_type type, json_t *data);
+int run_add_blob(struct run *r, struct span bytes, struct hash *out, struct err *e); /* durable with the next append */
+void run_rest(struct run *r);
+void run_fail(struct run *r, const struct err *why, const char *where); /* run.failed: the run's own failure */
+void run_changed(struct run *r);					/* the watcher should look */
+
+/* ---- effects.c ---- */
+struct op *op_new(struct run *r, enum op_kind kind, const char *key, struct agent *a);
+struct op *op_named(struct run *r, const char *key);
+void op_end(struct op *op);					 /* its input was delivered: forget it */
+void op_drop(struct op *op);					 /* nobody wants its result */
+void op_done(struct op *op, enum event_type type, json_t *data); /* the effect ended: becomes an input (data stolen) */
+void ops_start(struct run *r);					 /* all that may start now */
+void ops_recover(struct run *r);				 /* the journal is used up: apply the recovery table */
+bool ops_working(const struct run *r);				 /* anything but waiting */
+extern const struct op_type op_types[OP_KINDS];
+extern const struct agent_host run_agent_host;
+
+/* ---- request.c ---- */
+void request_start(struct op *op);
+void request_cancel(struct op *op);
+void answer_start(struct op *op);
+void answer_cancel(struct op *op);
+void answer_recover(struct op *op);
+void answer_release(struct op *op);
+const char *run_model(struct run *r, const struct agent *a); /* the run's model when one was given, else the agent's */
+int request_delivered(struct run *r, struct agent *a, const json_t *data, struct err *e); /* renders the context */
+/* The request under way of this agent is over: its reservation becomes what was spent. */
+void request_settled(struct run *r, struct agent_entry *entry, double spent);
+void budget_wake(struct house *h); /* room was freed: requests that wait for a budget try again */
+
+/* ---- toolrun.c ---- */
+void tool_op_start(struct op *op);
+void tool_op_cancel(struct op *op);
+void tool_op_recover(struct op *op);
+void tool_op_release(struct op *op);
+void snap_release(struct op *op);
+int tool_delivered(struct run *r, struct agent *a, const json_t *data, bool lost, struct err *e);
+int snap_delivered(struct run *r, const json_t *data, struct err *e);
+void snap_start(struct op *op);
+void snap_want(struct run *r, struct workcopy *c, const char *after, const json_t *paths);
+void copy_release_user(struct workcopy *c, struct op *op);
+bool copy_acquire(struct workcopy *c, struct op *op); /* false: queued */
+
+/* ---- hostcall.c ---- */
+void host_call(void *ctx, const char *key, const char *name, const json_t *args, const json_t *handlers);
+void host_handled(void *ctx, const char *key, bool ok, const json_t *value, const struct err *error);
+void host_op_start(struct op *op);
+void host_op_cancel(struct op *op);
+void host_op_recover(struct op *op);
+void host_op_release(struct op *op);
+/* Want an outside call served (also the run's own at its end). */
+void host_want(struct run *r, const char *key, const char *name, const json_t *args);
+/* Make the agent of an agent{} call under this key; NULL with an error of the flow's. */
+struct agent_entry *agent_begin(struct run *r, const char *key, const json_t *args, struct err *e);
+int host_result(struct run *r, const json_t *data, struct err *e); /* deliver flow.result */
+void agent_outcome(struct run *r, struct agent *a);
+struct agent_entry *run_agent(struct run *r, const char *id);
+struct workcopy *run_copy(struct run *r, const char *name);
+
+/* ---- action.c ---- */
+void action_open(struct run *r, const char *agent, const char *key, const char *name, const char *kind,
+	const char *title, const char *body, json_t *options, const char *priority, const struct agent_call *call,
+	char out[24]);
+void action_free_value(void *action);
+void action_close(struct run *r, const char *id, const char *why);
+int action_resolved(struct run *r, const json_t *data, struct err *e);
+bool actions_only_budget(const struct run *r);
+void actions_try_script(struct run *r); /* live: answers that the script or --answer has */
+
+/* ---- people.c ---- */
+int run_intervened(struct run *r, const json_t *data, struct err *e);
+
+/* ---- copies.c ---- */
+struct workcopy *copy_add(
+	struct run *r, const char *name, const char *dir, const char *branch, const char *head, struct err *e);
+int copy_ready(struct workcopy *c, struct err *e); /* opened for use: files, snapshot cache, sandbox */
+void copy_free(struct workcopy *c);
+
+#endif

@@ -1,0 +1,500 @@
+/* run: opening a run from its journal, its segments, its end, and closing it.
+ *
+ * At the end of the flow: agents that nobody awaited are stopped, the files are committed, a project that was new or
+ * empty receives the branch, and run.completed says which evidence there is: a passing check on exactly the final
+ * files, a failing one, or none. */
+#include "flow/private.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "flow/house_private.h"
+
+const char *run_short(const char *id)
+{
+	size_t n = strlen(id);
+	return n > 8 ? id + n - 8 : id;
+}
+
+const char *run_id(const struct run *r)
+{
+	return r->id;
+}
+
+const char *run_state(const struct run *r)
+{
+	static const char *const names[] = {[RUN_ACTIVE] = "running",
+		[RUN_PAUSED] = "paused",
+		[RUN_FAILED] = "failed",
+		[RUN_COMPLETED] = "completed",
+		[RUN_CANCELLED] = "cancelled"};
+	return r->life == RUN_ACTIVE && *r->waits ? "waiting" : names[r->life];
+}
+
+const char *run_waits_on(const struct run *r)
+{
+	return r->life == RUN_ACTIVE && *r->waits ? r->waits : NULL;
+}
+
+bool run_final(const struct run *r)
+{
+	return r->life == RUN_COMPLETED || r->life == RUN_CANCELLED;
+}
+
+const struct err *run_error(const struct run *r)
+{
+	return &r->error;
+}
+
+const struct err *run_broken(const struct run *r)
+{
+	return &r->broken;
+}
+
+bool run_quiet(const struct run *r)
+{
+	if (r->appends || r->draft_count)
+		return false;
+	if (r->life == RUN_ACTIVE)
+		return *r->waits && !ops_working(r);
+	list_for (it, &r->ops) {
+		enum op_state state = list_entry(it, struct op, link)->state;
+		if (state == OP_UNDERWAY || state == OP_DROPPED || state == OP_KEPT)
+			return false;
+	}
+	return true;
+}
+
+int64_t run_wakes_at(const struct run *r)
+{
+	int64_t first = 0;
+	list_for (it, &r->ops) {
+		const struct op *op = list_entry(it, struct op, link);
+		if (op->type->waits && op->state != OP_DROPPED && (!first || op->due_us < first))
+			first = op->due_us;
+	}
+	return first;
+}
+
+const char *run_model(struct run *r, const struct agent *a)
+{
+	return r->model ? r->model : a->model;
+}
+
+/* ---- segments ---- */
+
+static struct span source_file(void *ctx, const char *name)
+{
+	return bundle_file(ctx, name);
+}
+
+static void flow_ended(void *ctx, bool ok, const json_t *value, const struct err *error)
+{
+	struct run *r = ctx;
+	if (r->restart || r->life == RUN_CANCELLED)
+		return;
+	r->ended_flow = true;
+	r->flow_ready = true;
+	json_decref(r->outcome);
+	r->outcome = json_incref((json_t *)value);
+	if (!ok)
+		run_fail(r, error, NULL);
+}
+
+static void background_failed(void *ctx, const char *key, const struct err *error)
+{
+	struct run *r = ctx;
+	run_emit(r, EVENT_ERROR, NULL,
+		json_pack("{s:s, s:b, s:s, s:s}", "severity", "error", "recoverable", 1, "text", error->text, "key",
+			key));
+}
+
+int run_segment(struct run *r, struct err *e)
+{
+	bool first = !r->flow;
+	flow_free(r->flow);
+	r->flow = NULL;
+	r->restart = false;
+	r->segment = first ? 0 : r->segment + 1;
+	cleanup_json json_t *given = json_pack("{s:s, s:s, s:O, s:O, s:O?, s:O?, s:O?}", "id", r->id, "mode",
+		json_str(r->created, "mode"), "inputs", json_get(r->created, "inputs"), "settings", r->settings,
+		"files", json_get(r->created, "files"), "project", json_get(r->created, "project_info"), "state",
+		r->state);
+	if (!given)
+		return err_nomem(e);
+	json_object_del(given, "id"); /* the flow must do the same in a fork */
+	struct flow_source source = {.file = source_file, .ctx = r->bundle};
+	struct flow_host host = {.call = host_call,
+		.handled = host_handled,
+		.background_failed = background_failed,
+		.ended = flow_ended,
+		.ctx = r};
+	struct flow_limits limits = {.memory = CAP_FLOW_MEMORY,
+		.slice_ms = CAP_FLOW_SLICE_MS,
+		.steps = CAP_FLOW_STEPS,
+		.parallel = CAP_FLOW_PARALLEL};
+	r->flow = flow_new(&source, &host, &limits, given, r->seed + (uint64_t)r->segment, e);
+	if (!r->flow)
+		return -1;
+	run_emit(r, EVENT_RUN_STARTED, NULL, json_pack("{s:i}", "segment", r->segment));
+	flow_start(r->flow);
+	r->flow_ready = true;
+	return 0;
+}
+
+/* ---- the end ---- */
+
+static const char *evidence(const struct run *r)
+{
+	const struct workcopy *c = r->main;
+	if (!c->check)
+		return "unchecked";
+	if (json_int(c->check, "exit", 1) != 0)
+		return "failing";
+	return c->check_version >= c->edit_version ? "done" : "unchecked";
+}
+
+static void complete(struct run *r)
+{
+	char hex[HASH_HEX];
+	hash_hex(&r->main->last, hex);
+	json_t *data = json_pack("{s:s, s:O?, s:s?, s:s?, s:O?}", "evidence", evidence(r), "result", r->outcome,
+		"snapshot", r->main->has_last ? hex : NULL, "commit", *r->main->head ? r->main->head : NULL, "check",
+		r->main->check);
+	if (data && r->landed)
+		json_object_set_new(data, "merged", json_string(r->landed));
+	r->life = RUN_COMPLETED;
+	*r->waits = '\0';
+	run_emit(r, EVENT_RUN_COMPLETED, NULL, data);
+	run_changed(r);
+}
+
+void run_conclude(struct run *r)
+{
+	struct err e = ERR_INIT;
+	if (!r->ended_flow || r->life != RUN_ACTIVE)
+		return;
+	list_for (it, &r->awake)
+		agent_stop(list_entry(it, struct agent, link), "cancelled", "the flow has ended", &e);
+	if (ops_working(r) || r->ending)
+		return;
+	r->ending = true;
+	host_want(r, "end.commit", "end.commit", json_object_get(r->created, "settings"));
+}
+
+int run_ending(struct run *r, const char *step, bool ok, const json_t *data, struct err *e)
+{
+	(void)e;
+	if (!ok) {
+		struct err why = ERR_INIT;
+		const json_t *error = json_get(data, "error");
+		err_set(&why, err_code_named(json_str(error, "code")), "%s", json_str(error, "text"));
+		if (!strcmp(step, "end.land")) { /* the person's checkout is in the way: `muster merge` later */
+			run_emit(r, EVENT_ERROR, NULL,
+				json_pack(
+					"{s:s, s:b, s:s}", "severity", "warning", "recoverable", 1, "text", why.text));
+			complete(r);
+			return 0;
+		}
+		r->ending = false;
+		run_fail(r, &why, "committing the result");
+		return 0;
+	}
+	if (!strcmp(step, "end.commit") && json_bool(r->created, "land", false)) {
+		host_want(r, "end.land", "end.land", json_object_get(r->created, "settings"));
+		return 0;
+	}
+	if (!strcmp(step, "end.land")) {
+		mem_free(r->landed);
+		r->landed = mem_strdup(json_str(json_get(data, "value"), "landed"));
+	}
+	complete(r);
+	return 0;
+}
+
+/* ---- opening ---- */
+
+static int set_scopes(struct run *r, struct err *e)
+{
+	const char *user = json_str(r->created, "user");
+	r->scopes[0] = mem_printf("run/%s", r->id);
+	r->scopes[1] = mem_printf("project/%s", json_str(r->created, "project"));
+	r->scopes[2] = mem_printf("user/%s", user ? user : "owner");
+	r->scopes[3] = mem_strdup("house");
+	r->project_stream = mem_strdup(r->scopes[1] ? r->scopes[1] : "");
+	for (int i = 0; i < BUDGET_SCOPES; i++)
+		if (!r->scopes[i])
+			return err_nomem(e);
+	return r->project_stream ? 0 : err_nomem(e);
+}
+
+static int set_policy(struct run *r, struct err *e)
+{
+	r->policy = policy_new();
+	if (!r->policy)
+		return err_nomem(e);
+	for (const struct tool *const *t = tool_table; *t; t++) {
+		char rule[160];
+		snprintf(rule, sizeof(rule), "%s(*)", (*t)->name);
+		enum policy_effect effect = !strcmp((*t)->policy, "allow")  ? POLICY_ALLOW
+					    : !strcmp((*t)->policy, "deny") ? POLICY_DENY
+									    : POLICY_ASK;
+		if (policy_add(r->policy, POLICY_DEFAULTS, effect, rule, false, e))
+			return -1;
+	}
+	const json_t *installation = json_get(json_get(r->created, "policies"), "installation");
+	const json_t *run = json_get(r->created, "policy");
+	if (installation && policy_load_json(r->policy, POLICY_INSTALLATION, installation, e))
+		return -1;
+	return run ? policy_load_json(r->policy, POLICY_RUN, run, e) : 0;
+}
+
+static int set_bundle(struct run *r, struct err *e)
+{
+	struct hash h;
+	if (hash_parse(&h, json_span(r->created, "bundle")))
+		return err_set(e, ERR_CORRUPT, "run %s names no bundle", r->id);
+	struct blob *text = store_blob(r->store, &h, e);
+	if (!text)
+		return err_wrap(e, "the pinned mode of run %s", run_short(r->id));
+	r->bundle = bundle_parse(blob_span(text), e);
+	blob_unref(text);
+	return r->bundle ? 0 : -1;
+}
+
+/* The first event: everything the run depends on. */
+static int begin(struct run *r, struct err *e)
+{
+	struct event first;
+	int got = store_read(r->store, r->stream, 0, &first, 1, e);
+	if (got < 0)
+		return -1;
+	if (!got)
+		return err_set(e, ERR_NOT_FOUND, "there is no run %s", r->id);
+	r->created = first.type == EVENT_RUN_CREATED ? event_data(&first, e) : NULL;
+	r->read = r->seq = r->durable = first.seq;
+	r->now = first.at;
+	snprintf(r->cause, sizeof(r->cause), "%s", first.id);
+	event_release(&first);
+	if (!r->created)
+		return e->code == ERR_OK ? err_set(e, ERR_CORRUPT, "run %s does not begin with run.created", r->id)
+					 : -1;
+	r->settings = json_incref(json_get(r->created, "settings"));
+	r->seed = (uint64_t)json_int(r->created, "seed", 0);
+	const char *model = json_str(r->created, "model");
+	if (model && !(r->model = mem_strdup(model)))
+		return err_nomem(e);
+	r->budget_usd = json_num(r->created, "budget_usd", -1);
+	r->matched = 1;
+	r->main = copy_add(r, "run", json_str(r->created, "copy"), json_str(r->created, "branch"),
+		json_str(r->created, "base"), e);
+	if (!r->main || set_scopes(r, e) || set_policy(r, e) || set_bundle(r, e))
+		return -1;
+	struct hash h;
+	if (!hash_parse(&h, json_span(r->created, "snapshot"))) {
+		r->main->last = h;
+		r->main->has_last = true;
+	}
+	return 0;
+}
+
+static void free_entry(void *value)
+{
+	struct agent_entry *entry = value;
+	agent_free(entry->agent);
+	mem_free(entry->key);
+	mem_free(entry->waiter);
+	json_decref(entry->outcome);
+	mem_free(entry);
+}
+
+static void free_json(void *value)
+{
+	json_decref(value);
+}
+
+static void run_free(struct run *r)
+{
+	list_remove(&r->link);
+	tick_stop(&r->flush);
+	map_release(&r->agents, free_entry);
+	map_release(&r->handlers, free_json);
+	map_release(&r->actions, action_free_value);
+	map_release(&r->signals, free_json);
+	map_release(&r->waiters, free_json);
+	flow_free(r->flow);
+	bundle_free(r->bundle);
+	policy_free(r->policy);
+	locks_release(&r->locks);
+	for (int i = r->ahead_at; i < r->ahead_count; i++)
+		event_release(&r->ahead[i]);
+	mem_free(r->ahead);
+	for (size_t i = 0; i < r->draft_count; i++)
+		event_release(&r->drafts[i]);
+	mem_free(r->drafts);
+	for (size_t i = 0; i < r->blob_count; i++)
+		blob_unref(r->blobs[i].bytes);
+	mem_free(r->blobs);
+	for (int i = 0; i < BUDGET_SCOPES; i++)
+		mem_free(r->scopes[i]);
+	mem_free(r->project_stream);
+	mem_free(r->phase);
+	mem_free(r->landed);
+	mem_free(r->model);
+	json_decref(r->created);
+	json_decref(r->settings);
+	json_decref(r->state);
+	json_decref(r->outcome);
+	json_decref(r->done_commands);
+	mem_free(r);
+}
+
+static struct run *run_new(struct house *h, const char *id, bool dry, struct err *e)
+{
+	struct run *r = MEM_NEW(struct run);
+	if (!r) {
+		err_nomem(e);
+		return NULL;
+	}
+	r->house = h;
+	r->store = h->store;
+	r->loop = h->loop;
+	r->dry = dry;
+	snprintf(r->id, sizeof(r->id), "%s", id);
+	snprintf(r->stream, sizeof(r->stream), "run/%s", id);
+	list_init(&r->link);
+	list_init(&r->ops);
+	list_init(&r->copies);
+	list_init(&r->awake);
+	map_init(&r->agents, CAP_AGENTS * 2);
+	map_init(&r->handlers, 65536);
+	map_init(&r->actions, 65536);
+	map_init(&r->signals, 65536);
+	map_init(&r->waiters, 65536);
+	locks_init(&r->locks, 65536);
+	tick_init(&r->flush, h->loop, run_tick);
+	r->done_commands = json_array();
+	r->told = true;
+	if (!r->done_commands)
+		err_nomem(e);
+	return r;
+}
+
+/* Tell the script which of its lines the journal has used. */
+static int tell_script(struct run *r, struct err *e)
+{
+	const char *model = r->model;
+	struct event ev[64];
+	int got;
+	if (!model || strncmp(model, "script:", 7) || !r->house->llm)
+		return 0;
+	for (int64_t after = 0; (got = store_read(r->store, r->stream, after, ev, 64, e)) > 0;)
+		for (int i = 0; i < got; i++) {
+			bool may = ev[i].type == EVENT_MODEL_ANSWERED || ev[i].type == EVENT_ACTION_RESOLVED;
+			json_t *data = may ? event_data(&ev[i], e) : NULL;
+			int64_t line = json_int(data, "line", 0);
+			if (line && llm_script_used(r->house->llm, model + 7, line, e)) {
+				json_decref(data);
+				return -1;
+			}
+			json_decref(data);
+			after = ev[i].seq;
+			event_release(&ev[i]);
+		}
+	return got;
+}
+
+static int go_live(struct run *r, struct err *e)
+{
+	char owner[64];
+	snprintf(owner, sizeof(owner), "process/%d", (int)getpid());
+	if (store_lease(r->store, r->stream, owner, 0, &r->fence, e) || tell_script(r, e))
+		return -1;
+	r->live = true;
+	struct budget *b = house_budget(r->house, r->scopes[0], e);
+	if (!b)
+		return -1;
+	b->limit = r->budget_usd;
+	struct map_entry *it;
+	for (size_t i = 0; (it = map_next(&r->actions, &i));)
+		((struct action *)it->value)->asked_script = false;
+	ops_recover(r);
+	run_rest(r);
+	r->told = false;
+	tick_start(&r->flush);
+	if (r->broken.code != ERR_OK) {
+		*e = r->broken;
+		return -1;
+	}
+	return 0;
+}
+
+static void closed_now(void *ctx)
+{
+	(void)ctx;
+}
+
+struct run *run_open(struct house *h, const char *id, bool dry, struct err *e)
+{
+	struct run *r = run_new(h, id, dry, e);
+	if (!r)
+		return NULL;
+	if (e->code == ERR_OK && !begin(r, e) && !run_segment(r, e)) {
+		run_rest(r);
+		if (!run_catch_up(r, e) && (dry || !go_live(r, e))) {
+			list_push(&h->runs, &r->link);
+			return r;
+		}
+	}
+	run_close(r, closed_now, NULL);
+	return NULL;
+}
+
+void run_close(struct run *r, void (*done)(void *ctx), void *ctx)
+{
+	struct err e = ERR_INIT;
+	if (r->live && r->broken.code == ERR_OK)
+		run_flush(r, &e);
+	r->closing = true;
+	r->closed = done;
+	r->closed_ctx = ctx;
+	list_for (it, &r->ops)
+		op_drop(list_entry(it, struct op, link));
+	list_for (it, &r->copies)
+		copy_free(list_entry(it, struct workcopy, link));
+	tick_start(&r->flush);
+}
+
+void run_look(struct run *r)
+{
+	if (r->closing) {
+		if (!list_empty(&r->ops) || !list_empty(&r->copies) || r->appends)
+			return;
+		void (*done)(void *) = r->closed;
+		void *ctx = r->closed_ctx;
+		run_free(r);
+		done(ctx);
+		return;
+	}
+	if (r->live && r->broken.code == ERR_OK)
+		actions_try_script(r);
+	bool settled = r->broken.code != ERR_OK || (!r->appends && !r->draft_count);
+	if (!r->live || r->told || !settled)
+		return;
+	r->told = true;
+	house_settled(r->house, r);
+}
+
+/* ---- replay ---- */
+
+int64_t run_replay(struct house *h, const char *id, struct err *e)
+{
+	struct run *r = run_open(h, id, true, e);
+	if (!r)
+		return -1;
+	int64_t matched = r->matched;
+	run_close(r, closed_now, NULL);
+	return matched;
+}
