@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
-#include "base/mem.h"
 #include "base/utf8.h"
 #include "tools/policy.h"
 
@@ -36,17 +35,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	span_line(&line, &pattern);
 	struct span rest = line.p ? line : span_of("");
 	struct policy *p = policy_new();
-	cleanup_free char *rule =
-		mem_printf("shell(%.*s)", (int)(pattern.n < 400 ? pattern.n : 400), pattern.p ? pattern.p : "");
-	if (!p || !rule)
+	cleanup_buf struct buf rule = BUF_INIT(4 * KIB);
+	buf_adds(&rule, "shell(");
+	utf8_visible(span_n(pattern.p, pattern.n < 100 ? pattern.n : 100), false, &rule);
+	buf_adds(&rule, ")");
+	if (!p || rule.failed)
 		abort();
 	enum policy_effect none = judge(p, rest);
 	BUG_ON(none != POLICY_ASK);
 	must_add(p, POLICY_DEFAULTS, POLICY_ALLOW, "shell(*)");
 	BUG_ON(judge(p, rest) != POLICY_ALLOW);
-	must_add(p, POLICY_RUN, POLICY_ASK, rule);
+	must_add(p, POLICY_RUN, POLICY_ASK, rule.data);
 	enum policy_effect asks = judge(p, rest);
-	must_add(p, POLICY_PROJECT, POLICY_DENY, rule);
+	must_add(p, POLICY_PROJECT, POLICY_DENY, rule.data);
 	BUG_ON(judge(p, rest) < asks);
 	must_add(p, POLICY_USER, POLICY_DENY, "shell(*)");
 	BUG_ON(judge(p, rest) != POLICY_DENY);

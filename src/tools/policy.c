@@ -74,6 +74,11 @@ static int split_rule(struct rule *r, struct err *e)
 	if (text.n > CAP_POLICY_PATTERN)
 		return err_set(
 			e, ERR_TOO_LARGE, "a policy rule has %zu bytes; %d are allowed", text.n, CAP_POLICY_PATTERN);
+	for (size_t i = 0; i < text.n; i++)
+		if ((unsigned char)text.p[i] < ' ' || text.p[i] == 0x7f)
+			return err_set(e, ERR_INVALID, "a policy rule contains a control character at byte %zu", i + 1);
+	if (!utf8_valid(text))
+		return err_set(e, ERR_INVALID, "a policy rule is not valid UTF-8");
 	if (open == (size_t)-1 || !span_ends(text, ")"))
 		return err_set(e, ERR_INVALID,
 			"\"%s\" is no policy rule; write tool(pattern), such as shell(git push*) or read_file(*)",

@@ -159,8 +159,8 @@ static void test_patterns(void **state)
 
 static void test_bad_rules(void **state)
 {
-	static const char *const bad[] = {
-		"", "shell", "shell(", "(x)", "shell x(y)", "shell(git push", "shell)x(", "a\"(b)"};
+	static const char *const bad[] = {"", "shell", "shell(", "(x)", "shell x(y)", "shell(git push", "shell)x(",
+		"a\"(b)", "a(\n)", "a(\xff)", "a(\x7f)"};
 	cleanup_buf struct buf text = BUF_INIT(1 * MIB);
 	struct err e = ERR_INIT;
 
