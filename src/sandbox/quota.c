@@ -1,0 +1,132 @@
+#include "sandbox/internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "base/fs.h"
+
+/* The watched disk limit: what the working copy takes is measured on the worker pool after commands and while some run,
+ * at most every second, and rarely enough that it costs no more than a twentieth of a core. Above the limit everything
+ * that runs is ended, unless the copy shrinks (somebody is deleting). A command can write past the limit for as long as
+ * one measurement and the pause before it take; only a file system of its own would be a hard limit. */
+
+enum { PERIOD_US = 1000000, COST = 20, DEPTH = 256 };
+
+/* Allocated bytes below an open folder, which is closed. Links are not followed; other file systems are not entered. */
+static uint64_t measure(int fd, dev_t device, int depth)
+{
+	uint64_t sum = 0;
+	DIR *d = depth > 0 ? fdopendir(fd) : NULL;
+	if (!d) {
+		close(fd);
+		return 0;
+	}
+	for (struct dirent *it; (it = readdir(d));) {
+		struct stat st;
+		if (strcmp(it->d_name, ".") == 0 || strcmp(it->d_name, "..") == 0)
+			continue;
+		if (fstatat(fd, it->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_dev != device)
+			continue;
+		sum += (uint64_t)st.st_blocks * 512;
+		if (!S_ISDIR(st.st_mode))
+			continue;
+		int below = openat(fd, it->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (below >= 0)
+			sum += measure(below, device, depth - 1);
+	}
+	closedir(d);
+	return sum;
+}
+
+static void run(struct work *w)
+{
+	struct sandbox *s = container_of(w, struct sandbox, du);
+	struct stat st;
+	int fd = open(s->spec.copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return; /* the copy is gone: the next start says so */
+	if (fstat(fd, &st) != 0)
+		close(fd);
+	else
+		s->du_result = measure(fd, st.st_dev, DEPTH);
+}
+
+static void done(struct work *w);
+
+static void begin(struct sandbox *s)
+{
+	struct err e = ERR_INIT;
+	s->du_started = clock_mono(loop_clock(s->loop));
+	if (sm_is(&s->sm) == BOX_RUNNING && work_start(&s->du, s->loop, run, done, &e) == 0)
+		s->du_state = DU_RUNNING;
+}
+
+static void on_timer(struct timer *t)
+{
+	begin(container_of(t, struct sandbox, du_timer));
+}
+
+static void end_all(struct sandbox *s)
+{
+	list_for (it, &s->commands) {
+		struct command *c = list_entry(it, struct command, link);
+		if (sm_is(&c->sm) != COMMAND_RUNNING)
+			continue;
+		if (c->why.code == ERR_OK)
+			quota_explain(s, &c->why);
+		command_signal(c, SIGKILL);
+	}
+}
+
+static void done(struct work *w)
+{
+	struct sandbox *s = container_of(w, struct sandbox, du);
+	uint64_t before = s->disk;
+	int64_t now = clock_mono(loop_clock(s->loop)), pause = COST * (now - s->du_started);
+	s->du_state = DU_IDLE;
+	s->du_next = now + (pause > PERIOD_US ? pause : PERIOD_US);
+	if (!w->cancelled)
+		s->disk = s->du_result;
+	if (sm_is(&s->sm) != BOX_RUNNING)
+		return; /* the sandbox's end waits for us by its timer */
+	if (s->disk > s->spec.limits.disk && s->disk >= before)
+		end_all(s);
+	if (s->command_count > 0)
+		quota_poke(s);
+}
+
+void quota_poke(struct sandbox *s)
+{
+	struct err e = ERR_INIT;
+	int64_t wait = s->du_next - clock_mono(loop_clock(s->loop));
+	if (sm_is(&s->sm) != BOX_RUNNING || s->du_state != DU_IDLE || s->du_timer.at)
+		return;
+	if (wait <= 0)
+		begin(s);
+	else if (timer_start(&s->du_timer, wait / 1000 + 1, &e) != 0)
+		begin(s); /* too early rather than not at all */
+}
+
+void quota_explain(const struct sandbox *s, struct err *e)
+{
+	err_set(e, ERR_DISK_FULL, "the working copy takes %llu MiB of its %llu MiB: delete files first",
+		(unsigned long long)(s->disk / MIB), (unsigned long long)(s->spec.limits.disk / MIB));
+}
+
+void quota_stop(struct sandbox *s)
+{
+	timer_stop(&s->du_timer);
+	if (s->du_state != DU_IDLE)
+		work_cancel(&s->du);
+}
+
+void quota_init(struct sandbox *s)
+{
+	timer_init(&s->du_timer, s->loop, on_timer);
+}

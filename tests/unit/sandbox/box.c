@@ -1,0 +1,169 @@
+#include "box.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "base/fs.h"
+#include "base/json.h"
+
+enum { TEST_UID = 71900, WAIT_US = 60000000 };
+
+int64_t now_us(void)
+{
+	return clock_mono(&clock_real);
+}
+
+const char *attack_path(void)
+{
+	const char *path = getenv("MUSTER_ATTACK");
+	return path ? path : MUSTER_ATTACK;
+}
+
+void box_init(struct box *b)
+{
+	struct err e = ERR_INIT;
+	static const char *read_only[2];
+	*b = (struct box){.loop = loop_new(&e)};
+	assert_non_null(b->loop);
+	snprintf(b->copy, sizeof(b->copy), "/tmp/muster-test-XXXXXX");
+	assert_non_null(mkdtemp(b->copy));
+	b->spec = (struct sandbox_spec){.copy = b->copy};
+	if (geteuid() == 0) {
+		b->spec.uid = TEST_UID;
+		must(sandbox_own(b->copy, TEST_UID, &e), &e);
+	}
+	read_only[0] = attack_path();
+	b->spec.read_only = read_only;
+	sandbox_limits_default(&b->spec.limits);
+	b->spec.limits.cpus = 2;
+}
+
+void box_open(struct box *b)
+{
+	struct err e = ERR_INIT;
+	b->sandbox = sandbox_new(b->loop, &b->spec, &e);
+	if (!b->sandbox)
+		fail_msg("sandbox_new: %s", e.text);
+}
+
+static void on_freed(void *ctx)
+{
+	((struct box *)ctx)->freed++;
+}
+
+void box_close(struct box *b)
+{
+	int64_t end = now_us() + WAIT_US;
+	if (!b->sandbox)
+		return;
+	b->freed = 0;
+	sandbox_free(b->sandbox, on_freed, b);
+	b->sandbox = NULL;
+	while (!b->freed && now_us() < end)
+		loop_turn(b->loop, 100);
+	assert_int_equal(b->freed, 1);
+}
+
+void box_release(struct box *b)
+{
+	struct err e = ERR_INIT;
+	box_close(b);
+	must(fs_remove_tree(b->copy, &e), &e);
+	loop_free(b->loop);
+}
+
+void result_release(struct result *r)
+{
+	buf_release(&r->out);
+}
+
+bool result_output(struct sandbox_exec *x, struct span bytes)
+{
+	struct result *r = container_of(x, struct result, x);
+	size_t room = r->keep > r->out.len ? r->keep - r->out.len : 0;
+	r->total += bytes.n;
+	buf_add(&r->out, bytes.p, bytes.n < room ? bytes.n : room);
+	return true;
+}
+
+void result_done(struct sandbox_exec *x, const struct err *why)
+{
+	struct result *r = container_of(x, struct result, x);
+	r->why = *why;
+	r->done++;
+}
+
+void box_start(struct box *b, struct result *r, const char *line)
+{
+	struct err e = ERR_INIT;
+	r->done = 0;
+	r->total = 0;
+	if (!r->keep)
+		r->keep = MIB;
+	buf_release(&r->out);
+	buf_init(&r->out, r->keep + 1);
+	r->x.line = line;
+	if (!r->x.on_output)
+		r->x.on_output = result_output;
+	r->x.on_done = result_done;
+	must(sandbox_exec_start(&r->x, b->sandbox, &e), &e);
+	assert_int_equal(r->done, 0);
+}
+
+void box_wait(struct box *b, struct result *r)
+{
+	int64_t end = now_us() + WAIT_US;
+	while (!r->done && now_us() < end)
+		loop_turn(b->loop, 100);
+	assert_int_equal(r->done, 1);
+}
+
+void box_run(struct box *b, struct result *r, const char *line)
+{
+	box_start(b, r, line);
+	box_wait(b, r);
+	if (r->why.code != ERR_OK)
+		fail_msg("%s: %s", line, r->why.text);
+}
+
+void box_expect(struct box *b, const char *line, int status, const char *output)
+{
+	struct result r = {0};
+	box_run(b, &r, line);
+	if (r.x.status != status || (output && strcmp(r.out.data ? r.out.data : "", output) != 0))
+		fail_msg("%s: status %d (wanted %d), signal %d, output: %s", line, r.x.status, status, r.x.signal,
+			r.out.data ? r.out.data : "");
+	result_release(&r);
+}
+
+void box_turn(struct box *b, int ms)
+{
+	int64_t end = now_us() + (int64_t)ms * 1000;
+	while (now_us() < end)
+		loop_turn(b->loop, (int)((end - now_us()) / 1000) + 1);
+}
+
+static int host_processes(uid_t uid)
+{
+	int n = 0;
+	char path[300];
+	struct stat st;
+	DIR *d = opendir("/proc");
+	assert_non_null(d);
+	for (struct dirent *it; (it = readdir(d));) {
+		snprintf(path, sizeof(path), "/proc/%s/task", it->d_name);
+		n += it->d_name[0] >= '1' && it->d_name[0] <= '9' && stat(path, &st) == 0 && st.st_uid == uid;
+	}
+	closedir(d);
+	return n;
+}
+
+int box_processes(struct box *b)
+{
+	return host_processes(b->spec.uid ? b->spec.uid : geteuid());
+}

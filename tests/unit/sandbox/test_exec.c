@@ -1,0 +1,296 @@
+/* Commands in a sandbox: output, status, limits of time, background jobs, input, back-pressure. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "box.h"
+
+static int setup(void **state)
+{
+	struct box *b = MEM_NEW(struct box);
+	assert_non_null(b);
+	box_init(b);
+	box_open(b);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	box_release(*state);
+	mem_free(*state);
+	return 0;
+}
+
+static void output_and_status(void **state)
+{
+	struct box *b = *state;
+	box_expect(b, "echo hello; echo there >&2", 0, "hello\nthere\n");
+	box_expect(b, "exit 7", 7, "");
+	box_expect(b, "pwd; id -u; echo $HOME", 0, "/work\n1000\n/home/muster\n");
+	assert_int_equal(sandbox_state(b->sandbox), SANDBOX_RUNNING);
+}
+
+static void death_by_signal(void **state)
+{
+	struct result r = {0};
+	box_run(*state, &r, "kill -TERM $$");
+	assert_int_equal(r.x.status, -1);
+	assert_int_equal(r.x.signal, SIGTERM);
+	result_release(&r);
+}
+
+static void arguments_folder_and_variables(void **state)
+{
+	struct box *b = *state;
+	box_expect(b, "mkdir -p a/b", 0, "");
+	const char *argv[] = {"sh", "-c", "pwd; echo \"$X|$1|$LANG\"", "name", "one two  '\"", NULL};
+	const char *env[] = {"X=a b", "LANG=C", NULL};
+	struct result r = {.x = {.argv = argv, .env = env, .cwd = "a/b"}};
+	box_run(b, &r, NULL);
+	assert_string_equal(r.out.data, "/work/a/b\na b|one two  '\"|C\n");
+	result_release(&r);
+}
+
+static void input(void **state)
+{
+	struct result r = {.x = {.input = span_of("some\ninput\n")}};
+	box_run(*state, &r, "cat; echo end");
+	assert_string_equal(r.out.data, "some\ninput\nend\n");
+	r.x.input = SPAN_NONE;
+	box_run(*state, &r, "cat; echo end");
+	assert_string_equal(r.out.data, "end\n");
+	result_release(&r);
+}
+
+static void program_that_is_not_there(void **state)
+{
+	const char *argv[] = {"no-such-program", NULL};
+	struct result r = {.x = {.argv = argv}};
+	box_start(*state, &r, NULL);
+	box_wait(*state, &r);
+	assert_int_equal(r.why.code, ERR_SPAWN);
+	assert_non_null(strstr(r.why.text, "No such file"));
+	r.x.cwd = "missing";
+	box_start(*state, &r, "true");
+	box_wait(*state, &r);
+	assert_int_equal(r.why.code, ERR_SPAWN);
+	assert_non_null(strstr(r.why.text, "folder"));
+	result_release(&r);
+}
+
+static void time_out(void **state)
+{
+	struct box *b = *state;
+	struct result r = {.x = {.timeout_ms = 200}};
+	int64_t start = now_us();
+	box_start(b, &r, "echo before; sleep 60");
+	box_wait(b, &r);
+	assert_int_equal(r.why.code, ERR_TIMEOUT);
+	assert_string_equal(r.out.data, "before\n");
+	assert_true(now_us() - start < 2000000);
+	/* One that ignores the first, polite signal, with a child that does too. */
+	box_start(b, &r, "trap '' TERM; (trap '' TERM; sleep 60) & while :; do sleep 1; done");
+	start = now_us();
+	box_wait(b, &r);
+	assert_int_equal(r.why.code, ERR_TIMEOUT);
+	assert_true(now_us() - start < 4500000);
+	box_expect(b, "ps -e -o comm= 2>/dev/null | grep -c sleep; true", 0, "0\n");
+	result_release(&r);
+}
+
+static void cancel(void **state)
+{
+	struct box *b = *state;
+	struct result r = {0};
+	box_start(b, &r, "sleep 60");
+	sandbox_exec_cancel(&r.x); /* before it was sent */
+	assert_int_equal(r.done, 0);
+	box_wait(b, &r);
+	assert_int_equal(r.why.code, ERR_CANCELLED);
+	box_start(b, &r, "trap '' TERM; echo up; sleep 60");
+	while (r.total == 0)
+		loop_turn(b->loop, 100);
+	sandbox_exec_cancel(&r.x);
+	sandbox_exec_cancel(&r.x);
+	box_wait(b, &r);
+	assert_int_equal(r.why.code, ERR_CANCELLED);
+	result_release(&r);
+}
+
+static void leftovers_are_ended(void **state)
+{
+	struct box *b = *state;
+	box_expect(b, "sleep 61 & setsid sleep 61 & (setsid sh -c 'sleep 61 & sleep 61' &) ; sleep 0.2; exit 3", 3, "");
+	box_expect(b, "cat /proc/[0-9]*/comm | grep -c '^sleep'; true", 0, "0\n");
+}
+
+static void many_at_once(void **state)
+{
+	struct box *b = *state;
+	enum { N = 200 };
+	static struct result r[N];
+	int left = N, next = 0, running = 0;
+	memset(r, 0, sizeof(r));
+	while (left > 0) {
+		while (next < N && running < 40) {
+			static char line[N][64];
+			snprintf(line[next], sizeof(line[next]), "echo %d; exit %d", next, next % 100);
+			box_start(b, &r[next], line[next]);
+			next++;
+			running++;
+		}
+		loop_turn(b->loop, 100);
+		running = 0;
+		left = N - next;
+		for (int i = 0; i < next; i++)
+			running += !r[i].done;
+		left += running;
+	}
+	for (int i = 0; i < N; i++) {
+		char want[16];
+		snprintf(want, sizeof(want), "%d\n", i);
+		assert_int_equal(r[i].why.code, ERR_OK);
+		assert_int_equal(r[i].x.status, i % 100);
+		assert_string_equal(r[i].out.data, want);
+		result_release(&r[i]);
+	}
+}
+
+static void background_jobs(void **state)
+{
+	struct box *b = *state;
+	struct err e = ERR_INIT;
+	struct result r = {.x = {.background = true}};
+	box_run(b, &r, "echo started; seq 1 20000; echo last; sleep 100");
+	uint32_t job = r.x.job;
+	assert_int_not_equal(job, 0);
+	box_turn(b, 300);
+	box_expect(b, "cat /proc/[0-9]*/comm | grep -c '^sleep'", 0, "1\n");
+	struct buf out = BUF_INIT(MIB);
+	must(sandbox_job_output(b->sandbox, job, &out, &e), &e);
+	assert_int_equal(out.len, CAP_SANDBOX_JOB_OUTPUT);
+	assert_true(span_ends(buf_span(&out), "\n20000\nlast\n"));
+	json_t *jobs = sandbox_jobs(b->sandbox, &e);
+	assert_int_equal(json_array_size(jobs), 1);
+	assert_true(json_bool(json_array_get(jobs, 0), "running", false));
+	json_decref(jobs);
+	must(sandbox_job_kill(b->sandbox, job, &e), &e);
+	box_turn(b, 200);
+	jobs = sandbox_jobs(b->sandbox, &e);
+	assert_false(json_bool(json_array_get(jobs, 0), "running", true));
+	assert_int_equal(json_int(json_array_get(jobs, 0), "signal", 0), SIGKILL);
+	json_decref(jobs);
+	box_expect(b, "cat /proc/[0-9]*/comm | grep -c '^sleep'; true", 0, "0\n");
+	assert_int_equal(sandbox_job_kill(b->sandbox, 99999, &e), -1);
+	assert_int_equal(e.code, ERR_NOT_FOUND);
+	const char *argv[] = {"no-such-program", NULL};
+	r.x.argv = argv;
+	box_start(b, &r, NULL);
+	box_wait(b, &r);
+	assert_int_equal(r.why.code, ERR_SPAWN);
+	buf_release(&out);
+	result_release(&r);
+}
+
+struct slow {
+	struct result r;
+	struct timer timer;
+	size_t most;
+	int pauses;
+};
+
+static void on_again(struct timer *t)
+{
+	sandbox_exec_resume(&container_of(t, struct slow, timer)->r.x);
+}
+
+static bool slow_output(struct sandbox_exec *x, struct span bytes)
+{
+	struct slow *s = container_of(x, struct slow, r.x);
+	struct err e = ERR_INIT;
+	s->r.total += bytes.n;
+	if (mem_in_use() > s->most)
+		s->most = mem_in_use();
+	if (s->r.total / (4 * MIB) == (s->r.total - bytes.n) / (4 * MIB))
+		return true;
+	s->pauses++;
+	must(timer_start(&s->timer, 2, &e), &e);
+	return false;
+}
+
+static void much_output_in_little_memory(void **state)
+{
+	struct box *b = *state;
+	struct slow s = {.r = {.x = {.on_output = slow_output}}};
+	timer_init(&s.timer, b->loop, on_again);
+	box_expect(b, "true", 0, "");
+	size_t before = mem_in_use();
+	box_run(b, &s.r, "head -c 200000000 /dev/zero");
+	assert_int_equal(s.r.total, 200000000);
+	assert_true(s.pauses > 40);
+	assert_true(s.most < before + MIB);
+	result_release(&s.r);
+}
+
+static void start_refuses(void **state)
+{
+	struct box *b = *state;
+	struct err e = ERR_INIT;
+	const char *env[] = {"NOEQUALS", NULL};
+	struct sandbox_exec x = {.line = "true", .on_done = result_done, .cwd = "a/../../b"};
+	assert_int_equal(sandbox_exec_start(&x, b->sandbox, &e), -1);
+	assert_int_equal(e.code, ERR_OUTSIDE);
+	x.cwd = "/etc";
+	assert_int_equal(sandbox_exec_start(&x, b->sandbox, &e), -1);
+	assert_int_equal(e.code, ERR_OUTSIDE);
+	x.cwd = NULL;
+	x.env = env;
+	assert_int_equal(sandbox_exec_start(&x, b->sandbox, &e), -1);
+	assert_int_equal(e.code, ERR_INVALID);
+	x.env = NULL;
+	x.line = NULL;
+	assert_int_equal(sandbox_exec_start(&x, b->sandbox, &e), -1);
+	assert_int_equal(e.code, ERR_INVALID);
+}
+
+static void free_with_commands_under_way(void **state)
+{
+	struct box *b = *state;
+	struct result r = {0}, waiting = {0};
+	box_start(b, &r, "sleep 60");
+	box_turn(b, 200);
+	box_start(b, &waiting, "sleep 60");
+	box_close(b);
+	assert_int_equal(r.done, 1);
+	assert_int_equal(r.why.code, ERR_CANCELLED);
+	assert_int_equal(waiting.why.code, ERR_CANCELLED);
+	result_release(&r);
+	result_release(&waiting);
+	box_open(b);
+	box_expect(b, "echo again", 0, "again\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(output_and_status),
+		cmocka_unit_test(death_by_signal),
+		cmocka_unit_test(arguments_folder_and_variables),
+		cmocka_unit_test(input),
+		cmocka_unit_test(program_that_is_not_there),
+		cmocka_unit_test(time_out),
+		cmocka_unit_test(cancel),
+		cmocka_unit_test(leftovers_are_ended),
+		cmocka_unit_test(many_at_once),
+		cmocka_unit_test(background_jobs),
+		cmocka_unit_test(much_output_in_little_memory),
+		cmocka_unit_test(start_refuses),
+		cmocka_unit_test(free_with_commands_under_way),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
