@@ -1,0 +1,336 @@
+/* Projections: what runs, actions, usage and budgets say after events, and that they can be made anew. */
+#include "fixture.h"
+
+#include <math.h>
+#include <string.h>
+
+static json_t *run_row(struct fixture *f, const char *id)
+{
+	struct err e = ERR_INIT;
+	json_t *row = store_run(f->store, id, &e);
+
+	if (!row)
+		fail_msg("%s", e.text);
+	return row;
+}
+
+static void state_is(struct fixture *f, const char *id, const char *state)
+{
+	json_t *row = run_row(f, id);
+
+	assert_string_equal(json_str(row, "state"), state);
+	json_decref(row);
+}
+
+#define step(f, seq, type, data) must(append_one(f, "run/r1", seq, EVENT_##type, data, &e), &e)
+
+static void a_run_moves_through_its_states(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	json_t *row;
+
+	make_run(f, "run/r1");
+	state_is(f, "r1", "running");
+	step(f, 3, RUN_PHASE, "{\"name\":\"analysis\"}");
+	step(f, 4, RUN_WAITING, "{\"on\":\"person\"}");
+	row = run_row(f, "r1");
+	assert_string_equal(json_str(row, "state"), "waiting");
+	assert_string_equal(json_str(row, "waiting_on"), "person");
+	assert_string_equal(json_str(row, "phase"), "analysis");
+	assert_string_equal(json_str(row, "mode"), "pipeline");
+	assert_string_equal(json_str(row, "title"), "A title");
+	assert_string_equal(json_str(row, "project"), "p1");
+	assert_int_equal(json_int(row, "seq", 0), 4);
+	assert_true(json_int(row, "updated", 0) >= json_int(row, "created", 0));
+	assert_true(json_int(row, "created", 0) > 0);
+	assert_true(json_is_null(json_get(row, "evidence")));
+	json_decref(row);
+	step(f, 5, RUN_RESUMED, "{}");
+	row = run_row(f, "r1");
+	assert_true(json_is_null(json_get(row, "waiting_on")));
+	json_decref(row);
+	step(f, 6, RUN_PAUSED, "{}");
+	state_is(f, "r1", "paused");
+	step(f, 7, RUN_FAILED, "{\"code\":\"flow\",\"text\":\"line 3\"}");
+	row = run_row(f, "r1");
+	assert_string_equal(json_str(json_get(row, "error"), "text"), "line 3");
+	json_decref(row);
+	step(f, 8, RUN_STARTED, "{\"segment\":1}");
+	step(f, 9, RUN_COMPLETED, "{\"evidence\":\"done\",\"commit\":\"abc\"}");
+	step(f, 10, RUN_MERGED, "{\"commit\":\"def\",\"into\":\"main\"}");
+	row = run_row(f, "r1");
+	assert_string_equal(json_str(row, "state"), "completed");
+	assert_string_equal(json_str(row, "evidence"), "done");
+	assert_string_equal(json_str(row, "commit"), "abc");
+	assert_string_equal(json_str(row, "merged"), "def");
+	assert_true(json_is_null(json_get(row, "error")));
+	json_decref(row);
+	assert_int_equal(append_one(f, "run/r1", 11, EVENT_RUN_RESUMED, "{}", &e), -1);
+	assert_int_equal(e.code, ERR_FINAL);
+	assert_int_equal(store_head(f->store, "run/r1", &e), 10);
+	verify_fine(f);
+}
+
+static double usd(json_t *row, const char *name)
+{
+	return json_num(row, name, -1);
+}
+
+static json_t *budget(struct fixture *f, const char *scope)
+{
+	struct err e = ERR_INIT;
+	json_t *all = store_budgets(f->store, &e), *found = NULL;
+
+	assert_non_null(all);
+	for (size_t i = 0; i < json_array_size(all); i++)
+		if (strcmp(json_str(json_array_get(all, i), "scope"), scope) == 0)
+			found = json_incref(json_array_get(all, i));
+	json_decref(all);
+	if (!found)
+		fail_msg("no budget %s", scope);
+	return found;
+}
+
+#define near(a, b) assert_true(fabs((a) - (b)) < 1e-12)
+
+static void budget_is(struct fixture *f, const char *scope, double spent, double unknown, double reserved)
+{
+	json_t *b = budget(f, scope);
+
+	near(usd(b, "spent"), spent);
+	near(usd(b, "unknown"), unknown);
+	near(usd(b, "reserved"), reserved);
+	json_decref(b);
+}
+
+#define ASK(turn, attempt, usd)                                                                                        \
+	"{\"agent\":\"0\",\"attempt\":" attempt ",\"input\":9,\"model\":\"x:m\",\"output\":9,\"prompt\":\"h\","        \
+	"\"reserved\":" usd ",\"turn\":" turn "}"
+
+static void money_is_counted_once(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	json_t *row, *rows, *filter;
+	static const char *const scopes[] = {"run/r1", "project/p1", "user/u1", "house"};
+
+	make_run(f, "run/r1");
+	step(f, 3, AGENT_STARTED, "{\"agent\":\"0\",\"role\":\"coder\",\"task\":1,\"dialect\":\"native\"}");
+	step(f, 4, MODEL_REQUESTED, ASK("1", "1", "0.3"));
+	for (int i = 0; i < 4; i++)
+		budget_is(f, scopes[i], 0, 0, 0.3);
+	step(f, 5, MODEL_ANSWERED,
+		"{\"agent\":\"0\",\"model\":\"x:m\",\"ms\":1,\"stop\":\"end\",\"turn\":1,\"usage\":{\"cached\":3,"
+		"\"input\":"
+		"10,\"output\":5},\"usd\":0.1}");
+	step(f, 6, MODEL_REQUESTED, ASK("2", "1", "0.2"));
+	step(f, 7, MODEL_FAILED, "{\"agent\":\"0\",\"attempt\":1,\"code\":\"x\",\"text\":\"x\",\"turn\":2}");
+	for (int i = 0; i < 4; i++)
+		budget_is(f, scopes[i], 0.1, 0, 0);
+	step(f, 8, MODEL_REQUESTED, ASK("2", "2", "0.7"));
+	step(f, 9, RUN_RECOVERED, "{}");
+	step(f, 10, MODEL_FAILED,
+		"{\"agent\":\"0\",\"attempt\":2,\"code\":\"lost\",\"text\":\"x\",\"turn\":2,\"usd_unknown\":0.7}");
+	for (int i = 0; i < 4; i++)
+		budget_is(f, scopes[i], 0.8, 0.7, 0);
+	row = run_row(f, "r1");
+	near(usd(row, "usd"), 0.1);
+	near(usd(row, "usd_unknown"), 0.7);
+	near(usd(row, "budget_usd"), 5);
+	assert_int_equal(json_int(row, "input_tokens", 0), 10);
+	assert_int_equal(json_int(row, "output_tokens", 0), 5);
+	assert_int_equal(json_int(row, "cached_tokens", 0), 3);
+	assert_int_equal(json_int(row, "agents", 0), 1);
+	json_decref(row);
+	filter = json_make(&e, "{s:s}", "run", "r1");
+	rows = store_usage(f->store, filter, &e);
+	assert_int_equal(json_array_size(rows), 1);
+	row = json_array_get(rows, 0);
+	assert_string_equal(json_str(row, "role"), "coder");
+	assert_string_equal(json_str(row, "model"), "x:m");
+	assert_int_equal(json_int(row, "calls", 0), 3);
+	near(usd(row, "usd"), 0.1);
+	near(usd(row, "usd_unknown"), 0.7);
+	json_decref(rows);
+	json_decref(filter);
+	/* limits */
+	row = budget(f, "run/r1");
+	near(usd(row, "limit_usd"), 5);
+	json_decref(row);
+	step(f, 11, RUN_INTERVENED, "{\"by\":\"me\",\"kind\":\"budget\",\"value\":7.5}");
+	row = budget(f, "run/r1");
+	near(usd(row, "limit_usd"), 7.5);
+	json_decref(row);
+	row = budget(f, "house");
+	assert_true(json_is_null(json_get(row, "limit_usd")));
+	json_decref(row);
+	must(store_budget_limit(f->store, "house", 100, &e), &e);
+	must(store_budget_limit(f->store, "project/other", 3, &e), &e);
+	row = budget(f, "house");
+	near(usd(row, "limit_usd"), 100);
+	json_decref(row);
+	row = budget(f, "project/other");
+	near(usd(row, "spent"), 0);
+	json_decref(row);
+	assert_int_equal(append_one(f, "run/r1", 12, EVENT_MODEL_REQUESTED, ASK("3", "1", "-1"), &e), -1);
+	assert_int_equal(e.code, ERR_INVALID);
+	verify_fine(f);
+}
+
+/* A child's spending moves its parent run's budget. */
+static void a_parent_pays_for_its_children(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	char hex[HASH_HEX], *data;
+	struct store_blob bundle = blob_of("bundle", 6);
+
+	make_run(f, "run/r1");
+	hash_hex(&bundle.hash, hex);
+	data = mem_printf("{\"bundle\":\"%s\",\"mode\":\"m\",\"parent\":\"r1\",\"project\":\"p1\"}", hex);
+	must(append_one(f, "run/child", 1, EVENT_RUN_CREATED, data, &e), &e);
+	must(append_one(f, "run/child", 2, EVENT_MODEL_ANSWERED, "{\"agent\":\"0\",\"turn\":1,\"usd\":0.25}", &e), &e);
+	budget_is(f, "run/child", 0.25, 0, 0);
+	budget_is(f, "run/r1", 0.25, 0, 0);
+	budget_is(f, "project/p1", 0.25, 0, 0);
+	assert_int_equal(append_one(f, "run/child", 3, EVENT_RUN_CREATED, data, &e), -1);
+	assert_int_equal(e.code, ERR_CONFLICT);
+	mem_free(data);
+	blob_unref(bundle.bytes);
+	verify_fine(f);
+}
+
+static void actions_open_and_end(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	json_t *open = json_make(&e, "{s:s, s:[s, s]}", "run", "r1", "state", "open", "waiting"), *rows, *row;
+
+	make_run(f, "run/r1");
+	step(f, 3, ACTION_OPENED,
+		"{\"action\":\"a1\",\"kind\":\"gate\",\"name\":\"idea\",\"options\":[\"yes\",\"no\"],\"priority\":"
+		"\"high\","
+		"\"title\":\"Go on?\"}");
+	step(f, 4, ACTION_OPENED,
+		"{\"action\":\"a2\",\"kind\":\"question\",\"name\":\"q\",\"priority\":\"low\",\"title\":\"Why?\"}");
+	rows = store_actions(f->store, open, -1, &e);
+	assert_int_equal(json_array_size(rows), 2);
+	row = json_array_get(rows, 1);
+	assert_string_equal(json_str(row, "action"), "a1");
+	assert_string_equal(json_string_value(json_array_get(json_get(row, "options"), 1)), "no");
+	assert_int_equal(json_int(row, "seq", 0), 3);
+	json_decref(rows);
+	step(f, 5, ACTION_RESOLVED, "{\"action\":\"a1\",\"by\":\"me\",\"option\":\"yes\"}");
+	step(f, 6, ACTION_CLOSED, "{\"action\":\"a2\",\"why\":\"cancelled\"}");
+	rows = store_actions(f->store, open, -1, &e);
+	assert_int_equal(json_array_size(rows), 0);
+	json_decref(rows);
+	rows = store_actions(f->store, NULL, 1, &e);
+	assert_int_equal(json_array_size(rows), 1);
+	assert_string_equal(json_str(json_array_get(rows, 0), "state"), "closed");
+	json_decref(rows);
+	rows = store_actions(f->store, NULL, -1, &e);
+	row = json_array_get(rows, 1);
+	assert_string_equal(json_str(json_get(row, "answer"), "option"), "yes");
+	json_decref(rows);
+	json_decref(open);
+	verify_fine(f);
+}
+
+static void runs_are_found(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	json_t *row, *rows, *filter;
+
+	make_run(f, "run/0192aaaa-1111");
+	make_run(f, "run/0192aaaa-2222");
+	make_run(f, "run/0193bbbb-2222");
+	row = run_row(f, "0193");
+	assert_string_equal(json_str(row, "run"), "0193bbbb-2222");
+	json_decref(row);
+	row = run_row(f, "a-2222");
+	assert_string_equal(json_str(row, "run"), "0192aaaa-2222");
+	json_decref(row);
+	assert_null(store_run(f->store, "0192", &e));
+	assert_int_equal(e.code, ERR_INVALID);
+	assert_non_null(strstr(e.text, "0192aaaa-1111"));
+	assert_null(store_run(f->store, "019", &e));
+	assert_int_equal(e.code, ERR_NOT_FOUND);
+	assert_null(store_run(f->store, "9999", &e));
+	assert_int_equal(e.code, ERR_NOT_FOUND);
+	rows = store_runs(f->store, NULL, 2, &e);
+	assert_int_equal(json_array_size(rows), 2);
+	assert_string_equal(json_str(json_array_get(rows, 0), "run"), "0193bbbb-2222");
+	json_decref(rows);
+	filter = json_make(&e, "{s:[s,s], s:i}", "state", "running", "paused", "seq", 2);
+	rows = store_runs(f->store, filter, -1, &e);
+	assert_int_equal(json_array_size(rows), 3);
+	json_decref(rows);
+	json_decref(filter);
+	filter = json_make(&e, "{s:n}", "evidence");
+	rows = store_runs(f->store, filter, -1, &e);
+	assert_int_equal(json_array_size(rows), 3);
+	json_decref(rows);
+	json_decref(filter);
+	filter = json_make(&e, "{s:s}", "state\" OR 1=1 --", "x");
+	assert_null(store_runs(f->store, filter, -1, &e));
+	assert_int_equal(e.code, ERR_INVALID);
+	json_decref(filter);
+}
+
+static void rebuilding_gives_the_same(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	json_t *before, *after;
+	char *a, *b;
+
+	money_is_counted_once(state);
+	make_run(f, "run/r2");
+	make_run(f, "run/gone");
+	must(append_one(f, "project/p1", 1, EVENT_RUN_DELETED, "{\"hash\":\"x\",\"run\":\"gone\"}", &e), &e);
+	assert_null(store_run(f->store, "gone", &e));
+	before = json_make(&e, "[o, o, o, o]", store_runs(f->store, NULL, -1, &e),
+		store_actions(f->store, NULL, -1, &e), store_usage(f->store, NULL, &e), store_budgets(f->store, &e));
+	must(store_rebuild(f->store, &e), &e);
+	verify_fine(f);
+	after = json_make(&e, "[o, o, o, o]", store_runs(f->store, NULL, -1, &e), store_actions(f->store, NULL, -1, &e),
+		store_usage(f->store, NULL, &e), store_budgets(f->store, &e));
+	a = json_text(before);
+	b = json_text(after);
+	assert_string_equal(a, b);
+	if (!f->memory) {
+		struct store_verified v;
+		sql(f, "UPDATE runs SET usd = usd + 1 WHERE run = 'r1'");
+		assert_int_equal(store_verify(f->store, NULL, &v, &e), -1);
+		assert_int_equal(e.code, ERR_VERIFY_DIFFERS);
+		assert_non_null(strstr(e.text, "column usd"));
+		sql(f, "DELETE FROM runs; DELETE FROM budgets");
+		assert_int_equal(store_verify(f->store, NULL, &v, &e), -1);
+		must(store_rebuild(f->store, &e), &e);
+		verify_fine(f);
+	}
+	mem_free(a);
+	mem_free(b);
+	json_decref(before);
+	json_decref(after);
+}
+
+int main(void)
+{
+#define both(t)                                                                                                        \
+	cmocka_unit_test_setup_teardown(t, fixture_disk, fixture_end),                                                 \
+		cmocka_unit_test_setup_teardown(t, fixture_memory, fixture_end)
+	const struct CMUnitTest tests[] = {
+		both(a_run_moves_through_its_states),
+		both(money_is_counted_once),
+		both(a_parent_pays_for_its_children),
+		both(actions_open_and_end),
+		both(runs_are_found),
+		both(rebuilding_gives_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
