@@ -1,0 +1,238 @@
+-- The hierarchy: one master, one manager a folder, one coder a file, testers on demand.
+--
+-- Phases: understanding (questions, then documentation.md) → structure (folders and files) → delegation (waves of work) → completed.
+-- The end of each phase is a gate named after it. An agent lives from DELEGATE to FINISH; what lasts are the files, the READMEs and
+-- documentation.md. The same handlers serve both dialects: a directive becomes the same tool call.
+local items = require "items"
+
+return function(run)
+  local settings = run.settings
+  local house = items.new(run)
+
+  -- ---- what every agent of the hierarchy can do ----
+
+  local function tester_handlers() return { finish = function() return true end } end
+
+  -- Start testers beside an agent; each reports to it when it is done.
+  local function spawn(args, info)
+    for _, item in ipairs(args.items) do
+      house:begin(info.agent)
+      background(function()
+        local number = house:next_tester()
+        local work = agent { role = "build_tester", name = "tester " .. number, parent = info.agent, task = item.prompt,
+          file = ".scratch/tester-" .. number .. ".md", vars = house:vars(), limits = { turns = settings.child_turns },
+          on = tester_handlers() }
+        house:done(info.agent)
+        tell(info.agent, "[tester " .. number .. " (Task: " .. items.short(item.prompt) .. ")] " .. items.outcome(work))
+      end)
+    end
+    return "started " .. #args.items .. (#args.items == 1 and " tester" or " testers") .. "; WAIT for the report"
+  end
+
+  local function refuse_while_active(info)
+    local n = house:active(info.agent)
+    if n > 0 then error(n .. (n == 1 and " agent is" or " agents are") .. " still active below you: wait for the reports first", 0) end
+  end
+
+  local function wait(_, info)
+    if house:active(info.agent) == 0 and not house:told(info.agent) then
+      error("nothing is active below you, so no report will come: go on, or finish", 0)
+    end
+    return "waiting"
+  end
+
+  local run_child
+
+  -- Activate direct children, all at once; a bad target starts none.
+  local function delegate(folder)
+    return function(args, info)
+      local bad, chosen = {}, {}
+      for i, item in ipairs(args.items) do
+        local node, why = house:child(folder, item, chosen)
+        if node then chosen[i] = node; chosen[node.path] = true else bad[#bad + 1] = item.target .. ": " .. why end
+      end
+      if #bad > 0 then error("nothing was started. " .. table.concat(bad, "; "), 0) end
+      for i, item in ipairs(args.items) do
+        local node = chosen[i]
+        node.active = true
+        house:begin(info.agent)
+        background(function() run_child(info.agent, node, item.prompt) end)
+      end
+      return "activated " .. #args.items .. "; WAIT for their reports"
+    end
+  end
+
+  -- CREATE of the master and the managers: an empty file, or a folder with its README.
+  local function create(folder)
+    return function(args)
+      local list = args.items or { { target = args.path, kind = args.kind or "file" } }
+      local made, bad = {}, {}
+      for _, item in ipairs(list) do
+        local why = house:create(folder, item.target, item.kind)
+        if why then bad[#bad + 1] = item.target .. ": " .. why else made[#made + 1] = item.target end
+      end
+      local text = #made > 0 and "created " .. table.concat(made, ", ") or ""
+      if #bad > 0 then error((text ~= "" and text .. ". " or "") .. "not created: " .. table.concat(bad, "; "), 0) end
+      return text
+    end
+  end
+
+  local function delete(folder)
+    return function(args)
+      local why = house:delete(folder, args.path)
+      if why then error(why, 0) end
+      return "deleted " .. args.path
+    end
+  end
+
+  local create_tool = { summary = "Create empty files and folders inside your folder. A folder gets a README.md.", schema = {
+    type = "object", required = json.array { "items" }, additionalProperties = false, properties = { items = {
+      type = "array", minItems = 1, items = { type = "object", required = json.array { "target", "kind" }, additionalProperties = false,
+        properties = { target = { type = "string", description = "path relative to the project's root" },
+          kind = { enum = json.array { "file", "folder" } } } } } } } }
+
+  local function with_create(handlers, folder)
+    if settings.dialect == "directive" then
+      handlers.write_file = create(folder)
+    else
+      handlers.create = { summary = create_tool.summary, schema = create_tool.schema, run = create(folder) }
+    end
+    return handlers
+  end
+
+  local function manager_handlers(folder)
+    return with_create({ delegate = delegate(folder), delete_path = delete(folder), spawn = spawn, wait = wait,
+      finish = function(_, info) refuse_while_active(info); return true end }, folder)
+  end
+
+  local function coder_handlers()
+    return { spawn = spawn, wait = wait, finish = function(_, info) refuse_while_active(info); return true end }
+  end
+
+  run_child = function(parent, node, prompt)
+    local folder = node.kind == "folder"
+    house:mark(node, "BEGUN")
+    local work = agent { role = folder and "manager" or "coder", name = node.path, parent = parent, task = prompt,
+      scope = folder and node.path or nil, file = not folder and node.path or nil, vars = house:vars(node),
+      limits = { turns = settings.child_turns }, on = folder and manager_handlers(node.path) or coder_handlers() }
+    node.active = false
+    house:done(parent)
+    house:mark(node, work.status == "done" and "FINISHED" or "BEGUN")
+    tell(parent, "[" .. node.path .. " (Task: " .. items.short(prompt) .. ")] " .. items.outcome(work))
+  end
+
+  -- ---- the master's phases ----
+
+  -- The person's word at the end of a phase: nil when approved, else the reason.
+  local function judged(name, title, show)
+    local answer = gate { name = name, title = title, show = show }
+    if answer.approved then return nil end
+    return answer.reason or "no reason was given"
+  end
+
+  local master_tools = { "read_file", "list", "shell", "document", "finish" }
+  local delegation_tools = { "read_file", "list", "shell", "document", "run_tests", "install_dependencies", "finish" }
+
+  local function master(name, task, handlers)
+    phase(name)
+    local work = agent { role = "master", name = "master", phase = name, task = task, tools = name == "delegation" and delegation_tools or master_tools, vars = house:vars(nil, name), on = handlers }
+    if work.status ~= "done" then error("the master " .. work.status .. " in " .. name .. (work.error and ": " .. work.error or "")) end
+    return work.result
+  end
+
+  local back = {} -- the reason why a phase is done again
+
+  local function understanding()
+    local again
+    local task = "Find out what is to be built and write it down.\n\nThe person says:\n" .. run.inputs.requirements ..
+      (run.inputs.languages and run.inputs.languages ~= "" and "\n\nLanguages: " .. run.inputs.languages or "") ..
+      (not run.project.empty and "\n\nThe project has files already: read what matters and document it first, then what is to change." or "") ..
+      (back.reason and "\n\nA later phase was sent back: " .. back.reason or "")
+    master("understanding", task, {
+      ask_human = function(args)
+        local answer = ask { name = args.name, title = args.title, body = args.body, options = args.options, priority = args.priority or "medium" }
+        return answer.text or answer.option
+      end,
+      finish = function(args)
+        local text = items.text(args.result)
+        if not exists "documentation.md" then -- a question to the person
+          local answer = ask { name = "question", title = "The master asks", body = text, priority = "high" }
+          return { continue = "The person answers: " .. (answer.text or answer.option) }
+        end
+        local reason = judged("understanding", "Is this what you want?", read "documentation.md")
+        if reason then return { continue = "The person wants a revision: " .. reason .. "\nAsk if you must, update the documentation, finish again." } end
+        return true
+      end,
+    })
+    return again
+  end
+
+  local function structure()
+    local again
+    local handlers = with_create({
+      finish = function()
+        if house:count() == 0 then error("there are no files yet: create the folders and files first", 0) end
+        house:write_readmes()
+        local reason = judged("structure", "Shall the project have these files?", tree(".", 200))
+        again = reason
+        return true
+      end }, ".")
+    master("structure", "Create the folders and files of the project, as documentation.md wants them. Every file that will hold code, tests or " ..
+      "data needs to exist; nothing else. What each is for goes into your FINISH text, one line a path: `path: purpose`.", handlers)
+    return again
+  end
+
+  local wave_prompts = {
+    specifications = "Wave 1, specifications: delegate to the root manager (folder \".\") that every folder's README says what each of its files " ..
+      "is responsible for, and its interface (names, arguments, results, errors), so that coders who see only their own file fit together.",
+    tests = "Wave 2, tests: delegate that the test files are written from the specifications, before the code. They may fail now.",
+    code = "Wave 3, code: delegate that the code is written until the project's checks pass.",
+  }
+
+  local function delegation()
+    local waves, at, again, tries = settings.waves, 1, nil, 0
+    local handlers = { delegate = delegate(nil), wait = wait, spawn = spawn }
+    function handlers.finish(args, info)
+      refuse_while_active(info)
+      if at < #waves then
+        at = at + 1
+        return { continue = "That wave is done. " .. (wave_prompts[waves[at]] or waves[at]) }
+      end
+      local ran, checked = pcall(check, {})
+      local passed = ran and checked.passed
+      if not passed and tries < settings.repairs then
+        tries = tries + 1
+        return { continue = "The project's checks do not pass, so it is not done: " ..
+          items.short(ran and checked.output or checked.message, 3000) .. "\nDelegate the repair." }
+      end
+      local reason = judged("delegation", passed and "The project is built and its checks pass. Accept it?"
+        or "The checks do not pass. Accept it all the same?", items.text(args.result))
+      if reason then
+        tries = 0
+        return { continue = "The person wants a revision: " .. reason .. "\nDelegate it." }
+      end
+      return true
+    end
+    local report = master("delegation", (back.reason and "" or "The structure is approved. ") .. (wave_prompts[waves[1]] or waves[1]), handlers)
+    return again, report
+  end
+
+  local report
+  local step = 1
+  while step <= 3 do
+    local reason
+    if step == 1 then reason = understanding()
+    elseif step == 2 then reason = structure()
+    else reason, report = delegation() end
+    back.reason = reason
+    step = reason and math.max(1, step - 1) or step + 1
+  end
+
+  phase "completed"
+  house:write_readmes()
+  local ran, checked = pcall(check, {})
+  artifact { name = "documentation", type = "markdown", path = "documentation.md" }
+  artifact { name = "report", type = "markdown", content = items.text(report) ..
+    (ran and "\n\nThe check `" .. checked.command .. "` ended with status " .. checked.exit .. "." or "\n\nNo check could be run.") }
+  return { report = items.text(report), checked = ran and { command = checked.command, exit = checked.exit, passed = checked.passed } or { passed = false } }
+end
