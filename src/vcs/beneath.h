@@ -44,6 +44,9 @@ struct blob *beneath_read(int fd, size_t cap);
 void beneath_temp(char out[BENEATH_TEMP]);
 bool beneath_is_temp(const char *name);
 
+/* Give ourselves the rights to read and change a file or folder of ours that its mode denies; -1 with errno. */
+int beneath_grant(int dir, const char *name);
+
 /* Remove name below an open folder, a folder with all in it; links are not followed; absent is fine. */
 int beneath_remove(int dir, const char *name, struct err *e);
 

@@ -3,8 +3,8 @@
  * A folder is a blob listing its entries in byte order of name: kind (file, executable, link, folder), size, hash of
  * content or of the folder's blob, name. The root folder's hash names the snapshot (a Merkle tree): an edit writes one
  * file blob and the folder blobs above it, whatever the project's size. `.git` is never part of it; everything else is,
- * ignored files and files written through memory maps included. Sockets, devices and FIFOs are left out and named in
- * `skipped`.
+ * ignored files and files written through memory maps included. Sockets, devices, FIFOs, files above CAP_BLOB and what
+ * lies deeper than CAP_WALK_DEPTH folders are left out and named in `skipped`. vcs/tree.h has the format.
  *
  * All functions block and belong on the worker pool; a struct copy is used by one thread at a time. */
 #ifndef MUSTER_VCS_SNAPSHOT_H
@@ -35,12 +35,16 @@ struct copy *copy_open(
 	struct store *store, const char *dir, const struct hash *last, struct err *e); /* last: NULL when new */
 void copy_close(struct copy *c);
 const char *copy_dir(const struct copy *c);
-const struct hash *copy_snapshot(const struct copy *c); /* the last one taken or restored */
+const struct hash *copy_snapshot(const struct copy *c); /* the last one taken or restored; NULL: none yet */
+/* Do programs of the copy go on running between snapshots (background jobs, terminals)? Then files are written back
+ * before they are read, so that a later write through a memory map that stays open moves their times and is found. */
+void copy_live(struct copy *c, bool live);
 
 struct snapshot {
 	struct hash root;
 	uint64_t files, bytes;
-	struct changes changes; /* against the copy's previous snapshot */
+	struct changes
+		changes; /* files and links against the copy's previous snapshot; an empty folder shows in root */
 	char skipped[256];
 };
 void snapshot_release(struct snapshot *s);
@@ -48,7 +52,8 @@ void snapshot_release(struct snapshot *s);
  * of the last snapshot are hashed again); otherwise only these files and folders (relative) are looked at: cost follows
  * them alone. New blobs are durable on return. */
 int snapshot_take(struct copy *c, const char *const *paths, size_t count, struct snapshot *out, struct err *e);
-/* Make the copy's files equal to the snapshot: writes and deletes only what differs. */
+/* Make the copy's files equal to the snapshot: writes and deletes only what differs. New files belong to the owner of
+ * the copy's folder (when root). No program should run in the copy meanwhile. After a failure: again. */
 int snapshot_restore(struct copy *c, const struct hash *root, struct err *e);
 /* Differences between two snapshots (either may be NULL: the empty one); descends only where hashes differ. */
 int snapshot_diff(struct store *s, const struct hash *from, const struct hash *to, struct changes *out, struct err *e);
@@ -57,8 +62,8 @@ struct blob *snapshot_file(struct store *s, const struct hash *root, const char 
 /* Calls mark for every blob a snapshot names (for store_collect). */
 int snapshot_mark(struct store *s, const struct hash *root, void (*mark)(void *ctx, const struct hash *h), void *ctx,
 	struct err *e);
-/* A unified diff of two snapshots as text, at most cap bytes (then cut with a line that says so); binary files are
- * named. */
+/* A unified diff of two snapshots (either may be NULL) as text, up to out's cap (then cut with a line that says so);
+ * binary files are named. */
 int snapshot_diff_text(struct store *s, const struct hash *from, const struct hash *to, struct buf *out, struct err *e);
 
 #endif

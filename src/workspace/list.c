@@ -40,12 +40,12 @@ int json_more(json_t *array, int64_t more, struct err *e)
 
 json_t *files_list(struct files *f, const char *path, struct err *e)
 {
-	cleanup_names struct names names = {0};
+	cleanup_names struct names names = NAMES_INIT;
 	cleanup_json json_t *out = json_array();
 	cleanup_fd int dir = files_open_at(f, path, O_RDONLY | O_DIRECTORY, e);
 	size_t more = 0;
 
-	if (dir < 0 || names_read(dir, &names, e))
+	if (dir < 0 || names_read(dir, CAP_DIR_ENTRIES, &names, e))
 		return NULL;
 	if (!out) {
 		err_nomem(e);
@@ -55,6 +55,8 @@ json_t *files_list(struct files *f, const char *path, struct err *e)
 		for (size_t i = 0; i < names.count; i++) {
 			struct stat st;
 
+			if (beneath_is_temp(names.items[i]))
+				continue;
 			if (SEAM(fstatat(dir, names.items[i], &st, AT_SYMLINK_NOFOLLOW))) {
 				if (errno == ENOENT)
 					continue; /* gone since the folder was read */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "vcs/beneath.h"
+#include "vcs/names.h"
 #include "workspace/files.h"
 
 struct files {
@@ -57,15 +58,6 @@ struct walk {
 };
 /* Every entry below path, folders first where asked for, each folder in byte order; links are never followed. */
 int walk_run(struct files *f, const char *path, struct walk *w, struct err *e);
-
-/* Names of a folder in byte order, without "." "..", `.git` and files being written. */
-struct names {
-	char **items;
-	size_t count, room, left_out; /* left_out: beyond CAP_DIR_ENTRIES */
-};
-int names_read(int dir, struct names *out, struct err *e);
-void names_release(struct names *n);
-#define cleanup_names __attribute__((cleanup(names_release)))
 
 bool folder_is_dependency(const char *name); /* node_modules, .venv, target, … */
 

@@ -1,9 +1,7 @@
 /* walk: the entries of folders in byte order. Each folder is opened by name in its parent without following links, so a
  * walk never leaves the tree and never goes in circles; what cannot be opened, lies too deep or comes after
  * CAP_WALK_ENTRIES is left out, and `incomplete` says that something was. */
-#include <dirent.h>
 #include <fcntl.h>
-#include <stdlib.h>
 
 #include "base/caps.h"
 #include "base/mem.h"
@@ -21,61 +19,6 @@ bool folder_is_dependency(const char *name)
 	return false;
 }
 
-void names_release(struct names *n)
-{
-	for (size_t i = 0; i < n->count; i++)
-		mem_free(n->items[i]);
-	mem_free(n->items);
-	*n = (struct names){0};
-}
-
-static int names_add(struct names *n, const char *name)
-{
-	if (n->count == CAP_DIR_ENTRIES) {
-		n->left_out++;
-		return 0;
-	}
-	if (n->count == n->room) {
-		size_t room = n->room ? n->room * 2 : 32;
-		char **items = mem_realloc(n->items, room * sizeof *items);
-		if (!items)
-			return -1;
-		n->items = items;
-		n->room = room;
-	}
-	n->items[n->count] = mem_strdup(name);
-	return n->items[n->count] ? (n->count++, 0) : -1;
-}
-
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static bool hidden(const char *name)
-{
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, ".git") == 0 || beneath_is_temp(name);
-}
-
-int names_read(int dir, struct names *out, struct err *e)
-{
-	_Alignas(struct dirent64) char room[32 * 1024];
-	ssize_t n;
-
-	while ((n = SEAM(getdents64(dir, room, sizeof room))) > 0)
-		for (ssize_t at = 0; at < n;) {
-			const struct dirent64 *entry = (const struct dirent64 *)(room + at);
-			at += entry->d_reclen;
-			if (!hidden(entry->d_name) && names_add(out, entry->d_name))
-				return err_nomem(e);
-		}
-	if (n < 0)
-		return err_errno(e, errno, "read a folder");
-	if (out->count)
-		qsort(out->items, out->count, sizeof *out->items, by_bytes);
-	return 0;
-}
-
 /* ---- the walk ---- */
 
 enum { GO_ON, ENOUGH, FAILED };
@@ -87,10 +30,10 @@ static int folder_open(int dir, const char *name)
 
 static uint32_t count_entries(int dir, const char *name)
 {
-	cleanup_names struct names inside = {0};
+	cleanup_names struct names inside = NAMES_INIT;
 	cleanup_fd int fd = folder_open(dir, name);
 
-	if (fd < 0 || names_read(fd, &inside, NULL))
+	if (fd < 0 || names_read(fd, CAP_DIR_ENTRIES, &inside, NULL))
 		return 0;
 	return (uint32_t)(inside.count + inside.left_out);
 }
@@ -127,14 +70,16 @@ static int walk_one(struct walk *w, int dir, const char *name, struct buf *path,
 
 static int walk_folder(struct walk *w, int dir, struct buf *path, int depth, struct err *e)
 {
-	cleanup_names struct names names = {0};
+	cleanup_names struct names names = NAMES_INIT;
 	size_t before = path->len;
 	int rc = GO_ON;
 
-	if (names_read(dir, &names, e))
+	if (names_read(dir, CAP_DIR_ENTRIES, &names, e))
 		return FAILED;
 	w->incomplete |= names.left_out > 0;
 	for (size_t i = 0; i < names.count && rc == GO_ON; i++) {
+		if (beneath_is_temp(names.items[i]))
+			continue;
 		if (path->len)
 			buf_addc(path, '/');
 		buf_adds(path, names.items[i]);

@@ -1,0 +1,563 @@
+/* scan: compare the disk with the nodes.
+ *
+ * A folder whose own stamp is unchanged has the same names as before, so only its entries are looked at, not listed. A
+ * file whose stamp is unchanged is not read. What is read goes, with its hash, into a batch for the store; folders that
+ * changed get their blobs at the end (scan_seal), so that one transaction usually holds everything.
+ *
+ * Everything is opened by one name at a time in its open parent, never following links: a program that swaps files and
+ * links meanwhile can make the scan see either, never something outside. A file that changes while it is read is
+ * stamped as unknown and read again next time. Files that their owner has made unreadable are made readable. */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "base/caps.h"
+#include "base/mem.h"
+#include "store/store.h"
+#include "vcs/beneath.h"
+#include "vcs/copy.h"
+#include "vcs/names.h"
+
+#define BATCH_MAX 1024
+#define TRIES 4
+
+void scan_init(struct scan *s, struct copy *c, bool keep, struct changes *changes)
+{
+	*s = (struct scan){.copy = c, .keep = keep, .changes = changes};
+	buf_init(&s->path, PATH_MAX);
+}
+
+static void drop_blobs(struct scan *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		blob_unref(s->blobs[i].bytes);
+	s->count = 0;
+	s->bytes = 0;
+}
+
+void scan_release(struct scan *s)
+{
+	drop_blobs(s);
+	mem_free(s->blobs);
+	buf_release(&s->path);
+}
+
+static int flush(struct scan *s, struct err *e)
+{
+	int rc = s->count ? store_put_blobs(s->copy->store, s->blobs, s->count, e) : 0;
+
+	drop_blobs(s);
+	return rc;
+}
+
+/* Takes the reference. */
+static int collect(struct scan *s, const struct hash *h, struct blob *b, struct err *e)
+{
+	if (!s->blobs) {
+		s->blobs = mem_calloc(BATCH_MAX, sizeof *s->blobs);
+		if (!s->blobs) {
+			blob_unref(b);
+			return err_nomem(e);
+		}
+	}
+	s->blobs[s->count++] = (struct store_blob){.hash = *h, .bytes = b};
+	s->bytes += b->size;
+	return s->count == BATCH_MAX || s->bytes >= CAP_SNAPSHOT_BATCH ? flush(s, e) : 0;
+}
+
+static int note(struct scan *s, enum change_kind kind, const struct hash *before, const struct hash *after,
+	uint64_t size, struct err *e)
+{
+	if (!s->changes)
+		return 0;
+	return changes_add(s->changes, buf_span(&s->path), kind, before, after, size) ? err_nomem(e) : 0;
+}
+
+enum { PUSHED, TOO_LONG = 1, NO_MEMORY = -1 };
+
+/* Add a name to the path; the length to cut it back to in *before. Unless PUSHED, the path is as before. */
+static int push(struct scan *s, const char *name, size_t *before, struct err *e)
+{
+	enum buf_fail failed;
+
+	*before = s->path.len;
+	if (s->path.len)
+		buf_addc(&s->path, '/');
+	buf_adds(&s->path, name);
+	failed = s->path.failed;
+	s->path.failed = BUF_FINE;
+	if (failed != BUF_FINE)
+		buf_cut(&s->path, *before);
+	if (failed == BUF_NOMEM)
+		err_nomem(e);
+	return failed == BUF_FINE ? PUSHED : failed == BUF_NOMEM ? NO_MEMORY : TOO_LONG;
+}
+
+/* ---- what is no longer there ---- */
+
+/* Report everything in a node as deleted; the path is that of the node. */
+static int note_deleted(struct scan *s, struct node *n, struct err *e)
+{
+	size_t before;
+
+	if (!s->changes || n->kind == ENTRY_OTHER)
+		return 0;
+	if (n->kind != ENTRY_DIR)
+		return note(s, CHANGE_DELETED, &n->hash, NULL, 0, e);
+	if (node_load(s->copy, n, e))
+		return -1;
+	for (size_t i = 0; i < n->count; i++) {
+		int rc = push(s, n->kids[i]->name, &before, e);
+
+		if (rc == PUSHED) /* what lies too deep was never part of a snapshot */
+			rc = note_deleted(s, n->kids[i], e);
+		if (rc < 0)
+			return -1;
+		buf_cut(&s->path, before);
+	}
+	return 0;
+}
+
+static int drop(struct scan *s, struct node *dir, size_t at, struct err *e)
+{
+	if (note_deleted(s, dir->kids[at], e))
+		return -1;
+	node_remove(dir, at);
+	return 0;
+}
+
+/* ---- one entry ---- */
+
+/* Something at the name changed under our hands: look again. */
+enum { DONE, AGAIN, FAILED };
+
+/* Open name for reading; gives ourselves the right when its owner took it away. */
+static int open_name(int dir, const char *name, int flags)
+{
+	int fd = SEAM(openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags));
+
+	if (fd >= 0 || errno != EACCES || beneath_grant(dir, name))
+		return fd;
+	return SEAM(openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags));
+}
+
+static bool gone(int errnum)
+{
+	return errnum == ENOENT || errnum == ELOOP || errnum == ENOTDIR || errnum == ENXIO;
+}
+
+static struct blob *read_link(int dir, const char *name)
+{
+	char target[PATH_MAX];
+	ssize_t n = SEAM(readlinkat(dir, name, target, sizeof target));
+	struct blob *b = n < 0 ? NULL : blob_new(target, (size_t)n);
+
+	if (!b && n >= 0)
+		errno = ENOMEM;
+	return b;
+}
+
+/* The content of a file with the stamp that fits it. */
+static struct blob *read_file(const struct scan *s, int dir, const char *name, struct stat *st, struct stamp *stamp)
+{
+	cleanup_fd int fd = open_name(dir, name, 0);
+	struct blob *b;
+	struct stat later;
+	int64_t at;
+
+	if (fd < 0 || SEAM(fstat(fd, st)))
+		return NULL;
+	if (!S_ISREG(st->st_mode)) {
+		errno = ELOOP;
+		return NULL;
+	}
+	/* A program that has the file mapped may write again without moving its times, until its pages are written
+	 * back: so they are, first. Needed only where programs live on. */
+	if (s->copy->live)
+		(void)SEAM(sync_file_range(
+			fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER));
+	if (s->copy->live && SEAM(fstat(fd, st)))
+		return NULL;
+	at = stamp_now();
+	b = beneath_read(fd, CAP_BLOB);
+	if (!b)
+		return NULL;
+	stamp_set(stamp, st, at);
+	if (SEAM(fstat(fd, &later)) || later.st_size != st->st_size || later.st_mtim.tv_sec != st->st_mtim.tv_sec ||
+		later.st_mtim.tv_nsec != st->st_mtim.tv_nsec)
+		stamp->known = false;
+	return b;
+}
+
+static enum entry_kind kind_of(const struct stat *st)
+{
+	if (S_ISREG(st->st_mode))
+		return st->st_mode & 0100 ? ENTRY_EXEC : ENTRY_FILE;
+	return S_ISDIR(st->st_mode) ? ENTRY_DIR : S_ISLNK(st->st_mode) ? ENTRY_LINK : ENTRY_OTHER;
+}
+
+/* A file or link that may have changed. kid NULL: new, to stand at dir->kids[at]. */
+static int look_content(struct scan *s, struct node *dir, struct node *kid, size_t at, int fd, const char *name,
+	struct stat *st, struct err *e)
+{
+	struct stamp stamp;
+	struct hash before = {0}, h;
+	enum entry_kind kind;
+	struct blob *b;
+	bool is_new = !kid, differs;
+
+	if (S_ISLNK(st->st_mode)) {
+		stamp_set(&stamp, st, stamp_now());
+		b = read_link(fd, name);
+	} else {
+		b = read_file(s, fd, name, st, &stamp);
+	}
+	if (!b)
+		return gone(errno) || errno == EINVAL ? AGAIN : (beneath_err(e, errno, buf_span(&s->path).p), FAILED);
+	kind = kind_of(st);
+	store_blob_hash(blob_span(b), &h);
+	differs = is_new || kid->kind != kind || !hash_eq(&kid->hash, &h);
+	if (is_new)
+		kid = node_insert(dir, at, name, kind, e);
+	if (!kid) {
+		blob_unref(b);
+		return FAILED;
+	}
+	if (!is_new)
+		before = kid->hash;
+	kid->seen = true;
+	kid->stamp = stamp;
+	kid->kind = kind;
+	kid->hash = h;
+	kid->size = b->size;
+	kid->files = 1;
+	if (!differs || !s->keep) {
+		if (differs)
+			node_dirty(kid->up);
+		blob_unref(b);
+		return DONE;
+	}
+	node_dirty(kid->up);
+	if (note(s, is_new ? CHANGE_ADDED : CHANGE_MODIFIED, is_new ? NULL : &before, &h, b->size, e)) {
+		blob_unref(b);
+		return FAILED;
+	}
+	return collect(s, &h, b, e) ? FAILED : DONE;
+}
+
+static int scan_folder(struct scan *s, struct node *dir, int fd, int depth, struct err *e);
+
+static int look_folder(struct scan *s, struct node *dir, struct node *kid, size_t at, int fd, const char *name,
+	int depth, struct err *e)
+{
+	cleanup_fd int sub = open_name(fd, name, O_DIRECTORY);
+
+	if (sub < 0)
+		return gone(errno) ? AGAIN : (beneath_err(e, errno, buf_span(&s->path).p), FAILED);
+	if (!kid)
+		kid = node_insert(dir, at, name, ENTRY_DIR, e);
+	if (!kid)
+		return FAILED;
+	kid->seen = true;
+	return scan_folder(s, kid, sub, depth + 1, e) ? FAILED : DONE;
+}
+
+static int look_other(struct node *dir, struct node *kid, size_t at, const char *name, struct err *e)
+{
+	if (!kid)
+		kid = node_insert(dir, at, name, ENTRY_OTHER, e);
+	if (!kid)
+		return FAILED;
+	kid->seen = true;
+	return DONE;
+}
+
+/* Files and links may become one another; anything else that changes its kind is another entry. */
+static bool same_class(enum entry_kind a, enum entry_kind b)
+{
+	bool content_a = a != ENTRY_DIR && a != ENTRY_OTHER, content_b = b != ENTRY_DIR && b != ENTRY_OTHER;
+
+	return a == b || (content_a && content_b);
+}
+
+static int look_once(struct scan *s, struct node *dir, int fd, const char *name, int depth, struct err *e)
+{
+	size_t at;
+	struct node *kid = node_find(dir, name, &at);
+	enum entry_kind kind;
+	struct stat st;
+
+	if (SEAM(fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW))) {
+		if (errno != ENOENT)
+			return beneath_err(e, errno, buf_span(&s->path).p), FAILED;
+		return !kid ? DONE : drop(s, dir, at, e) ? FAILED : DONE;
+	}
+	kind = kind_of(&st);
+	if (beneath_is_temp(name) || (kind == ENTRY_DIR && depth >= CAP_WALK_DEPTH) ||
+		(S_ISREG(st.st_mode) && (uint64_t)st.st_size > CAP_BLOB))
+		kind = ENTRY_OTHER;
+	if (kid && !same_class(kid->kind, kind)) {
+		if (drop(s, dir, at, e))
+			return FAILED;
+		kid = NULL;
+	}
+	if (kind == ENTRY_OTHER)
+		return look_other(dir, kid, at, name, e);
+	if (kind == ENTRY_DIR)
+		return look_folder(s, dir, kid, at, fd, name, depth, e);
+	if (kid && kid->kind == kind && stamp_same(&kid->stamp, &st)) {
+		kid->seen = true;
+		return DONE;
+	}
+	return look_content(s, dir, kid, at, fd, name, &st, e);
+}
+
+/* Bring the entry `name` of dir up to date; fd is the open dir. */
+static int look(struct scan *s, struct node *dir, int fd, const char *node_name, int depth, struct err *e)
+{
+	char name[NAME_MAX + 1]; /* the node, with its name, may go */
+	size_t before, at;
+	int rc = AGAIN;
+
+	if (++s->entries > CAP_SNAPSHOT_FILES)
+		return err_set(e, ERR_TOO_LARGE,
+			"the working copy has more than %d files and folders; delete what the "
+			"project does not need",
+			CAP_SNAPSHOT_FILES);
+	snprintf(name, sizeof name, "%s", node_name);
+	switch (push(s, name, &before, e)) {
+	case NO_MEMORY:
+		return -1;
+	case TOO_LONG:
+		return look_other(dir, node_find(dir, name, &at), at, name, e) == DONE ? 0 : -1;
+	}
+	for (int i = 0; rc == AGAIN && i < TRIES; i++)
+		rc = look_once(s, dir, fd, name, depth, e);
+	if (rc == AGAIN) {
+		err_set(e, ERR_CONFLICT, "%s: changes faster than it can be read; stop the program that writes it",
+			buf_span(&s->path).p);
+		rc = FAILED;
+	}
+	buf_cut(&s->path, before);
+	return rc == DONE ? 0 : -1;
+}
+
+/* ---- folders ---- */
+
+static int look_at_names(struct scan *s, struct node *dir, int fd, int depth, struct err *e)
+{
+	cleanup_names struct names names = NAMES_INIT;
+
+	if (names_read(fd, CAP_SNAPSHOT_FILES, &names, e))
+		return err_wrap(e, "%s", buf_span(&s->path).p);
+	for (size_t i = 0; i < dir->count; i++)
+		dir->kids[i]->seen = false;
+	for (size_t i = 0; i < names.count; i++)
+		if (look(s, dir, fd, names.items[i], depth, e))
+			return -1;
+	for (size_t i = dir->count; i-- > 0;) {
+		size_t before;
+
+		if (dir->kids[i]->seen)
+			continue;
+		/* One that is too long is of kind OTHER and not reported. */
+		if (push(s, dir->kids[i]->name, &before, e) == NO_MEMORY || drop(s, dir, i, e))
+			return -1;
+		buf_cut(&s->path, before);
+	}
+	return 0;
+}
+
+static int scan_folder(struct scan *s, struct node *dir, int fd, int depth, struct err *e)
+{
+	int64_t at = stamp_now();
+	struct stat st;
+
+	if (node_load(s->copy, dir, e))
+		return -1;
+	if (SEAM(fstat(fd, &st)))
+		return err_errno(e, errno, "%s", buf_span(&s->path).p);
+	if (!stamp_same(&dir->stamp, &st)) {
+		dir->stamp.known = false;
+		if (look_at_names(s, dir, fd, depth, e))
+			return -1;
+		stamp_set(&dir->stamp, &st, at);
+		return 0;
+	}
+	for (size_t i = 0; i < dir->count;) {
+		const struct node *kid = dir->kids[i];
+		if (look(s, dir, fd, kid->name, depth, e))
+			return -1;
+		i += i < dir->count && dir->kids[i] == kid; /* or it is gone, or another */
+	}
+	return 0;
+}
+
+int scan_all(struct scan *s, int root, struct err *e)
+{
+	struct node *top;
+
+	return copy_root(s->copy, &top, e) ? -1 : scan_folder(s, top, root, 0, e);
+}
+
+/* ---- single paths ---- */
+
+/* Where a path of the copy leads when links are followed; when it leads to nothing, its folder's place and its name. */
+static int real_path(int root, const char *path, char out[PATH_MAX])
+{
+	char parent[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	cleanup_fd int fd = beneath_open(root, path, O_PATH, 0, BENEATH_FOLLOW);
+
+	if (fd >= 0)
+		return beneath_where(root, fd, out, PATH_MAX);
+	if (!slash)
+		return -1;
+	snprintf(parent, sizeof parent, "%.*s", (int)(slash - path), path);
+	fd = beneath_open(root, parent, O_PATH | O_DIRECTORY, 0, BENEATH_FOLLOW);
+	if (fd < 0 || beneath_where(root, fd, parent, sizeof parent))
+		return -1;
+	if (strcmp(parent, ".") == 0)
+		return snprintf(out, PATH_MAX, "%s", slash + 1) < PATH_MAX ? 0 : -1;
+	return snprintf(out, PATH_MAX, "%s%s", parent, slash) < PATH_MAX ? 0 : -1;
+}
+
+/* One step down to a folder that must exist both as node and on disk: its node, or NULL when the name is no folder.
+ * *fd is replaced by the folder's descriptor. */
+static int step(struct scan *s, struct node **dir, int *fd, const char *name, struct err *e)
+{
+	int sub = open_name(*fd, name, O_DIRECTORY);
+	size_t at;
+	struct node *kid;
+
+	if (sub < 0)
+		return gone(errno) ? AGAIN : (beneath_err(e, errno, buf_span(&s->path).p), FAILED);
+	close(*fd);
+	*fd = sub;
+	if (node_load(s->copy, *dir, e))
+		return FAILED;
+	kid = node_find(*dir, name, &at);
+	if (kid && kid->kind != ENTRY_DIR) {
+		if (drop(s, *dir, at, e))
+			return FAILED;
+		kid = NULL;
+	}
+	*dir = kid ? kid : node_insert(*dir, at, name, ENTRY_DIR, e);
+	return *dir ? DONE : FAILED;
+}
+
+/* Walk down to the path's folder and look at its last name; when the way ends before, look at where it ends.
+ * *link: that is a symbolic link. Takes the descriptor. */
+static int scan_plain(struct scan *s, struct node *dir, int fd, const char *path, bool *link, struct err *e)
+{
+	char name[NAME_MAX + 1];
+	struct stat st;
+	int depth = 0, rc = DONE;
+
+	buf_clear(&s->path);
+	for (const char *end = path; rc == DONE; path = end + 1, depth++) {
+		size_t before;
+
+		end = strchrnul(path, '/');
+		snprintf(name, sizeof name, "%.*s", (int)(end - path), path);
+		if (*end == 0 || depth >= CAP_WALK_DEPTH)
+			break;
+		if (push(s, name, &before, e)) {
+			rc = FAILED;
+			break;
+		}
+		rc = step(s, &dir, &fd, name, e);
+		if (rc == AGAIN)
+			buf_cut(&s->path, before);
+	}
+	if (rc != FAILED && node_load(s->copy, dir, e))
+		rc = FAILED;
+	if (rc != FAILED) {
+		*link = SEAM(fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW)) == 0 && S_ISLNK(st.st_mode);
+		rc = look(s, dir, fd, name, depth, e) ? FAILED : DONE;
+	}
+	close(fd);
+	return rc == DONE ? 0 : -1;
+}
+
+#define HOPS 8
+
+int scan_path(struct scan *s, int root, const char *path, struct err *e)
+{
+	char at[PATH_MAX], target[PATH_MAX];
+	bool link = true;
+	struct node *top;
+
+	if (strcmp(path, ".") == 0)
+		return scan_all(s, root, e);
+	if (snprintf(at, sizeof at, "%s", path) >= (int)sizeof at)
+		return err_set(e, ERR_INVALID, "the path is too long");
+	for (int hop = 0; link && hop < HOPS; hop++) {
+		int fd = beneath_open(root, ".", O_RDONLY | O_DIRECTORY, 0, BENEATH_NO_FOLLOW);
+
+		if (fd < 0)
+			return beneath_err(e, errno, s->copy->dir);
+		if (copy_root(s->copy, &top, e)) {
+			close(fd);
+			return -1;
+		}
+		if (scan_plain(s, top, fd, at, &link, e))
+			return -1;
+		if (!link)
+			break;
+		/* A tool that was given a path over a link changed the file behind it. */
+		if (real_path(root, at, target) || strcmp(at, target) == 0)
+			break;
+		snprintf(at, sizeof at, "%s", target);
+	}
+	return 0;
+}
+
+/* ---- the end ---- */
+
+static int seal(struct scan *s, struct node *dir, struct err *e)
+{
+	cleanup_buf struct buf text = BUF_INIT(CAP_BLOB);
+	struct hash h;
+	struct blob *b;
+
+	if (!dir->dirty)
+		return 0;
+	dir->size = dir->files = 0;
+	dir->others = 0;
+	tree_begin(&text);
+	for (size_t i = 0; i < dir->count; i++) {
+		struct node *kid = dir->kids[i];
+
+		if (kid->kind == ENTRY_DIR && seal(s, kid, e))
+			return -1;
+		dir->others += kid->others;
+		if (kid->kind == ENTRY_OTHER)
+			continue;
+		dir->size += kid->size;
+		dir->files += kid->files;
+		tree_add(&text, &(struct entry){.kind = kid->kind,
+					.size = kid->size,
+					.files = kid->files,
+					.hash = kid->hash,
+					.name = span_of(kid->name)});
+	}
+	if (buf_check(&text, "the description of a folder", e))
+		return -1;
+	store_blob_hash(buf_span(&text), &h);
+	dir->dirty = false;
+	if (hash_eq(&h, &dir->hash))
+		return 0;
+	dir->hash = h;
+	if (!s->keep)
+		return 0;
+	b = blob_new(text.data, text.len);
+	return b ? collect(s, &h, b, e) : err_nomem(e);
+}
+
+int scan_seal(struct scan *s, struct err *e)
+{
+	struct node *top;
+
+	return copy_root(s->copy, &top, e) || seal(s, top, e) ? -1 : flush(s, e);
+}
