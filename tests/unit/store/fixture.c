@@ -23,7 +23,8 @@ void fixture_init(struct fixture *f)
 
 struct store *fixture_try(struct fixture *f, enum store_access access, struct err *e)
 {
-	struct store_options o = {.dir = f->memory ? NULL : f->data, .access = access, .chain_key = test_key};
+	struct store_options o = {
+		.dir = f->memory ? NULL : f->data, .access = access, .chain_key = test_key, .no_sync = f->no_sync};
 
 	return store_open(f->loop, &o, e);
 }

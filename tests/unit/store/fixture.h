@@ -13,7 +13,7 @@ struct fixture {
 	struct store *store;
 	char dir[64]; /* the folder of the test; the data folder is <dir>/data */
 	char data[80];
-	bool memory;
+	bool memory, no_sync;
 };
 
 extern const uint8_t test_key[KEY_SIZE];
