@@ -81,3 +81,22 @@ const char *nearest(const char *word, const char *const *names)
 		nearest_try(&n, *names);
 	return n.best;
 }
+
+const char *nearest_unknown(struct nearest *n, const json_t *obj, const char *const *known)
+{
+	const char *key;
+	json_t *unused;
+
+	json_object_foreach((json_t *)obj, key, unused)
+	{
+		bool found = false;
+		nearest_init(n, key);
+		for (size_t i = 0; known[i] && !found; i++) {
+			found = strcmp(known[i], key) == 0;
+			nearest_try(n, known[i]);
+		}
+		if (!found)
+			return key;
+	}
+	return NULL;
+}

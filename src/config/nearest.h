@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "base/json.h"
+
 #define NEAREST_WORD 64 /* longer words are not compared */
 
 struct nearest {
@@ -20,6 +22,9 @@ void nearest_init(struct nearest *n, const char *word);
 void nearest_try(struct nearest *n, const char *candidate);
 /* "; did you mean \"x\"?", or "" when nothing is near. Valid as long as n. */
 const char *nearest_hint(struct nearest *n);
+/* The first member of an object that is not in the NULL-terminated list `known` (borrowed), with n made ready for
+ * nearest_hint; NULL: all are. */
+const char *nearest_unknown(struct nearest *n, const json_t *obj, const char *const *known);
 /* All at once over a NULL-terminated list: the name or NULL. */
 const char *nearest(const char *word, const char *const *names);
 

@@ -461,28 +461,18 @@ static const json_t *value_at(const struct yaml_doc *d, const char *pointer)
 int yaml_known(const struct yaml_doc *d, const char *pointer, const char *const *known, const char *what, struct err *e)
 {
 	const json_t *v = value_at(d, pointer);
+	cleanup_buf struct buf at = BUF_INIT(64 * KIB);
+	struct nearest near;
 	const char *key;
-	json_t *unused;
 
 	if (!json_is_object(v))
 		return yaml_error(d, pointer, e, "a %s must be a mapping of names to values", what);
-	json_object_foreach((json_t *)v, key, unused)
-	{
-		cleanup_buf struct buf at = BUF_INIT(64 * KIB);
-		struct nearest near;
-		bool found = false;
-		nearest_init(&near, key);
-		for (size_t i = 0; known[i] && !found; i++) {
-			found = strcmp(known[i], key) == 0;
-			nearest_try(&near, known[i]);
-		}
-		if (found)
-			continue;
-		buf_adds(&at, pointer);
-		yaml_pointer(&at, span_of(key));
-		if (buf_check(&at, "a path in YAML", e))
-			return -1;
-		return yaml_error(d, at.data, e, "a %s has no field \"%.100s\"%s", what, key, nearest_hint(&near));
-	}
-	return 0;
+	key = nearest_unknown(&near, v, known);
+	if (!key)
+		return 0;
+	buf_adds(&at, pointer);
+	yaml_pointer(&at, span_of(key));
+	if (buf_check(&at, "a path in YAML", e))
+		return -1;
+	return yaml_error(d, at.data, e, "a %s has no field \"%.100s\"%s", what, key, nearest_hint(&near));
 }

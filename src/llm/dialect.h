@@ -1,0 +1,126 @@
+/* dialect: one provider's wire format, pure: bytes in, bytes out, no I/O.
+ *
+ * encode() writes a request as pieces that are sent in order without being joined. A decoder takes the stream's events
+ * as they come and gathers text and tool calls. An answer counts only when its end marker came (decoder_done): of a
+ * stream that stops before it nothing is used. */
+#ifndef MUSTER_LLM_DIALECT_H
+#define MUSTER_LLM_DIALECT_H
+
+#include "base/arena.h"
+#include "llm/llm.h"
+
+/* ---- requests ---- */
+
+/* The pieces of a request; what is not borrowed lives in the arena. A failed add is remembered (check wire_check). */
+struct wire {
+	struct arena arena;
+	struct span *pieces;
+	size_t count, room, bytes;
+	bool failed;
+};
+void wire_init(struct wire *w);
+void wire_release(struct wire *w);
+void wire_add(struct wire *w, struct span borrowed);
+void wire_lit(struct wire *w, const char *literal);
+void wire_copy(struct wire *w, struct span bytes);
+void wire_printf(struct wire *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void wire_text(struct wire *w, struct span text); /* as a JSON string with its quotes */
+void wire_json(struct wire *w, const json_t *v);
+/* 0, or -1 with ERR_NOMEM or ERR_TOO_LARGE (more than CAP_REQUEST_BODY). */
+int wire_check(const struct wire *w, struct err *e);
+
+/* Differences among servers that speak a dialect. */
+struct profile {
+	const char *name;
+	const char *max_tokens;	 /* the member's name */
+	bool stream_usage;	 /* understands stream_options.include_usage */
+	bool done_marker;	 /* ends its streams with [DONE] */
+	bool schema;		 /* understands response_format json_schema */
+	bool needs_max_tokens;	 /* refuses requests without a limit, or has a small default */
+	bool samples;		 /* an unknown model of it takes a temperature */
+	const char *no_thinking; /* member that switches thinking off, for NO_THINK_TOOLS; NULL none */
+};
+/* NULL-terminated; the first is the default of the dialect. */
+extern const struct profile anthropic_profiles[], openai_profiles[];
+const struct profile *profile_named(const struct profile *list, const char *name); /* NULL: none */
+
+/* ---- answers ---- */
+
+#define DECODER_BLOCKS 1024 /* content blocks of one answer */
+
+struct draft { /* a tool call as it is written */
+	char *name;
+	struct buf args;
+	long index; /* the provider's number of it */
+};
+
+struct decoder {
+	const struct dialect *dialect;
+	const struct profile *profile;
+	void (*on_text)(void *ctx, struct span text);
+	void (*on_arguments)(void *ctx, int index, const char *tool, struct span piece);
+	void *ctx;
+	struct buf text;
+	struct draft *drafts;
+	size_t draft_count, draft_room;
+	size_t bytes; /* gathered, capped by CAP_MODEL_REPLY */
+	struct llm_usage usage;
+	bool usage_told;
+	enum llm_stop stop;
+	char model[160];
+	/* of the dialect */
+	int state;
+	int *blocks; /* anthropic: what each content block is */
+	size_t block_count, block_room;
+};
+
+enum { STREAM_START, STREAM_OPEN, STREAM_STOPPED, STREAM_ENDED };
+
+struct dialect {
+	const char *name;
+	enum llm_wire wire;
+	const char *path; /* after the base URL */
+	/* Headers besides content-type: writes name/value pairs (literals, or into the arena); returns their number. */
+	int (*headers)(struct wire *w, const char *key, struct http_header *out, int max);
+	int (*encode)(struct wire *w, const struct llm_call *c, const char *model, const struct profile *p,
+		unsigned flags, struct span tools, struct err *e);
+	/* One tool as the provider wants it, all joined by commas. */
+	int (*encode_tools)(const json_t *tools, struct buf *out, struct err *e);
+	/* One event of the stream. -1: ERR_MODEL_REPLY (malformed, wrong order), ERR_TOO_LARGE, or what an error event
+	 * says. */
+	int (*event)(struct decoder *d, struct span name, struct span data, struct err *e);
+};
+extern const struct dialect dialect_anthropic, dialect_openai;
+
+void decoder_init(struct decoder *d, const struct dialect *dialect, const struct profile *p);
+void decoder_release(struct decoder *d);
+/* The end marker came: whatever follows is ignored. */
+bool decoder_done(const struct decoder *d);
+/* The stream has ended: 0 when it may (a dialect without an end marker), -1 ERR_MODEL_REPLY. */
+int decoder_finish(struct decoder *d, struct err *e);
+/* The calls of a finished answer as `c<turn>_<n>`; *calls is the caller's. None when it was cut for length. */
+int decoder_calls(struct decoder *d, int turn, struct llm_tool_call **calls, size_t *count, struct err *e);
+
+/* For dialects. */
+int decoder_add_text(struct decoder *d, struct span piece, struct err *e);
+struct draft *decoder_draft(struct decoder *d, long index, struct span name, struct err *e); /* a new one */
+int decoder_add_arguments(struct decoder *d, struct draft *t, struct span piece, struct err *e);
+int decoder_bad(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* ERR_MODEL_REPLY */
+
+/* ---- shared by encoders ---- */
+
+/* The message's bytes on this wire, made on first use. Borrowed from the message. */
+struct span message_wire(struct llm_message *m, enum llm_wire wire,
+	int (*encode)(const struct llm_message *m, struct buf *out), struct err *e);
+/* A call's id with the characters that providers refuse replaced. */
+void encode_id(struct buf *out, const char *id);
+/* Arguments as a JSON object; unparsable ones as {"invalid_json": "…"}. */
+void encode_arguments(struct buf *out, const struct llm_tool_call *call);
+void encode_text(struct buf *out, struct span text); /* a JSON string with its quotes */
+/* Order in which the messages from `from` go out: within a run of messages that are not the assistant's, tool results
+ * come first, because providers want them right after the calls. Fills order[] (indices, count of them). */
+void wire_order(struct llm_message *const *messages, size_t count, size_t *order);
+/* Largest answer to ask for; 0: leave it to the provider. */
+int wire_max_tokens(const struct llm_call *c, const struct profile *p);
+
+#endif

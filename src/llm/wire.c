@@ -1,0 +1,186 @@
+/* wire: building requests out of pieces, and the encoding that all dialects share. Stored pieces (messages, tools) are
+ * borrowed; only the small parts around them are made for each request. */
+#include <stdio.h>
+
+#include "base/blob.h"
+#include "base/caps.h"
+#include "base/mem.h"
+#include "llm/dialect.h"
+
+#define DEFAULT_MAX_TOKENS 8192 /* where one must be given and nothing is known */
+
+void wire_init(struct wire *w)
+{
+	*w = (struct wire){0};
+	arena_init(&w->arena, CAP_REQUEST_BODY * 2);
+}
+
+void wire_release(struct wire *w)
+{
+	arena_release(&w->arena);
+	mem_free(w->pieces);
+	*w = (struct wire){0};
+}
+
+void wire_add(struct wire *w, struct span borrowed)
+{
+	if (w->failed || !borrowed.n)
+		return;
+	if (w->count == w->room) {
+		size_t room = w->room ? w->room * 2 : 64;
+		struct span *more = mem_realloc(w->pieces, room * sizeof *more);
+		if (!more) {
+			w->failed = true;
+			return;
+		}
+		w->pieces = more;
+		w->room = room;
+	}
+	w->pieces[w->count++] = borrowed;
+	w->bytes += borrowed.n;
+}
+
+void wire_lit(struct wire *w, const char *literal)
+{
+	wire_add(w, span_of(literal));
+}
+
+void wire_copy(struct wire *w, struct span bytes)
+{
+	char *copy = arena_dup(&w->arena, bytes);
+
+	if (!copy)
+		w->failed = true;
+	else
+		wire_add(w, span_n(copy, bytes.n));
+}
+
+/* Copy a buffer into the wire and free it. */
+static void wire_take(struct wire *w, struct buf *b)
+{
+	if (b->failed)
+		w->failed = true;
+	else
+		wire_copy(w, buf_span(b));
+	buf_release(b);
+}
+
+void wire_printf(struct wire *w, const char *fmt, ...)
+{
+	struct buf b = BUF_INIT(64 * KIB);
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_addv(&b, fmt, ap);
+	va_end(ap);
+	wire_take(w, &b);
+}
+
+void wire_text(struct wire *w, struct span text)
+{
+	struct buf b = BUF_INIT(CAP_REQUEST_BODY);
+
+	encode_text(&b, text);
+	wire_take(w, &b);
+}
+
+void wire_json(struct wire *w, const json_t *v)
+{
+	struct buf b = BUF_INIT(CAP_REQUEST_BODY);
+
+	json_print(v, &b);
+	wire_take(w, &b);
+}
+
+int wire_check(const struct wire *w, struct err *e)
+{
+	if (w->bytes > CAP_REQUEST_BODY)
+		return err_set(e, ERR_TOO_LARGE, "the request to the model has %zu bytes, more than the allowed %lu",
+			w->bytes, CAP_REQUEST_BODY);
+	return w->failed ? err_nomem(e) : 0;
+}
+
+/* ---- encoding ---- */
+
+void encode_text(struct buf *out, struct span text)
+{
+	buf_addc(out, '"');
+	buf_add_json(out, text);
+	buf_addc(out, '"');
+}
+
+void encode_id(struct buf *out, const char *id)
+{
+	buf_addc(out, '"');
+	for (; *id; id++) {
+		bool plain = (*id >= '0' && *id <= '9') || (*id >= 'a' && *id <= 'z') || (*id >= 'A' && *id <= 'Z') ||
+			     *id == '-';
+		buf_addc(out, plain ? *id : '_');
+	}
+	buf_addc(out, '"');
+}
+
+void encode_arguments(struct buf *out, const struct llm_tool_call *call)
+{
+	if (call->arguments) {
+		json_print(call->arguments, out);
+		return;
+	}
+	buf_adds(out, "{\"invalid_json\":");
+	encode_text(out, span_of(call->bad ? call->bad : ""));
+	buf_addc(out, '}');
+}
+
+struct span message_wire(struct llm_message *m, enum llm_wire wire,
+	int (*encode)(const struct llm_message *m, struct buf *out), struct err *e)
+{
+	struct buf b = BUF_INIT(CAP_REQUEST_BODY);
+
+	if (m->encoded[wire])
+		return blob_span(m->encoded[wire]);
+	if (encode(m, &b) || buf_check(&b, "a message to the model", e)) {
+		buf_release(&b);
+		return SPAN_NONE;
+	}
+	m->encoded[wire] = blob_new(b.data, b.len);
+	buf_release(&b);
+	if (!m->encoded[wire])
+		err_nomem(e);
+	return blob_span(m->encoded[wire]);
+}
+
+void wire_order(struct llm_message *const *messages, size_t count, size_t *order)
+{
+	size_t n = 0, i = 0;
+
+	while (i < count) {
+		size_t from = i;
+		if (messages[i]->role == LLM_ASSISTANT) {
+			order[n++] = i++;
+			continue;
+		}
+		for (; i < count && messages[i]->role != LLM_ASSISTANT; i++)
+			if (messages[i]->role == LLM_TOOL)
+				order[n++] = i;
+		for (size_t k = from; k < i; k++)
+			if (messages[k]->role != LLM_TOOL)
+				order[n++] = k;
+	}
+}
+
+int wire_max_tokens(const struct llm_call *c, const struct profile *p)
+{
+	int most = c->model->max_output, want = c->max_tokens;
+
+	if (want <= 0)
+		want = !p->needs_max_tokens ? 0 : most ? most : DEFAULT_MAX_TOKENS;
+	return most && want > most ? most : want;
+}
+
+const struct profile *profile_named(const struct profile *list, const char *name)
+{
+	for (; list->name; list++)
+		if (strcmp(list->name, name) == 0)
+			return list;
+	return NULL;
+}
