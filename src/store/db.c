@@ -57,7 +57,8 @@ static void setup(void)
 
 int db_fail(struct db *db, int rc, struct err *e)
 {
-	const char *text = db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
+	bool latest = db->handle && sqlite3_extended_errcode(db->handle) == rc;
+	const char *text = latest ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
 
 	switch (rc & 0xff) {
 	case SQLITE_NOMEM:

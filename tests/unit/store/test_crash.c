@@ -248,46 +248,67 @@ static void a_failed_commit_stops_acknowledging(void **state)
 
 /* ---- faults ---- */
 
-/* One round of everything; 0, or -1 when something failed cleanly. */
-static int use_everything(struct fixture *f, int64_t *acked, struct err *e)
+/* What a round uses, made before a fault is armed. */
+struct things {
+	struct store_blob small, large;
+	json_t *command;
+	struct event events[2];
+};
+
+static void things_init(struct things *t)
 {
-	struct store_blob blob = blob_of("blob", 4);
-	json_t *command = json_object(), *rows = NULL;
-	char big[70000] = {0};
-	struct store_blob large = blob_of(big, sizeof big);
-	struct event events[2] = {event_of(*acked + 1, EVENT_FLOW_LOG, "{}"),
-		event_of(*acked + 2, EVENT_MODEL_ANSWERED, "{\"agent\":\"0\",\"turn\":1,\"usd\":1}")};
-	struct append a = {.stream = "run/a", .events = events, .event_count = 2, .blobs = &blob, .blob_count = 1};
+	static const char big[70000];
+
+	t->small = blob_of("blob", 4);
+	t->large = blob_of(big, sizeof big);
+	t->command = json_object();
+	t->events[0] = event_of(1, EVENT_FLOW_LOG, "{}");
+	t->events[1] = event_of(2, EVENT_MODEL_ANSWERED, "{\"agent\":\"0\",\"turn\":1,\"usd\":1}");
+}
+
+static void things_release(struct things *t)
+{
+	json_decref(t->command);
+	blob_unref(t->small.bytes);
+	blob_unref(t->large.bytes);
+	event_release(&t->events[0]);
+	event_release(&t->events[1]);
+}
+
+/* One round of everything; 0, or -1 when something failed cleanly. */
+static int use_everything(struct fixture *f, const struct things *t, int64_t *acked, struct err *e)
+{
+	struct append a = {
+		.stream = "run/a", .events = t->events, .event_count = 2, .blobs = &t->small, .blob_count = 1};
+	struct store_verified v;
 	struct event out[4];
+	json_t *rows = NULL;
 	int rc = -1, n;
 
 	f->store = fixture_try(f, STORE_OWN, e);
 	if (!f->store)
-		goto done;
+		return -1;
 	if (store_append_wait(f->store, &a, e))
 		goto done;
 	*acked += 2;
-	if (store_put_blobs(f->store, &large, 1, e) || store_command(f->store, "c", "run/a", command, e))
+	if (store_put_blobs(f->store, &t->large, 1, e) || store_command(f->store, "c", "run/a", t->command, e))
 		goto done;
 	rows = store_runs(f->store, NULL, 5, e);
 	n = rows ? store_read(f->store, "run/a", 0, out, 4, e) : -1;
 	for (int i = 0; i < n; i++)
 		event_release(&out[i]);
 	rc = n < 0 ? -1 : store_rebuild(f->store, e);
+	if (rc == 0)
+		rc = store_verify(f->store, NULL, &v, e);
 done:
 	store_close(f->store);
 	f->store = NULL;
 	json_decref(rows);
-	json_decref(command);
-	blob_unref(blob.bytes);
-	blob_unref(large.bytes);
-	event_release(&events[0]);
-	event_release(&events[1]);
 	return rc;
 }
 
 /* Every n-th call fails once: a clean error or success, and the journal holds all that was acknowledged. */
-static void each_fault(struct fixture *f, enum fault_kind kind)
+static void each_fault(struct fixture *f, enum fault_kind kind, uint64_t step)
 {
 	struct err e = ERR_INIT;
 	uint64_t seen = 1;
@@ -297,22 +318,27 @@ static void each_fault(struct fixture *f, enum fault_kind kind)
 	fixture_close(f);
 	must(fs_remove_tree(f->data, &e), &e);
 	f->no_sync = true;
-	for (uint64_t nth = 1; seen >= nth; nth++) {
+	for (uint64_t nth = 1; seen >= nth; nth += step) {
+		struct things things;
 		int rc;
+		things_init(&things);
 		err_clear(&e);
 		fault_arm(kind, nth, false);
-		rc = use_everything(f, &acked, &e);
-		seen = fault_seen() < nth ? 0 : nth + 1;
+		rc = use_everything(f, &things, &acked, &e);
+		seen = fault_seen() < nth ? 0 : nth + step;
 		fault_disarm();
+		things_release(&things);
 		if (rc) {
 			failures++;
 			assert_int_not_equal(e.code, ERR_OK);
 		}
-		fixture_open(f);
-		head = store_head(f->store, "run/a", &e);
-		assert_true(head >= acked);
-		verify_fine(f);
-		fixture_close(f);
+		if (!f->memory) {
+			fixture_open(f);
+			head = store_head(f->store, "run/a", &e);
+			assert_true(head >= acked);
+			verify_fine(f);
+			fixture_close(f);
+		}
 		must(fs_remove_tree(f->data, &e), &e);
 		acked = 0;
 	}
@@ -323,12 +349,19 @@ static void each_fault(struct fixture *f, enum fault_kind kind)
 
 static void every_database_fault(void **state)
 {
-	each_fault(*state, FAULT_DB);
+	each_fault(*state, FAULT_DB, 1);
 }
 
 static void every_file_fault(void **state)
 {
-	each_fault(*state, FAULT_IO);
+	each_fault(*state, FAULT_IO, 1);
+}
+
+static void every_allocation(void **state)
+{
+	struct fixture *f = *state;
+
+	each_fault(f, FAULT_ALLOC, f->memory ? 1 : 7);
 }
 
 int main(void)
@@ -340,6 +373,8 @@ int main(void)
 		disk(a_failed_commit_stops_acknowledging),
 		disk(every_database_fault),
 		disk(every_file_fault),
+		disk(every_allocation),
+		cmocka_unit_test_setup_teardown(every_allocation, fixture_memory, fixture_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
