@@ -159,25 +159,33 @@ static bool at_redirection(const struct shell_parser *p)
 	return shell_look(p, n) == '<' || shell_look(p, n) == '>' || shell_looks_at(p, "&>");
 }
 
-static void parse_redirections(struct shell_parser *p)
+/* Returns whether one of them was &>: other shells take that as the end of the command. */
+static bool parse_redirections(struct shell_parser *p)
 {
+	bool both = false;
+
 	for (shell_skip_blanks(p); at_redirection(p); shell_skip_blanks(p)) {
+		both |= shell_look(p, 0) == '&';
 		while (shell_is_digit(shell_look(p, 0)))
 			p->at++;
 		parse_redirection(p);
 	}
+	return both;
 }
 
 /* simple: {NAME=word | redirection} word {word | redirection} */
 static void parse_simple(struct shell_parser *p)
 {
 	struct shell_words words = {0};
+	bool cut = parse_redirections(p);
 
-	for (parse_redirections(p); !shell_is_meta(shell_look(p, 0)); parse_redirections(p)) {
+	for (; !shell_is_meta(shell_look(p, 0)); cut |= parse_redirections(p)) {
 		cleanup_buf struct buf word = BUF_INIT(CAP_SHELL_LINE);
 		struct span name, rest = span_n(p->in.p + p->at, p->in.n - p->at);
 		bool assigns = words.count == 0 && shell_assignment(rest, &name);
 		shell_parse_word(p, &word);
+		if (cut)
+			shell_doubt(p->w, "what follows &> is a command of its own to some shells");
 		if (assigns)
 			shell_check_variable(p->w, name);
 		else if (!p->w->stopped)

@@ -268,6 +268,8 @@ static void parse_dollar(struct shell_parser *p, struct buf *word, bool quoted)
 {
 	char c = shell_look(p, 1);
 
+	if ((c == '\'' || c == '"') && !quoted)
+		shell_doubt(p->w, "$' and $\" mean different things to different shells");
 	if (c == '\'' && !quoted) {
 		p->at++;
 		parse_ansi(p, word);
@@ -322,6 +324,11 @@ bool shell_parse_word(struct shell_parser *p, struct buf *word)
 	size_t start = p->at, keep = 0;
 	bool pattern = false; /* from `keep` on, the word is a pattern: unknown */
 
+	if (shell_look(p, 0) == '~') { /* somebody's home folder */
+		add_unknown(word);
+		for (p->at++; !shell_is_meta(shell_look(p, 0)) && !strchr("/'\"\\$`", shell_look(p, 0));)
+			p->at++;
+	}
 	while (!shell_is_meta(shell_look(p, 0))) {
 		char c = shell_look(p, 0);
 		if (c == '\'') {
@@ -334,11 +341,10 @@ bool shell_parse_word(struct shell_parser *p, struct buf *word)
 			parse_backtick(p, word, false);
 		} else if (c == '\\' && shell_look(p, 1) == '\n') {
 			p->at += 2;
-		} else if (c == '\\') {
+		} else if (c == '\\') { /* at the very end it stands for itself */
+			p->at += shell_look(p, 1) != '\0';
+			buf_addc(word, shell_look(p, 0));
 			p->at++;
-			if (shell_look(p, 0))
-				buf_addc(word, shell_look(p, 0));
-			p->at += shell_look(p, 0) != '\0';
 		} else if (c == '*' || c == '?') {
 			add_unknown(word);
 			p->at++;
