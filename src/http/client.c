@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/sm.h"
+#include "http/header.h"
 #include "loop/stream.h"
 
 /* Purpose: curl's multi interface, driven by our watches and one timer.
@@ -435,27 +436,6 @@ size_t http_alive(const struct http *h)
 
 /* ---- start ---- */
 
-/* RFC 9110 5.6.2. */
-static bool is_token(const char *s)
-{
-	if (!*s)
-		return false;
-	for (; *s; s++)
-		if (!(*s >= '0' && *s <= '9') && !((*s | 32) >= 'a' && (*s | 32) <= 'z') &&
-			!strchr("!#$%&'*+-.^_`|~", *s))
-			return false;
-	return true;
-}
-
-/* RFC 9110 5.5, without obs-fold. */
-static bool is_value(const char *s)
-{
-	for (; *s; s++)
-		if (((unsigned char)*s < 32 && *s != '\t') || *s == 127)
-			return false;
-	return true;
-}
-
 static int header_add(struct transfer *t, const char *line)
 {
 	struct curl_slist *list = curl_slist_append(t->headers, line);
@@ -473,9 +453,9 @@ static int headers_make(struct transfer *t, struct err *e)
 		return err_set(e, ERR_TOO_LARGE, "more than %d request headers", CAP_HTTP_HEADERS);
 	for (size_t i = 0; i < r->header_count; i++) {
 		const struct http_header *h = &r->headers[i];
-		if (!is_token(h->name))
+		if (!header_name_valid(h->name))
 			return err_set(e, ERR_INVALID, "a request header's name is not valid in HTTP; correct it");
-		if (!is_value(h->value)) /* the value may be a key: never shown */
+		if (!header_value_valid(h->value)) /* the value may be a key: never shown */
 			return err_set(
 				e, ERR_INVALID, "the request header %s holds a line break or control byte", h->name);
 		/* "Name:" would tell curl to leave the header out. */
@@ -597,7 +577,7 @@ int http_request_start(struct http_request *r, struct http *h, struct err *e)
 {
 	r->status = 0;
 	r->priv = NULL;
-	if (!is_token(r->method))
+	if (!header_name_valid(r->method))
 		return err_set(e, ERR_INVALID, "the request's method is not valid in HTTP");
 	struct transfer *t = MEM_NEW(struct transfer);
 	if (!t)

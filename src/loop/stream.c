@@ -182,30 +182,46 @@ size_t stream_queued(const struct stream *s)
 	return s->out.len - s->out_sent;
 }
 
-int stream_write(struct stream *s, struct span bytes, struct err *e)
+int stream_writev(struct stream *s, const struct span *pieces, size_t n, struct err *e)
 {
+	size_t total = 0, queued = stream_queued(s);
 	if (s->output == OUT_BROKEN)
 		return err_set(e, ERR_IO, "the peer is gone");
 	if (s->fd < 0 || s->output != OUT_OPEN)
 		return err_set(e, ERR_IO, "nothing can be written after the end");
-	if (bytes.n > s->cap - stream_queued(s)) {
+	for (size_t i = 0; i < n; i++)
+		total += pieces[i].n;
+	if (queued > s->cap || total > s->cap - queued) {
 		s->pressed = true;
 		return err_set(e, ERR_TOO_LARGE, "the peer reads too slowly: %zu bytes wait, %zu more are too many",
-			stream_queued(s), bytes.n);
+			queued, total);
 	}
-	if (bytes.n > s->cap - s->out.len) {
+	if (s->out_sent > 0 &&
+		(total > s->out.room - s->out.len || total > s->out.cap - s->out.len)) { /* rather move than grow */
 		buf_drop(&s->out, s->out_sent);
 		s->out_sent = 0;
 	}
-	buf_addspan(&s->out, bytes);
-	if (s->out.failed) {
+	if (!buf_grow(&s->out, total)) {
 		s->out.failed = BUF_FINE; /* what was queued before is whole and still goes out */
 		return err_nomem(e);
 	}
+	for (size_t i = 0; i < n; i++)
+		buf_addspan(&s->out, pieces[i]);
 	if (stream_queued(s) >= s->cap / 2)
 		s->pressed = true;
 	tick_start(&s->flush);
 	return 0;
+}
+
+int stream_write(struct stream *s, struct span bytes, struct err *e)
+{
+	return stream_writev(s, &bytes, 1, e);
+}
+
+void stream_set_cap(struct stream *s, size_t write_cap)
+{
+	s->cap = write_cap;
+	s->out.cap = write_cap > s->out.len ? write_cap : s->out.len;
 }
 
 void stream_finish(struct stream *s)

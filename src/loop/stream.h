@@ -37,6 +37,8 @@ int stream_read_start(struct stream *s, struct err *e); /* harmless when reading
 void stream_read_stop(struct stream *s);
 /* Queue bytes (copied). -1 with ERR_TOO_LARGE when the queue is full, ERR_IO when the peer is gone. */
 int stream_write(struct stream *s, struct span bytes, struct err *e);
+int stream_writev(struct stream *s, const struct span *pieces, size_t n, struct err *e); /* all of them or none */
+void stream_set_cap(struct stream *s, size_t write_cap); /* what is queued beyond it stays */
 size_t stream_queued(const struct stream *s);
 /* Send what is queued, then shut down writing (a socket) or close (the write end of a pipe). Needs the loop to run. */
 void stream_finish(struct stream *s);
