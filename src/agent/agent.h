@@ -141,7 +141,7 @@ struct agent {
 	struct agent_call *calls;
 	size_t call_count;
 	enum agent_block block; /* why it is BLOCKED */
-	char action[24];        /* the action that would unblock it; "" none */
+	char action[24];	/* the action that would unblock it; "" none */
 	int turn_limit;
 	int64_t context_limit; /* tokens of the model; from model.requested */
 	int max_tokens;	       /* of one answer */

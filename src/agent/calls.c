@@ -462,13 +462,14 @@ int agent_call_answer(struct agent *a, const char *call, const char *status, con
 {
 	struct agent_call *c = agent_call_named(a, call);
 	if (sm_is(&a->sm) == AGENT_ENDED || !c || c->state == CALL_ENDED)
-		return 0; /* the agent went on without it */
+		return 0;				   /* the agent went on without it */
 	const char *go_on = json_str(content, "continue"); /* the flow's handler does not let it finish yet */
 	if (!strcmp(c->name, "finish") && c->state == CALL_HANDLED && !strcmp(status, "ok") && !go_on)
 		return finish_accept(a, c, e);
-	cleanup_free char *text = go_on ? mem_strdup(go_on) : !content || json_is_null(content) ? mem_strdup("done")
-				  : json_is_string(content)	    ? mem_strdup(json_string_value(content))
-								    : json_text(content);
+	cleanup_free char *text = go_on				      ? mem_strdup(go_on)
+				  : !content || json_is_null(content) ? mem_strdup("done")
+				  : json_is_string(content)	      ? mem_strdup(json_string_value(content))
+								      : json_text(content);
 	if (!text)
 		return err_nomem(e);
 	const char *fixed = !strcmp(status, "ok") ? "ok" : !strcmp(status, "denied") ? "denied" : "error";

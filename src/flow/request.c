@@ -198,7 +198,7 @@ static int render(struct run *r, struct agent *a, const json_t *context, struct 
 			buf_adds(&out, "\n## Files in your memory\n");
 		if (!strcmp(kind, "memory"))
 			buf_addf(&out, "\n### %s\n", path);
-		if (out.len + text->size < CONTEXT_ALL)
+		if (out.len + (text ? text->size : 0) < CONTEXT_ALL)
 			buf_addspan(&out, text ? blob_span(text) : span_of("(it does not exist any more)"));
 		else
 			buf_adds(&out, "(left out: too much is in your memory)");

@@ -65,7 +65,7 @@ static bool advance(const struct steps *s, uint8_t *at, char c, bool unknown_pas
 		return some;
 	}
 	for (size_t i = 0; i <= s->count; i++) {
-		bool here = at[i] && i < s->count;
+		bool here = i < s->count && at[i];
 		at[i] = before || (here && s->kind[i] == STEP_ANY);
 		before = here && s->kind[i] == STEP_CHAR && !unknown && s->c[i] == c;
 		some |= at[i];

@@ -250,7 +250,7 @@ static int explain(
 
 	*out = (struct policy_verdict){
 		d->effect, d->rule ? d->rule->scope : POLICY_SCOPES, d->rule ? d->rule->text : NULL, ""};
-	strncpy(head, s->forms.text, sizeof(head) - 1);
+	memcpy(head, s->forms.text, strnlen(s->forms.text, sizeof(head) - 1));
 	shell_text_show(head, &shown);
 	if (buf_check(&shown, "the reason", e))
 		return -1;

@@ -54,7 +54,8 @@ static const char *const doubtful[] = {"eval", "source", ".", "trap", "alias", "
 
 static const char *const shells[] = {"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "rbash"};
 
-static const char *const declarations[] = {"export", "declare", "typeset", "local", "readonly", "read"};
+static const char *const declarations[] = {
+	"export", "declare", "typeset", "local", "readonly", "read", "mapfile", "readarray", "getopts"};
 
 /* Variables that decide what a command line or a program runs; one with * at the end is a prefix. */
 static const char *const loaded[] = {"PATH", "IFS", "ENV", "BASH_ENV", "BASH_FUNC*", "SHELLOPTS", "BASHOPTS", "PS4",
@@ -156,25 +157,21 @@ static bool is_system(const char *name)
 	return !strchr(name, '/') || span_starts(span_of(name), "/bin/") || span_starts(span_of(name), "/usr/bin/");
 }
 
-/* The words as one text (see shell_line.h); NULL without memory. */
+/* The words as one text (see shell_line.h), the first of them as `name`; NULL without memory. */
 static const char *join(struct shell_work *w, const char *name, const char *const *words, size_t count)
 {
-	size_t room = strlen(name) + 1;
+	cleanup_buf struct buf text = BUF_INIT(2 * CAP_SHELL_LINE);
 
-	for (size_t i = 1; i < count; i++)
-		room += strlen(words[i]) + 1;
-	char *text = arena_alloc(w->arena, room), *at = text;
-	if (!text) {
-		shell_no_memory(w);
-		return NULL;
-	}
-	at = stpcpy(at, name);
+	buf_adds(&text, name);
 	for (size_t i = 1; i < count; i++) {
 		if (!is_all_unknown(i == 1 ? name : words[i - 1]))
-			*at++ = ' ';
-		at = stpcpy(at, words[i]);
+			buf_addc(&text, ' ');
+		buf_adds(&text, words[i]);
 	}
-	return text;
+	const char *copy = text.failed ? NULL : arena_dup(w->arena, buf_span(&text));
+	if (!copy)
+		shell_no_memory(w);
+	return copy;
 }
 
 /* Every spelling of the command in front of `outer`; the first is the command as it stands. */
@@ -389,6 +386,7 @@ static void check_declaration(struct shell_work *w, const char *const *words, si
 void shell_command_add(
 	struct shell_work *w, const char *const *words, size_t count, const struct shell_form *outer, unsigned depth)
 {
+	BUG_ON(!words || count == 0);
 	if (depth > CAP_SHELL_DEPTH) {
 		shell_stop(w, "it is nested too deeply");
 		return;
@@ -412,7 +410,8 @@ void shell_command_add(
 		shell_doubt(w, "the name of a command is only known when it runs");
 	if (IN(doubtful, base))
 		shell_doubt(w, "it runs text or other commands in a way that cannot be followed");
-	if (IN(declarations, base))
+	bool sets = span_is(base, "printf") && count > 1 && span_starts(span_of(words[1]), "-v");
+	if (sets || IN(declarations, base))
 		check_declaration(w, words, count);
 	list_command(w, forms_of(w, words, count, outer));
 }

@@ -366,9 +366,9 @@ bool shell_parse_word(struct shell_parser *p, struct buf *word)
 }
 
 /* The body of an unquoted here-document runs its substitutions. */
-void shell_parse_text(struct shell_parser *p, struct span body)
+void shell_parse_text(struct shell_parser *p, struct span text)
 {
-	struct shell_parser inner = {.w = p->w, .in = body, .depth = p->depth + 1, .outer = p->outer};
+	struct shell_parser inner = {.w = p->w, .in = text, .depth = p->depth + 1, .outer = p->outer};
 	cleanup_buf struct buf sink = BUF_INIT(CAP_SHELL_LINE);
 
 	while (shell_look(&inner, 0)) {

@@ -77,7 +77,7 @@ struct tool_call {
 	const char *own_file; /* of a coder; NULL */
 	const json_t *args;   /* validated against the schema */
 	json_t *notes;	      /* the agent's scratchpad (object), borrowed; `note` changes it through `set_note` */
-	const char *check; /* run_tests: this command instead of the project's; NULL */
+	const char *check;    /* run_tests: this command instead of the project's; NULL */
 	int64_t timeout_ms;   /* from the run's settings; 0: the tool's */
 	/* Output as it comes, for people (transient). May be NULL. */
 	void (*on_output)(struct tool_call *c, struct span bytes);
@@ -103,6 +103,9 @@ struct tool_call {
 	struct work work;
 	struct arena arena;
 	struct tick tick;
+	void (*job)(struct tool_call *c); /* on the pool: fills the results, or error */
+	struct err error;
+	int64_t began_us;
 	void *priv;
 };
 
@@ -112,6 +115,9 @@ const struct tool *tool_named(const char *name);
  * description, schema}. */
 const json_t *tool_schema(const struct tool *t);
 json_t *tool_offer(const struct tool *t); /* new reference */
+/* Every row, for `muster describe`. */
+json_t *tools_describe(void);
+void tools_release(void); /* at program end: the cached schemas */
 /* First property's value of the arguments as text for policy patterns; "" when absent. */
 struct span tool_subject(const struct tool *t, const json_t *args);
 

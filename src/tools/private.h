@@ -1,0 +1,33 @@
+/* What tool files share. */
+#ifndef MUSTER_TOOLS_PRIVATE_H
+#define MUSTER_TOOLS_PRIVATE_H
+
+#include "base/mem.h"
+#include "tools/tool.h"
+
+/* Run job on the worker pool, then end the call: with c->error when the job set it. */
+int tool_pool(struct tool_call *c, void (*job)(struct tool_call *c), struct err *e);
+/* Run a command line in the sandbox (or in what replaces it) and end the call: content is the output and the exit
+ * status. `after`, when not NULL, is called with the exit status known and before the call ends. timeout_ms 0: none. */
+int tool_command(struct tool_call *c, const char *line, int64_t timeout_ms, bool background,
+	void (*after)(struct tool_call *c), struct err *e);
+void tool_command_cancel(struct tool_call *c);
+/* Name a path that the call changed. */
+void tool_changed(struct tool_call *c, const char *path);
+/* The argument as text. */
+const char *tool_arg(const struct tool_call *c, const char *key);
+/* For recover(): is the file's content this, that, or something else? Blocking. */
+int tool_file_hash(struct tool_call *c, const char *path, struct hash *out, bool *exists, struct err *e);
+
+/* X-list of the table: one line a tool. */
+#define TOOLS(X)                                                                                                       \
+	X(read_file)                                                                                                   \
+	X(write_file) X(edit_file) X(delete_path) X(list) X(glob) X(search) X(shell) X(run_tests)                      \
+		X(install_dependencies) X(git_status) X(git_diff) X(git_log) X(git_init) X(git_commit) X(git_branch)   \
+			X(git_merge) X(note) X(document) X(plan) X(ask_human) X(delegate) X(spawn) X(wait) X(finish)   \
+				X(artifact)
+#define X(name) extern const struct tool tool_##name;
+TOOLS(X)
+#undef X
+
+#endif

@@ -1,0 +1,75 @@
+/* table: all tools, in the order in which they are described. Adding one: its file, and its name in TOOLS (private.h).
+ */
+#include <string.h>
+
+#include "tools/private.h"
+
+const struct tool *const tool_table[] = {
+#define X(name) &tool_##name,
+	TOOLS(X)
+#undef X
+		NULL};
+
+enum {
+#define X(name) INDEX_##name,
+	TOOLS(X)
+#undef X
+		TOOL_COUNT
+};
+
+static json_t *schemas[TOOL_COUNT];
+
+const struct tool *tool_named(const char *name)
+{
+	for (const struct tool *const *t = tool_table; *t; t++)
+		if (!strcmp((*t)->name, name))
+			return *t;
+	return NULL;
+}
+
+/* Parsed once for the process, on the loop's thread; kept until it ends. */
+const json_t *tool_schema(const struct tool *t)
+{
+	for (size_t i = 0; i < TOOL_COUNT; i++) {
+		if (tool_table[i] != t)
+			continue;
+		struct err e = ERR_INIT;
+		if (!schemas[i])
+			schemas[i] = json_parse(span_of(t->schema), t->name, &e);
+		return schemas[i];
+	}
+	return NULL;
+}
+
+void tools_release(void)
+{
+	for (size_t i = 0; i < TOOL_COUNT; i++) {
+		json_decref(schemas[i]);
+		schemas[i] = NULL;
+	}
+}
+
+json_t *tool_offer(const struct tool *t)
+{
+	const json_t *schema = tool_schema(t);
+	return schema ? json_pack("{s:s, s:s, s:O}", "name", t->name, "description", t->summary, "schema", schema)
+		      : NULL;
+}
+
+/* jansson keeps the order of insertion, so the first property is the one written first. */
+struct span tool_subject(const struct tool *t, const json_t *args)
+{
+	const json_t *properties = json_get(tool_schema(t), "properties");
+	const char *key = json_object_iter_key(json_object_iter((json_t *)properties));
+	return key ? json_span(args, key) : SPAN_NONE;
+}
+
+json_t *tools_describe(void)
+{
+	json_t *list = json_array();
+	for (const struct tool *const *t = tool_table; list && *t; t++)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:O, s:s, s:s, s:i}", "name", (*t)->name, "summary",
+						    (*t)->summary, "schema", tool_schema(*t), "policy", (*t)->policy,
+						    "directive", (*t)->directive, "effects", (int)(*t)->effects));
+	return list;
+}
