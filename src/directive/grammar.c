@@ -1,7 +1,6 @@
 #include "directive/grammar.h"
 
 #include <pthread.h>
-#include <stdio.h>
 
 #include "base/err.h"
 
@@ -23,33 +22,37 @@ static const char rules[] =
 	"after the opening \"\"\" and cannot contain \"\"\". // begins a comment. Paths are relative to the project's "
 	"root.\n";
 
-__attribute__((format(printf, 3, 4))) static void add(char *text, size_t *n, const char *fmt, ...)
+static void add(char *text, size_t *n, const char *more)
 {
-	va_list ap;
+	size_t length = strlen(more);
 
-	va_start(ap, fmt);
-	int added = vsnprintf(text + *n, TEXT_MAX - *n, fmt, ap);
-	va_end(ap);
-	BUG_ON(added < 0 || (size_t)added >= TEXT_MAX - *n);
-	*n += (size_t)added;
+	BUG_ON(length >= TEXT_MAX - *n);
+	memcpy(text + *n, more, length + 1);
+	*n += length;
+}
+
+static void write_text(enum directive_language language, enum directive_phase phase)
+{
+	const struct directive_row *row;
+	char *text = texts[language][phase];
+	size_t n = 0;
+
+	add(text, &n, rules);
+	for (size_t i = 0; (row = directive_row(i)); i++) {
+		if (!directive_allowed(row, language, phase))
+			continue;
+		const char *const parts[] = {
+			"\n", row->syntax, "\n  ", row->effect, "\n  Example:\n", row->example, "\n"};
+		for (size_t k = 0; k < sizeof(parts) / sizeof(parts[0]); k++)
+			add(text, &n, parts[k]);
+	}
 }
 
 static void write_texts(void)
 {
-	const struct directive_row *row;
-
-	for (int language = 0; language < DIRECTIVE_LANGUAGES; language++) {
-		for (int phase = 0; phase < DIRECTIVE_PHASES; phase++) {
-			char *text = texts[language][phase];
-			size_t n = 0;
-			add(text, &n, "%s", rules);
-			for (size_t i = 0; (row = directive_row(i)); i++)
-				if (directive_allowed(
-					    row, (enum directive_language)language, (enum directive_phase)phase))
-					add(text, &n, "\n%s\n  %s\n  Example:\n%s\n", row->syntax, row->effect,
-						row->example);
-		}
-	}
+	for (int language = 0; language < DIRECTIVE_LANGUAGES; language++)
+		for (int phase = 0; phase < DIRECTIVE_PHASES; phase++)
+			write_text((enum directive_language)language, (enum directive_phase)phase);
 }
 
 const char *directive_grammar(enum directive_language language, enum directive_phase phase)
