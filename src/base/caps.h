@@ -19,7 +19,7 @@
 #define CAP_EVENT_DATA (1 * MIB)   /* one event's payload; larger values go into blobs */
 #define CAP_BLOB_INLINE (64 * KIB) /* up to here a blob is a row, above it a file */
 #define CAP_BLOB (512 * MIB)
-#define CAP_GROUP_EVENTS 100 /* group commit closes at this many events */
+#define CAP_GROUP_EVENTS 500 /* group commit closes at this many events */
 #define CAP_GROUP_WAIT_US 2000
 #define CAP_APPEND_QUEUE 65536 /* appends waiting for the writer */
 #define CAP_STORE_HEADS 65536  /* stream heads kept in the writer's memory */
@@ -52,6 +52,7 @@
 #define CAP_SHELL_LINE (256 * KIB) /* a command line that policy takes apart; longer ones are in doubt */
 #define CAP_SHELL_COMMANDS 1024	   /* in one line */
 #define CAP_SHELL_DEPTH 24	   /* of nested groups, substitutions, sh -c */
+#define CAP_SHELL_FORMS (4 * MIB)  /* bytes of all spellings of all its commands: what policy has to match */
 #define CAP_POLICY_RULES 1024
 #define CAP_POLICY_PATTERN 512
 

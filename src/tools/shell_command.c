@@ -210,7 +210,9 @@ static void list_command(struct shell_work *w, const struct shell_form *forms)
 
 	if (!forms)
 		return;
-	if (w->count == CAP_SHELL_COMMANDS) {
+	for (const struct shell_form *form = forms; form; form = form->next)
+		w->bytes += strlen(form->text);
+	if (w->count == CAP_SHELL_COMMANDS || w->bytes > CAP_SHELL_FORMS) {
 		shell_stop(w, "it has too many commands");
 		return;
 	}

@@ -10,7 +10,7 @@ struct shell_work {
 	struct shell_line *out;
 	struct shell_command **tail;
 	struct shell_file **files_tail;
-	size_t count;
+	size_t count, bytes; /* of commands; of all their spellings */
 	bool stopped, no_memory;
 };
 

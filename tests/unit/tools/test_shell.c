@@ -99,6 +99,16 @@ static void test_limits(void **state)
 		arena_release(&a);
 	}
 
+	/* Each command in it has the whole as another spelling: the product of both is bounded. */
+	buf_clear(&text);
+	buf_adds(&text, "sh -c '");
+	for (int i = 0; i < 500; i++)
+		buf_adds(&text, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa;");
+	buf_adds(&text, "'");
+	parse(text.data, text.len, &a, &line);
+	assert_string_equal(line.doubt, "it has too many commands");
+	arena_release(&a);
+
 	buf_clear(&text);
 	buf_adds(&text, "git push ");
 	while (text.len <= CAP_SHELL_LINE)
