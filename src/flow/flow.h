@@ -35,11 +35,12 @@ struct flow_host {
 	 * delivery). For agent calls, `handlers` holds the names of the Lua functions given in `on` (array of strings,
 	 * or NULL). */
 	void (*call)(void *ctx, const char *key, const char *name, const json_t *args, const json_t *handlers);
-	/* A handler entered by flow_enter returned (ok: its value) or raised (its message in error). */
+	/* A handler entered by flow_enter returned (ok: its value, JSON null for none) or raised (error). */
 	void (*handled)(void *ctx, const char *key, bool ok, const json_t *value, const struct err *error);
 	/* A background branch raised an error that nobody waits for. */
 	void (*background_failed)(void *ctx, const char *key, const struct err *error);
-	/* The main function returned or raised; background branches may still be waiting. */
+	/* The main function returned (value, JSON null for none) or raised (error, with where); background branches may
+	 * still be waiting. */
 	void (*ended)(void *ctx, bool ok, const json_t *value, const struct err *error);
 	void *ctx;
 };
@@ -51,7 +52,8 @@ struct flow_limits {
 	int parallel;  /* branches of one call */
 };
 
-/* Load flow.lua. Errors: ERR_FLOW with "flow.lua:LINE: …". seed: of the run, for math.random. vars: initial `vars`. */
+/* Load flow.lua. Errors: ERR_FLOW with "flow.lua:LINE: …". seed: of the run, for math.random. `vars` is empty:
+ * flow_set_var. */
 struct flow *flow_new(const struct flow_source *src, const struct flow_host *host, const struct flow_limits *limits,
 	const json_t *run /* {id, mode, inputs, settings, files, project, state} given to the flow's function */,
 	uint64_t seed, struct err *e);
@@ -65,8 +67,9 @@ int flow_rest(struct flow *f, struct err *e);
  * call raises an error value {code=…, message=…} that prints as its message. Unknown or finished keys: -1 with
  * ERR_FLOW_DIVERGED. */
 int flow_deliver(struct flow *f, const char *key, bool ok, const json_t *value, const struct err *error, struct err *e);
-/* Enter the Lua function `handler` given to the agent call `call_key`: a new coroutine with key "call_key.h<n>", ready
- * to run with args and info (two Lua tables). Writes its key to out (cap 256). */
+/* Enter the Lua function `handler` given to the agent or start call `call_key`: a new coroutine with key
+ * "call_key.h<n>", ready to run with args and info (two Lua tables). Writes its key to out (cap 256).
+ * ERR_FLOW_DIVERGED: no such call; ERR_NOT_FOUND: no such handler. */
 int flow_enter(struct flow *f, const char *call_key, const char *handler, const json_t *args, const json_t *info,
 	char *out, struct err *e);
 /* Resume every waiting call with a "cancelled" error, innermost coroutines first; after it only calls for which
@@ -74,6 +77,10 @@ int flow_enter(struct flow *f, const char *call_key, const char *handler, const 
 void flow_cancel(struct flow *f, bool (*allowed)(const char *name), int clean_up_calls);
 /* A person modified a value: vars.name = value is seen by the flow from the next resume on. */
 int flow_set_var(struct flow *f, const char *name, const json_t *value, struct err *e);
+/* The table `vars` as it is now, for show; NULL with ERR_INVALID when it holds what JSON cannot. */
+json_t *flow_vars(struct flow *f, struct err *e);
+/* The handlers given to a start call are kept after the call returned, until this. Unknown keys: nothing. */
+void flow_forget(struct flow *f, const char *call_key);
 /* Waiting calls in order of their keys: for recovery and tests. */
 json_t *flow_pending(struct flow *f); /* [{key, name}] */
 size_t flow_memory(const struct flow *f);

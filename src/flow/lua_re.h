@@ -1,0 +1,23 @@
+/* lua_re: `re`, Perl-compatible patterns (PCRE2) with a match limit.
+ *
+ *   re.match(text, pattern [, init])        captures, or the whole match when there are none; nil
+ *   re.find(text, pattern [, init])         first and last byte, captures; nil
+ *   re.gmatch(text, pattern)                iterator over what match returns
+ *   re.gsub(text, pattern, with [, most])   text and number of replacements; with: a text (%0-%9, %%), function or
+ * table
+ *
+ * Texts are UTF-8; bytes that are not match nothing but themselves being skipped. A capture that took no part is false.
+ * Flags stand in the pattern ("(?i)"). A pattern has at most RE_PATTERN bytes. */
+#ifndef MUSTER_FLOW_LUA_RE_H
+#define MUSTER_FLOW_LUA_RE_H
+
+#include <lua.h>
+
+#define RE_PATTERN 8192
+#define RE_MATCH_LIMIT 1000000 /* PCRE2's count for one search */
+#define RE_HEAP_KIB 8192
+#define RE_CACHED 32 /* compiled patterns kept in a flow */
+
+void lua_re_open(lua_State *L);
+
+#endif
