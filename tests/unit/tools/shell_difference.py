@@ -4,6 +4,7 @@
 Random command lines are taken apart by our parser; those that it calls certain are run by bash and dash with a PATH of
 stubs that record their arguments. Every command that a shell ran must be among those that the parser listed. The lines
 are made of harmless pieces and run in a temporary folder."""
+import ctypes
 import os
 import random
 import re
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 NAMES = ["a", "b", "c", "git", "push"]
 WRAPPERS = ["sh", "bash", "env", "timeout", "xargs", "find", "nohup", "nice"]
 COMMANDS = ["a", "b", "c", "git", "push", "g''it", '"git"', "g\\it", "$'git'", '$"git"', "timeout 1 git", "env X=1 git",
@@ -120,11 +122,17 @@ def run(shell, line, folder):
     except ProcessLookupError:
         pass
     process.wait()
+    try:
+        while True:  # what the shell left behind, so that none of it writes into the next log
+            os.waitpid(-process.pid, 0)
+    except ChildProcessError:
+        pass
     with open(log, "rb") as found:
         return [command.replace(b"\x1f", b" ") for command in found.read().split(b"\x1e")[:-1]]
 
 
 def main():
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     parse = Parser(sys.argv[1])
     pick = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
     lines = int(sys.argv[3]) if len(sys.argv) > 3 else 500
