@@ -1,23 +1,19 @@
 #include "http/client.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <string.h>
-#include <strings.h>
-#include <unistd.h>
 
 #include "base/caps.h"
 #include "base/fault.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/sm.h"
-#include "http/header.h"
-#include "loop/stream.h"
+#include "http/easy.h"
 
 /* Purpose: curl's multi interface, driven by our watches and one timer.
  *
  * Happy path: start adds an easy handle; curl asks for watches and time-outs through its two callbacks; a ready
- * descriptor or the timer calls curl_multi_socket_action, which calls on_header, on_write and on_read below; a message
+ * descriptor or the timer calls curl_multi_socket_action, which calls on_header and on_write below; a message
  * from curl_multi_info_read moves the transfer to ENDING and its tick calls on_done. Whatever ends a transfer (curl, a
  * time-out, a cap, a cancel) goes through end() and that tick, so nobody is called from inside curl or a start, but
  * for on_head and on_body, which must be: they are where curl's back-pressure is.
@@ -54,18 +50,13 @@ struct transfer {
 	struct http *http;
 	struct http_request *request;
 	struct sm sm;
-	CURL *easy;
-	struct curl_slist *headers;
+	struct easy easy;
 	struct list link;
 	struct tick tick;
 	struct timer timer;
 	int64_t started, last_byte; /* monotonic µs; last_byte 0: no byte of the body yet */
-	size_t piece, offset;	    /* of the body, sent so far */
 	size_t head_bytes, body_bytes;
-	int folder; /* keeps the short path of a Unix socket alive */
-	char *host;
 	struct err why;
-	char words[CURL_ERROR_SIZE];
 };
 
 /* ---- the end of a transfer ---- */
@@ -94,18 +85,14 @@ static void fail_all(struct http *h, const struct err *why)
 static void transfer_free(struct transfer *t)
 {
 	timer_stop(&t->timer);
-	curl_easy_cleanup(t->easy);
-	curl_slist_free_all(t->headers);
-	if (t->folder >= 0)
-		close(t->folder);
-	mem_free(t->host);
+	easy_release(&t->easy);
 	mem_free(t);
 }
 
 static void finish(struct transfer *t)
 {
 	struct http_request *r = t->request;
-	curl_multi_remove_handle(t->http->multi, t->easy);
+	curl_multi_remove_handle(t->http->multi, t->easy.curl);
 	list_remove(&t->link);
 	t->http->alive--;
 	r->on_done(r, &t->why);
@@ -114,25 +101,25 @@ static void finish(struct transfer *t)
 
 static void why_from_curl(struct transfer *t, CURLcode rc)
 {
-	const char *words = t->words[0] ? t->words : curl_easy_strerror(rc);
+	const char *words = t->easy.words[0] ? t->easy.words : curl_easy_strerror(rc);
 	switch (rc) {
 	case CURLE_OK:
 		if (sm_is(&t->sm) == HEAD)
 			err_set(&t->why, ERR_NETWORK, "%s closed the connection inside the head of its answer",
-				t->host);
+				t->easy.host);
 		break;
 	case CURLE_OUT_OF_MEMORY:
 		err_nomem(&t->why);
 		break;
 	case CURLE_OPERATION_TIMEDOUT:
-		err_set(&t->why, ERR_TIMEOUT, "%s: %s", t->host, words);
+		err_set(&t->why, ERR_TIMEOUT, "%s: %s", t->easy.host, words);
 		break;
 	case CURLE_URL_MALFORMAT:
 	case CURLE_UNSUPPORTED_PROTOCOL:
-		err_set(&t->why, ERR_INVALID, "%s: %s", t->host, words);
+		err_set(&t->why, ERR_INVALID, "%s: %s", t->easy.host, words);
 		break;
 	default:
-		err_set(&t->why, ERR_NETWORK, "%s: %s", t->host, words);
+		err_set(&t->why, ERR_NETWORK, "%s: %s", t->easy.host, words);
 	}
 }
 
@@ -197,7 +184,7 @@ static void on_timer(struct timer *timer)
 			end(t);
 		return;
 	}
-	err_set(&t->why, ERR_TIMEOUT, "%s %s %.1f s", t->host, what, limit / 1000.0);
+	err_set(&t->why, ERR_TIMEOUT, "%s %s %.1f s", t->easy.host, what, limit / 1000.0);
 	end(t);
 }
 
@@ -212,7 +199,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 		return 0;
 	t->head_bytes += n;
 	if (t->head_bytes > CAP_HTTP_HEAD) {
-		err_set(&t->why, ERR_TOO_LARGE, "%s sent headers of more than %lu bytes", t->host, CAP_HTTP_HEAD);
+		err_set(&t->why, ERR_TOO_LARGE, "%s sent headers of more than %lu bytes", t->easy.host, CAP_HTTP_HEAD);
 		end(t);
 		return 0;
 	}
@@ -221,7 +208,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 	if (!blank || sm_is(&t->sm) != HEAD)
 		return n;
 	long status = 0;
-	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(t->easy.curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status < 200)
 		return n;
 	r->status = (int)status;
@@ -245,46 +232,17 @@ static size_t on_write(char *p, size_t size, size_t n, void *arg)
 		return 0;
 	}
 	if (n > r->response_cap - t->body_bytes) {
-		err_set(&t->why, ERR_TOO_LARGE, "%s sent more than the %zu bytes allowed", t->host, r->response_cap);
+		err_set(&t->why, ERR_TOO_LARGE, "%s sent more than the %zu bytes allowed", t->easy.host,
+			r->response_cap);
 		end(t);
 		return 0;
 	}
 	t->body_bytes += n;
 	if (!r->on_body(r, span_n(p, n)) && sm_is(&t->sm) == BODY) {
 		sm_move(&t->sm, PAUSED);
-		curl_easy_pause(t->easy, CURLPAUSE_RECV);
+		curl_easy_pause(t->easy.curl, CURLPAUSE_RECV);
 	}
 	return sm_is(&t->sm) == ENDING ? 0 : n;
-}
-
-static size_t on_read(char *to, size_t size, size_t n, void *arg)
-{
-	struct transfer *t = arg;
-	const struct http_request *r = t->request;
-	size_t room = size * n, done = 0;
-	while (done < room && t->piece < r->body_pieces) {
-		struct span s = r->body[t->piece];
-		size_t part = s.n - t->offset < room - done ? s.n - t->offset : room - done;
-		if (part)
-			memcpy(to + done, s.p + t->offset, part);
-		done += part;
-		t->offset += part;
-		if (t->offset == s.n) {
-			t->piece++;
-			t->offset = 0;
-		}
-	}
-	return done;
-}
-
-/* curl sends again from the start when a kept connection turns out to be dead. */
-static int on_seek(void *arg, curl_off_t offset, int origin)
-{
-	struct transfer *t = arg;
-	if (offset != 0 || origin != SEEK_SET)
-		return CURL_SEEKFUNC_CANTSEEK;
-	t->piece = t->offset = 0;
-	return CURL_SEEKFUNC_OK;
 }
 
 static void on_tick(struct tick *tick)
@@ -296,7 +254,7 @@ static void on_tick(struct tick *tick)
 	}
 	sm_move(&t->sm, BODY); /* resumed */
 	t->last_byte = clock_mono(loop_clock(t->http->loop));
-	CURLcode rc = timer_set(t, &t->why) == 0 ? curl_easy_pause(t->easy, CURLPAUSE_CONT) : CURLE_OUT_OF_MEMORY;
+	CURLcode rc = timer_set(t, &t->why) == 0 ? curl_easy_pause(t->easy.curl, CURLPAUSE_CONT) : CURLE_OUT_OF_MEMORY;
 	if (rc != CURLE_OK && sm_is(&t->sm) != ENDING) {
 		why_from_curl(t, rc);
 		end(t);
@@ -434,174 +392,40 @@ size_t http_alive(const struct http *h)
 	return h->alive;
 }
 
-/* ---- start ---- */
+/* ---- requests ---- */
 
-static int header_add(struct transfer *t, const char *line)
+/* The callbacks that need the transfer. */
+static int callbacks_set(struct transfer *t, struct err *e)
 {
-	struct curl_slist *list = curl_slist_append(t->headers, line);
-	if (!list)
-		return -1;
-	t->headers = list;
-	return 0;
-}
-
-static int headers_make(struct transfer *t, struct err *e)
-{
-	const struct http_request *r = t->request;
-	bool typed = false;
-	if (r->header_count > CAP_HTTP_HEADERS)
-		return err_set(e, ERR_TOO_LARGE, "more than %d request headers", CAP_HTTP_HEADERS);
-	for (size_t i = 0; i < r->header_count; i++) {
-		const struct http_header *h = &r->headers[i];
-		if (!header_name_valid(h->name))
-			return err_set(e, ERR_INVALID, "a request header's name is not valid in HTTP; correct it");
-		if (!header_value_valid(h->value)) /* the value may be a key: never shown */
-			return err_set(
-				e, ERR_INVALID, "the request header %s holds a line break or control byte", h->name);
-		/* "Name:" would tell curl to leave the header out. */
-		cleanup_free char *line = mem_printf(*h->value ? "%s: %s" : "%s;", h->name, h->value);
-		if (!line || header_add(t, line) != 0)
-			return err_nomem(e);
-		typed = typed || strcasecmp(h->name, "content-type") == 0;
-	}
-	if (header_add(t, "Expect:") != 0 || (!typed && header_add(t, "Content-Type:") != 0))
-		return err_nomem(e);
-	return 0;
-}
-
-/* Only http and https; remembers the host for messages. */
-static int url_check(struct transfer *t, const char *url, struct err *e)
-{
-	CURLU *u = curl_url();
-	char *scheme = NULL, *host = NULL, *port = NULL;
-	if (!u)
-		return err_nomem(e);
-	CURLUcode rc = curl_url_set(u, CURLUPART_URL, url, CURLU_DISALLOW_USER);
-	if (rc == CURLUE_OK)
-		rc = curl_url_get(u, CURLUPART_SCHEME, &scheme, 0);
-	if (rc == CURLUE_OK)
-		rc = curl_url_get(u, CURLUPART_HOST, &host, 0);
-	if (rc == CURLUE_OK)
-		curl_url_get(u, CURLUPART_PORT, &port, 0);
-	if (rc == CURLUE_OUT_OF_MEMORY)
-		err_nomem(e);
-	else if (rc != CURLUE_OK)
-		err_set(e, ERR_INVALID, "not a usable URL: %s", curl_url_strerror(rc));
-	else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
-		err_set(e, ERR_INVALID, "%s: only http and https URLs are used, not %s", host, scheme);
-	else if (!(t->host = port ? mem_printf("%s:%s", host, port) : mem_strdup(host)))
-		err_nomem(e);
-	curl_free(scheme);
-	curl_free(host);
-	curl_free(port);
-	curl_url_cleanup(u);
-	return t->host ? 0 : -1;
-}
-
-/* Sets the option, and fails for good when curl has no memory for it. */
-#define SET(option, value) (rc = rc != CURLE_OK ? rc : curl_easy_setopt(t->easy, option, value))
-
-static CURLcode method_set(struct transfer *t)
-{
-	const struct http_request *r = t->request;
-	CURLcode rc = CURLE_OK;
-	curl_off_t total = 0;
-	for (size_t i = 0; i < r->body_pieces; i++)
-		total += (curl_off_t)r->body[i].n;
-	if (total > 0 || strcmp(r->method, "POST") == 0) {
-		SET(CURLOPT_POST, 1l);
-		SET(CURLOPT_POSTFIELDSIZE_LARGE, total);
-		SET(CURLOPT_READFUNCTION, on_read);
-		SET(CURLOPT_READDATA, t);
-		SET(CURLOPT_SEEKFUNCTION, on_seek);
-		SET(CURLOPT_SEEKDATA, t);
-		SET(CURLOPT_UPLOAD_BUFFERSIZE, 16384l);
-		if (strcmp(r->method, "POST") != 0)
-			SET(CURLOPT_CUSTOMREQUEST, r->method);
-	} else if (strcmp(r->method, "HEAD") == 0) {
-		SET(CURLOPT_NOBODY, 1l);
-	} else if (strcmp(r->method, "GET") != 0) {
-		SET(CURLOPT_CUSTOMREQUEST, r->method);
-	}
-	return rc;
-}
-
-static int unix_set(struct transfer *t, struct err *e)
-{
-	char path[SOCKET_PATH];
-	CURLcode rc = CURLE_OK;
-	if (!t->request->unix_socket)
+	CURL *curl = t->easy.curl;
+	if (curl_easy_setopt(curl, CURLOPT_PRIVATE, t) == CURLE_OK &&
+		curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
+		curl_easy_setopt(curl, CURLOPT_HEADERDATA, t) == CURLE_OK &&
+		curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_write) == CURLE_OK &&
+		curl_easy_setopt(curl, CURLOPT_WRITEDATA, t) == CURLE_OK)
 		return 0;
-	if (socket_short_path(t->request->unix_socket, path, &t->folder, e) != 0)
-		return -1;
-	SET(CURLOPT_UNIX_SOCKET_PATH, path);
-	SET(CURLOPT_PROXY, "");
-	if (t->folder >= 0) { /* the short path may mean another socket tomorrow */
-		SET(CURLOPT_FRESH_CONNECT, 1l);
-		SET(CURLOPT_FORBID_REUSE, 1l);
-	}
-	return rc == CURLE_OK ? 0 : err_nomem(e);
-}
-
-static int options_set(struct transfer *t, struct err *e)
-{
-	CURLcode rc = CURLE_OK;
-	SET(CURLOPT_PRIVATE, t);
-	SET(CURLOPT_ERRORBUFFER, t->words);
-	SET(CURLOPT_URL, t->request->url);
-	SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1l);
-	SET(CURLOPT_PROTOCOLS_STR, "http,https");
-	SET(CURLOPT_NOSIGNAL, 1l);
-	SET(CURLOPT_NOPROGRESS, 1l);
-	SET(CURLOPT_QUICK_EXIT, 1l); /* a cancel does not wait for the resolver's thread */
-	SET(CURLOPT_TCP_NODELAY, 1l);
-	SET(CURLOPT_TCP_KEEPALIVE, 1l);
-	SET(CURLOPT_ACCEPT_ENCODING, "");
-	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1l);
-	SET(CURLOPT_USERAGENT, "muster/" MUSTER_VERSION);
-	SET(CURLOPT_HTTPHEADER, t->headers);
-	SET(CURLOPT_HEADERFUNCTION, on_header);
-	SET(CURLOPT_HEADERDATA, t);
-	SET(CURLOPT_WRITEFUNCTION, on_write);
-	SET(CURLOPT_WRITEDATA, t);
-	if (rc == CURLE_OK)
-		rc = method_set(t);
-	if (rc == CURLE_OUT_OF_MEMORY)
-		return err_nomem(e);
-	if (rc != CURLE_OK)
-		return err_set(e, ERR_INVALID, "%s: %s", t->host, curl_easy_strerror(rc));
-	return unix_set(t, e);
+	return err_nomem(e);
 }
 
 int http_request_start(struct http_request *r, struct http *h, struct err *e)
 {
 	r->status = 0;
 	r->priv = NULL;
-	if (!header_name_valid(r->method))
-		return err_set(e, ERR_INVALID, "the request's method is not valid in HTTP");
 	struct transfer *t = MEM_NEW(struct transfer);
 	if (!t)
 		return err_nomem(e);
 	t->http = h;
 	t->request = r;
-	t->folder = -1;
 	t->started = clock_mono(loop_clock(h->loop));
 	sm_init(&t->sm, states, HEAD);
 	tick_init(&t->tick, h->loop, on_tick);
 	timer_init(&t->timer, h->loop, on_timer);
 	list_init(&t->link);
-	if (url_check(t, r->url, e) != 0 || headers_make(t, e) != 0)
+	if (easy_init(&t->easy, r, e) != 0 || callbacks_set(t, e) != 0 || timer_set(t, e) != 0)
 		goto fail;
-	t->easy = curl_easy_init();
-	if (!t->easy) {
-		err_nomem(e);
-		goto fail;
-	}
-	if (options_set(t, e) != 0 || timer_set(t, e) != 0)
-		goto fail;
-	CURLMcode rc = curl_multi_add_handle(h->multi, t->easy);
+	CURLMcode rc = curl_multi_add_handle(h->multi, t->easy.curl);
 	if (rc != CURLM_OK) {
-		err_set(e, rc == CURLM_OUT_OF_MEMORY ? ERR_NOMEM : ERR_INTERNAL, "%s: %s", t->host,
+		err_set(e, rc == CURLM_OUT_OF_MEMORY ? ERR_NOMEM : ERR_INTERNAL, "%s: %s", t->easy.host,
 			curl_multi_strerror(rc));
 		goto fail;
 	}
@@ -609,7 +433,7 @@ int http_request_start(struct http_request *r, struct http *h, struct err *e)
 	h->alive++;
 	r->priv = t;
 	if (fault_hit(FAULT_NET)) {
-		err_set(&t->why, ERR_NETWORK, "%s: connection refused (injected)", t->host);
+		err_set(&t->why, ERR_NETWORK, "%s: connection refused (injected)", t->easy.host);
 		end(t);
 	}
 	return 0;
@@ -623,7 +447,7 @@ void http_request_cancel(struct http_request *r)
 	struct transfer *t = r->priv;
 	if (sm_is(&t->sm) == ENDING)
 		return;
-	err_set(&t->why, ERR_CANCELLED, "the request to %s was cancelled", t->host);
+	err_set(&t->why, ERR_CANCELLED, "the request to %s was cancelled", t->easy.host);
 	end(t);
 }
 
@@ -638,7 +462,7 @@ const char *http_response_header(const struct http_request *r, const char *name)
 {
 	struct transfer *t = r->priv;
 	struct curl_header *h;
-	if (curl_easy_header(t->easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+	if (curl_easy_header(t->easy.curl, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
 		return NULL;
 	return h->value;
 }

@@ -1,4 +1,5 @@
-/* The HTTP client against a peer written here: a thread with blocking sockets on 127.0.0.1 that plays a script. */
+/* The HTTP client against a peer written here: a thread with blocking sockets on 127.0.0.1 that plays a script.
+ * Above 600 lines because the peer and all that is played on it are one subject. */
 #include "unit.h"
 
 #include <arpa/inet.h>

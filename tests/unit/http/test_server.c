@@ -1,267 +1,39 @@
-/* The HTTP server over a Unix socket and TCP on 127.0.0.1; the test itself is the client, on the same thread. */
-#include "unit.h"
+/* The HTTP server, well used: over a Unix socket and TCP on 127.0.0.1. */
+#include "server_rig.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/caps.h"
-#include "base/fault.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/client.h"
-#include "http/reply.h"
 
-#define FLOW (16u << 20) /* more than the kernel's buffers take */
-
-static struct loop *loop;
-static struct server server;
-static struct err e;
-static int port, closed, handled, gone, drains, collected;
-static enum err_code why_code;
-static struct server_request *held; /* by a handler that replies later */
-static size_t streamed, most_queued;
-static char dir[] = "/tmp/muster-test-XXXXXX", path[128];
-
-/* ---- handlers, by path ---- */
-
-static void on_gone(struct server_request *r)
+static void on_head(struct http_request *r)
 {
-	assert_ptr_equal(r, held);
-	gone++;
+	(void)r;
 }
 
-static void fill(struct server_request *r)
+static bool take(struct http_request *r, struct span bytes)
 {
-	static char block[40000];
-	memset(block, 'x', sizeof(block));
-	struct err why = ERR_INIT;
-	while (streamed < FLOW) {
-		if (reply_write(r, span_n(block, sizeof(block)), &why) != 0) {
-			assert_int_equal(why.code, ERR_TOO_LARGE);
-			if (reply_queued(r) > most_queued)
-				most_queued = reply_queued(r);
-			return;
-		}
-		streamed += sizeof(block);
-	}
-	held = NULL;
-	reply_end(r);
+	(void)r;
+	buf_addspan(&heard, bytes);
+	return true;
 }
 
-static void on_drain(struct server_request *r)
+static int dones;
+
+static void on_done(struct http_request *r, const struct err *why)
 {
-	drains++;
-	fill(r);
+	(void)r;
+	dones++;
+	why_code = why->code;
 }
-
-static void on_collected(struct server_request *r, const struct err *why)
-{
-	collected++;
-	why_code = why ? why->code : ERR_OK;
-	if (why)
-		reply_problem(r, why);
-	else
-		reply_bytes(r, 200, "application/octet-stream", r->body);
-}
-
-static void on_body(struct server_request *r, struct span bytes, const struct err *why)
-{
-	streamed += bytes.n;
-	if (why) {
-		why_code = why->code;
-		held = NULL;
-		reply_problem(r, why);
-	} else if (bytes.n == 0) {
-		char text[64];
-		int n = snprintf(text, sizeof(text), "{\"bytes\":%zu}", streamed);
-		held = NULL;
-		reply_json(r, 201, span_n(text, (size_t)n));
-	}
-}
-
-static void handle(struct server_request *r, void *ctx)
-{
-	assert_ptr_equal(ctx, &server);
-	handled++;
-	if (strcmp(r->path, "/hello") == 0) {
-		cleanup_buf struct buf name = BUF_INIT(100), text = BUF_INIT(300);
-		int found = request_query(r, "name", &name, &e);
-		assert_true(found >= 0);
-		buf_addf(&text, "{\"hello\":\"%s\",\"agent\":\"%s\"}", found ? name.data : "world",
-			request_header(r, "user-agent") ? request_header(r, "user-agent") : "none");
-		if (reply_header(r, "ETag", "\"1\"", &e) != 0) {
-			assert_int_equal(e.code, ERR_NOMEM);
-			reply_problem(r, &e);
-			return;
-		}
-		assert_int_equal(reply_header(r, "X", "a\r\nY: b", &e), -1);
-		assert_int_equal(reply_header(r, "X\n", "a", &e), -1);
-		reply_json(r, 200, buf_span(&text));
-	} else if (strcmp(r->path, "/peer") == 0) {
-		char text[64];
-		int n = snprintf(text, sizeof(text), "%d %u %d", r->local, (unsigned)r->uid, (int)r->pid);
-		reply_bytes(r, 200, "text/plain", span_n(text, (size_t)n));
-	} else if (strcmp(r->path, "/echo") == 0) {
-		request_collect(r, 1000, on_collected);
-		assert_int_equal(collected, 0);
-	} else if (strcmp(r->path, "/count") == 0) {
-		streamed = 0;
-		held = r;
-		request_stream(r, on_body);
-	} else if (strcmp(r->path, "/big") == 0) {
-		char *text = mem_calloc(1, 3 << 20);
-		reply_bytes(r, 200, "text/plain", span_n(text, 3 << 20));
-		mem_free(text);
-	} else if (strcmp(r->path, "/flow") == 0) {
-		streamed = most_queued = 0;
-		held = r;
-		r->on_drain = on_drain;
-		r->on_gone = on_gone;
-		must(reply_start(r, 200, "text/plain", &e), &e);
-		fill(r);
-	} else if (strcmp(r->path, "/events") == 0) {
-		held = r;
-		r->on_gone = on_gone;
-		must(reply_start(r, 200, "application/x-ndjson", &e), &e);
-		must(reply_write(r, span_of("{\"seq\":1}\n"), &e), &e);
-		must(reply_write(r, SPAN_NONE, &e), &e);
-	} else if (strcmp(r->path, "/later") == 0) {
-		held = r;
-		r->on_gone = on_gone;
-	} else if (strcmp(r->path, "/none") == 0) {
-		reply_bytes(r, 204, NULL, SPAN_NONE);
-	} else {
-		struct err why = ERR_INIT;
-		err_set(&why, ERR_NOT_FOUND, "there is no %s here, s3cret-key", r->path);
-		reply_problem(r, &why);
-	}
-}
-
-/* ---- the client ---- */
-
-static int dial(void)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	return fd;
-}
-
-static void say(int fd, const char *text)
-{
-	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
-}
-
-/* Reads until `until` was seen, or to the end of the connection when NULL. Returns false on a reset. */
-static bool hear(int fd, struct buf *out, const char *until)
-{
-	char bytes[65536];
-	for (int64_t stop = clock_mono(&clock_real) + 10000000;;) {
-		ssize_t n = read(fd, bytes, sizeof(bytes));
-		if (n == 0 || (n < 0 && errno == ECONNRESET)) {
-			if (until)
-				fail_msg("connection ended before %s: %s", until, buf_span(out).p);
-			return n == 0;
-		}
-		if (n > 0)
-			buf_add(out, bytes, (size_t)n);
-		if (until && out->len && strstr(out->data, until))
-			return true;
-		if (n < 0)
-			loop_turn(loop, 5);
-		if (clock_mono(&clock_real) > stop)
-			fail_msg("nothing came: %s", buf_span(out).p);
-	}
-}
-
-static struct buf heard;
-
-/* One connection, one text, everything that comes back until the server closes. */
-static const char *ask(const char *text)
-{
-	int fd = dial();
-	buf_clear(&heard);
-	say(fd, text);
-	hear(fd, &heard, NULL);
-	close(fd);
-	return buf_span(&heard).p;
-}
-
-static void turns(int n)
-{
-	while (n--)
-		loop_turn(loop, 2);
-}
-
-static void handle_wrong_user(struct server_request *r, void *ctx)
-{
-	(void)ctx;
-	reply_json(r, 200, span_of("{}"));
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	err_clear(&e);
-	closed = handled = gone = drains = collected = 0;
-	why_code = ERR_OK;
-	held = NULL;
-	buf_init(&heard, 64u << 20);
-	loop = loop_new(&e);
-	server_init(&server, loop, handle, &server);
-	port = 0;
-	snprintf(path, sizeof(path), "%s/sock", dir);
-	return server_tcp(&server, "127.0.0.1", &port, &e) == 0 && server_unix(&server, path, 0600, &e) == 0 ? 0 : -1;
-}
-
-static void on_closed(struct server *s)
-{
-	assert_ptr_equal(s, &server);
-	closed++;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	if (!closed) {
-		server_close(&server, on_closed);
-		assert_int_equal(closed, 0);
-		while (!closed)
-			loop_turn(loop, 1000);
-	}
-	assert_int_equal(closed, 1);
-	buf_release(&heard);
-	loop_free(loop);
-	return 0;
-}
-
-#define GET(p) "GET " p " HTTP/1.1\r\nHost: h\r\n\r\n"
-#define LAST(p) "GET " p " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
-
-static void starts(const char *text, const char *with)
-{
-	if (strncmp(text, with, strlen(with)) != 0)
-		fail_msg("%.200s does not start with %s", text, with);
-}
-
-static void has(const char *text, const char *what)
-{
-	if (!strstr(text, what))
-		fail_msg("%.600s does not hold %s", text, what);
-}
-
-/* ---- tests ---- */
 
 static void test_simple(void **state)
 {
@@ -335,36 +107,6 @@ static void test_keep_alive_and_pipelining(void **state)
 	handled = 0;
 	ask(many.data);
 	assert_int_equal(handled, 1000);
-	turns(3);
-	assert_int_equal(server.count, 0);
-}
-
-static void test_every_cut_of_a_request(void **state)
-{
-	(void)state;
-	const char *text = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
-	for (size_t cut = 1; cut < strlen(text); cut++) {
-		int fd = dial();
-		buf_clear(&heard);
-		collected = 0;
-		assert_int_equal(send(fd, text, cut, MSG_NOSIGNAL), cut);
-		turns(2);
-		say(fd, text + cut);
-		hear(fd, &heard, NULL);
-		starts(heard.data, "HTTP/1.1 200 OK\r\n");
-		assert_string_equal(heard.data + heard.len - 5, "hello");
-		close(fd);
-		/* And hung up there: nobody is left hanging. */
-		fd = dial();
-		collected = 0;
-		assert_int_equal(send(fd, text, cut, MSG_NOSIGNAL), cut);
-		turns(2);
-		close(fd);
-		turns(2);
-		assert_int_equal(collected, cut >= strlen(text) - 5);
-		if (collected)
-			assert_int_equal(why_code, ERR_NETWORK);
-	}
 	turns(3);
 	assert_int_equal(server.count, 0);
 }
@@ -599,177 +341,6 @@ static void test_slow_reader(void **state)
 	close(fd);
 }
 
-static void test_time_outs(void **state)
-{
-	(void)state;
-	server.head_ms = 60;
-	server.idle_ms = 120;
-	server.stall_ms = 80;
-	/* A byte now and then does not keep a head alive. */
-	int fd = dial();
-	buf_clear(&heard);
-	say(fd, "GET / HTTP/1.1\r\nX: ");
-	for (int i = 0; i < 10; i++) {
-		turns(5);
-		if (send(fd, "x", 1, MSG_NOSIGNAL) < 0)
-			break;
-	}
-	hear(fd, &heard, NULL);
-	starts(heard.data, "HTTP/1.1 408 ");
-	close(fd);
-	/* Nothing at all; nothing after a reply. */
-	fd = dial();
-	buf_clear(&heard);
-	hear(fd, &heard, NULL);
-	assert_int_equal(heard.len, 0);
-	close(fd);
-	fd = dial();
-	say(fd, GET("/none"));
-	int64_t from = clock_mono(&clock_real);
-	hear(fd, &heard, NULL);
-	assert_true(clock_mono(&clock_real) - from >= 100 * 1000);
-	close(fd);
-	/* A body that stalls, and one that drips. */
-	for (int drip = 0; drip < 2; drip++) {
-		fd = dial();
-		buf_clear(&heard);
-		say(fd, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 500\r\n\r\nx");
-		collected = 0;
-		for (int i = 0; i < 200 && !collected; i++) {
-			if (drip)
-				send(fd, "x", 1, MSG_NOSIGNAL);
-			loop_turn(loop, 5);
-		}
-		hear(fd, &heard, NULL);
-		assert_int_equal(collected, 1);
-		assert_int_equal(why_code, ERR_TIMEOUT);
-		has(heard.data, "\"code\":\"timeout\"");
-		close(fd);
-	}
-	/* A reply that nobody reads. */
-	fd = dial();
-	say(fd, GET("/flow"));
-	for (int i = 0; i < 100 && !gone; i++)
-		loop_turn(loop, 10);
-	assert_int_equal(gone, 1);
-	assert_int_equal(reply_write(held, span_of("x"), &e), -1);
-	reply_end(held);
-	close(fd);
-	/* But a stream that is merely quiet stays. */
-	fd = dial();
-	buf_clear(&heard);
-	say(fd, GET("/events"));
-	hear(fd, &heard, "{\"seq\":1}");
-	for (int i = 0; i < 30; i++)
-		loop_turn(loop, 10);
-	assert_int_equal(gone, 1);
-	reply_end(held);
-	hear(fd, &heard, "0\r\n\r\n");
-	close(fd);
-}
-
-static void test_hostile(void **state)
-{
-	(void)state;
-	const struct {
-		const char *text;
-		int status;
-	} cases[] = {
-		{"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
-		{"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", 400},
-		{"GET / HTTP/1.1\nHost: h\n\n", 400},
-		{"GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n", 400},
-		{"GET / HTTP/1.1\r\n\r\n", 400},
-		{"GET /../etc/passwd HTTP/1.1\r\nHost: h\r\n\r\n", 400},
-		{"GET /%2e%2e/x HTTP/1.1\r\nHost: h\r\n\r\n", 400},
-		{"GET /%00 HTTP/1.1\r\nHost: h\r\n\r\n", 400},
-		{"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", 400},
-		{"TRACE / HTTP/1.1\r\nHost: h\r\n\r\n", 405},
-		{"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", 405},
-		{"PROPFIND / HTTP/1.1\r\nHost: h\r\n\r\n", 405},
-		{"GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505},
-		{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400},
-		{"HEAD /../x HTTP/1.1\r\nHost: h\r\n\r\n", 400},
-	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		char expected[32], twice[400];
-		snprintf(expected, sizeof(expected), "HTTP/1.1 %d ", cases[i].status);
-		/* What follows on the connection is never taken for a request. */
-		snprintf(twice, sizeof(twice), "%s%s", cases[i].text, GET("/hello"));
-		const char *got = ask(twice);
-		starts(got, expected);
-		has(got, "Connection: close\r\n");
-		assert_null(strstr(got, "{\"hello\""));
-		if (cases[i].status == 405)
-			has(got, "\r\nAllow: GET, ");
-		if (cases[i].text[0] == 'H')
-			assert_string_equal(got + strlen(got) - 4, "\r\n\r\n");
-		else
-			has(got, "\"code\":\"");
-	}
-	assert_int_equal(handled, 0);
-	/* 10 MiB of header: refused early, little memory. */
-	size_t before = mem_in_use();
-	char *big = mem_alloc((10 << 20) + 1);
-	memset(big, 'a', 10 << 20);
-	big[10 << 20] = 0;
-	memcpy(big, "GET / HTTP/1.1\r\nHost: ", 22);
-	int fd = dial();
-	buf_clear(&heard);
-	size_t at = 0;
-	for (int i = 0; i < 1000 && at < 10 << 20; i++) {
-		ssize_t n = send(fd, big + at, (10 << 20) - at, MSG_NOSIGNAL);
-		if (n < 0 && errno != EAGAIN)
-			break;
-		at += n > 0 ? (size_t)n : 0;
-		loop_turn(loop, 1);
-		assert_true(mem_in_use() - before < (11 << 20) + (1 << 20));
-	}
-	hear(fd, &heard, "HTTP/1.1 431 ");
-	close(fd);
-	mem_free(big);
-}
-
-static void test_too_many_connections(void **state)
-{
-	(void)state;
-	server.max_connections = 3;
-	int fds[5];
-	for (int i = 0; i < 5; i++)
-		fds[i] = dial();
-	turns(5);
-	assert_int_equal(server.count, 3);
-	buf_clear(&heard);
-	hear(fds[4], &heard, NULL);
-	assert_int_equal(heard.len, 0);
-	for (int i = 0; i < 5; i++)
-		close(fds[i]);
-	turns(5);
-	assert_int_equal(server.count, 0);
-	has(ask(LAST("/hello")), "200 OK");
-}
-
-static void on_head(struct http_request *r)
-{
-	(void)r;
-}
-
-static bool take(struct http_request *r, struct span bytes)
-{
-	(void)r;
-	buf_addspan(&heard, bytes);
-	return true;
-}
-
-static int dones;
-
-static void on_done(struct http_request *r, const struct err *why)
-{
-	(void)r;
-	dones++;
-	why_code = why->code;
-}
-
 /* Our own client over the owner's socket. */
 static void test_unix_socket_and_peer(void **state)
 {
@@ -797,27 +368,6 @@ static void test_unix_socket_and_peer(void **state)
 	assert_int_equal(server.count, 1); /* one connection for both */
 	http_free(h);
 	has(ask(LAST("/peer")), "\r\n\r\n0 0 0");
-}
-
-static void test_other_user(void **state)
-{
-	(void)state;
-	if (geteuid() != 0) /* only root can become somebody else here */
-		return;
-	chmod(dir, 0755);
-	chmod(path, 0666);
-	server.handle = handle_wrong_user;
-	assert_int_equal(seteuid(65534), 0);
-	int fd = socket_connect_unix(path, &e);
-	assert_int_equal(seteuid(0), 0);
-	assert_true(fd >= 0);
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	buf_clear(&heard);
-	say(fd, GET("/hello"));
-	hear(fd, &heard, NULL);
-	starts(heard.data, "HTTP/1.1 403 ");
-	has(heard.data, "\"code\":\"denied\"");
-	close(fd);
 }
 
 static void test_close_waits(void **state)
@@ -855,63 +405,13 @@ static void test_close_waits(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
-/* Every allocation of an exchange fails once: an answer or a closed connection, no leak, no hang. */
-static void test_no_memory(void **state)
-{
-	(void)state;
-	const char *texts[] = {
-		"POST /echo?a=b HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
-		LAST("/missing"), LAST("/hello")};
-	int bad = 0;
-	ask(texts[0]);
-	for (int i = 0; i < 3; i++) {
-		for (uint64_t n = 1;; n++) {
-			buf_release(&heard);
-			size_t before = mem_in_use();
-			int fd = dial();
-			collected = 0;
-			say(fd, texts[i]);
-			fault_arm(FAULT_ALLOC, n, false);
-			char got[4096] = {0};
-			size_t len = 0;
-			for (int64_t stop = clock_mono(&clock_real) + 5000000;;) {
-				ssize_t r = read(fd, got + len, sizeof(got) - 1 - len);
-				if (r == 0 || (r < 0 && errno == ECONNRESET))
-					break;
-				len += r > 0 ? (size_t)r : 0;
-				loop_turn(loop, 5);
-				if (clock_mono(&clock_real) > stop)
-					fail_msg("text %d, allocation %d: hangs", i, (int)n);
-			}
-			bool reached = fault_seen() >= n;
-			fault_disarm();
-			close(fd);
-			turns(3);
-			assert_int_equal(server.count, 0);
-			assert_true(mem_in_use() <= before);
-			if (!strstr(got, "200 OK") && !strstr(got, "404 Not"))
-				bad++;
-			if (!reached)
-				break;
-		}
-	}
-	assert_true(bad > 10);
-}
-
 int main(void)
 {
-	unsetenv("http_proxy");
-	unsetenv("all_proxy");
-	unsetenv("ALL_PROXY");
-	json_setup();
-	if (!mkdtemp(dir))
-		return 1;
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(simple),
 		T(problem),
 		T(keep_alive_and_pipelining),
-		T(every_cut_of_a_request),
 		T(bodies),
 		T(expect_continue),
 		T(upload_with_back_pressure),
@@ -919,15 +419,8 @@ int main(void)
 		T(streaming),
 		T(client_hangs_up),
 		T(slow_reader),
-		T(time_outs),
-		T(hostile),
-		T(too_many_connections),
 		T(unix_socket_and_peer),
-		T(other_user),
 		T(close_waits),
-		T(no_memory),
 	};
-	int rc = cmocka_run_group_tests(tests, NULL, NULL);
-	rmdir(dir);
-	return rc;
+	return run("test_server", tests, sizeof(tests) / sizeof(*tests));
 }
