@@ -25,7 +25,8 @@ static int refuse(struct parser *p, int status, enum err_code code, const char *
 {
 	if (p->status == 0) {
 		p->status = status;
-		err_set(&p->why, code, "%s", words);
+		p->code = code;
+		p->words = words;
 	}
 	return -1;
 }
@@ -216,7 +217,6 @@ static void reset(struct parser *p)
 	p->keep_alive = p->expects_continue = false;
 	p->head_bytes = p->line = p->lines = p->body_bytes = p->other_bytes = 0;
 	p->last = 0;
-	err_clear(&p->why);
 }
 
 void parser_init(struct parser *p)
@@ -247,7 +247,7 @@ static enum parser_step broken(struct parser *p, struct err *e)
 {
 	p->place = PARSER_BROKEN;
 	refuse(p, 400, ERR_PARSE, "the request is malformed");
-	err_set(e, p->why.code, "%s", p->why.text);
+	err_set(e, p->code, "%s", p->words);
 	return PARSER_BAD;
 }
 

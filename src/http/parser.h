@@ -36,7 +36,8 @@ struct parser {
 	size_t head_bytes, line, lines, body_bytes, other_bytes;
 	char last;
 	int part;
-	struct err why;
+	enum err_code code; /* and words: why it was refused; no struct err, which is larger than all the rest */
+	const char *words;
 };
 
 void parser_init(struct parser *p);

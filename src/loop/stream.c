@@ -20,7 +20,6 @@ enum { IN_OPEN, IN_ENDED };
 enum { OUT_OPEN, OUT_FINISHING, OUT_SHUT, OUT_BROKEN };
 
 #define READ_SIZE (64 * KIB)
-#define KEEP_ROOM (4 * KIB) /* an idle stream holds no more than this */
 
 static void ask(struct stream *s, int asked)
 {
@@ -56,12 +55,10 @@ static void read_some(struct stream *s)
 	s->on_read(s, SPAN_NONE, failed ? &why : NULL);
 }
 
+/* An idle stream holds no buffer: there may be thousands. */
 static void out_clear(struct stream *s)
 {
-	if (s->out.room > KEEP_ROOM)
-		buf_release(&s->out);
-	else
-		buf_clear(&s->out);
+	buf_release(&s->out);
 	s->out_sent = 0;
 }
 
