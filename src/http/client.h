@@ -11,7 +11,7 @@
 
 struct http;
 struct http *http_new(struct loop *l, struct err *e);
-void http_free(struct http *h);		 /* no request may be alive; NULL is legal */
+void http_free(struct http *h);		 /* no request may be alive (legal in the last on_done); NULL is legal */
 size_t http_alive(const struct http *h); /* requests whose on_done is still to come */
 
 struct http_header {

@@ -160,7 +160,7 @@ struct get {
 	char type[64];
 	size_t pause_every; /* pause after each so many bytes */
 	size_t since;
-	bool cancel_in_head, cancel_in_body;
+	bool cancel_in_head, cancel_in_body, frees_client;
 	struct timer resume;
 	bool paused;
 };
@@ -217,6 +217,10 @@ static void on_done(struct http_request *r, const struct err *why)
 	struct get *g = container_of(r, struct get, r);
 	g->dones++;
 	g->why = *why;
+	if (g->frees_client) {
+		http_free(http);
+		http = NULL;
+	}
 }
 
 static void get_init(struct get *g)
@@ -567,6 +571,11 @@ static void test_cancel(void **state)
 	g.cancel_in_body = true;
 	get_run(&g);
 	assert_int_equal(g.why.code, ERR_CANCELLED);
+	buf_release(&g.body);
+	get_init(&g);
+	g.frees_client = true;
+	get_run(&g);
+	assert_int_equal(g.why.code, ERR_OK);
 	buf_release(&g.body);
 }
 

@@ -119,6 +119,32 @@ static void test_time_outs(void **state)
 	close(fd);
 }
 
+/* A crowd that never finishes a head does not keep others from being served, and goes in time. */
+static void test_slow_crowd(void **state)
+{
+	(void)state;
+	enum { CROWD = 300 };
+	int fds[CROWD];
+	server.head_ms = 1500;
+	size_t before = mem_in_use();
+	for (int i = 0; i < CROWD; i++) {
+		fds[i] = dial();
+		say(fds[i], "POST /echo HTTP/1.1\r\nHost: ");
+		loop_turn(loop, 0);
+	}
+	turns(3);
+	assert_int_equal(server.count, CROWD);
+	assert_true(mem_in_use() - before < CROWD * 4096);
+	has(ask(LAST("/hello")), "200 OK");
+	for (int i = 0; i < CROWD; i++) {
+		buf_clear(&heard);
+		hear(fds[i], &heard, "HTTP/1.1 408 ");
+		close(fds[i]);
+	}
+	turns(5);
+	assert_int_equal(server.count, 0);
+}
+
 static void test_hostile(void **state)
 {
 	(void)state;
@@ -271,6 +297,7 @@ int main(void)
 		T(every_cut_of_a_request),
 		T(time_outs),
 		T(hostile),
+		T(slow_crowd),
 		T(too_many_connections),
 		T(other_user),
 		T(no_memory),
