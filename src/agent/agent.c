@@ -85,7 +85,7 @@ static int announce(struct agent *a, const struct agent_options *o, struct err *
 	return buf_check(&text, "the agent's task", e) ? -1 : agent_tell(a, "task", buf_span(&text), e);
 }
 
-struct agent *agent_new(struct agent_host *host, void *ctx, const struct agent_options *o, struct err *e)
+struct agent *agent_new(const struct agent_host *host, void *ctx, const struct agent_options *o, struct err *e)
 {
 	struct agent *a = MEM_NEW(struct agent);
 	if (!a) {

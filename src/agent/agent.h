@@ -101,7 +101,7 @@ struct agent_options {
 };
 
 struct agent {
-	struct agent_host *host;
+	const struct agent_host *host;
 	void *ctx; /* the run */
 	struct list link;
 	char id[64], parent[64];
@@ -168,7 +168,7 @@ struct agent {
 };
 
 /* Start: emits agent.started, adds the task as first message. NULL: ERR_INVALID (unknown tool, slot, bad schema). */
-struct agent *agent_new(struct agent_host *host, void *ctx, const struct agent_options *o, struct err *e);
+struct agent *agent_new(const struct agent_host *host, void *ctx, const struct agent_options *o, struct err *e);
 void agent_free(struct agent *a);
 
 /* Deliveries. -1: the event does not fit the state or its content is not what was computed (ERR_REPLAY_DIFFERS /
