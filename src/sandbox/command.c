@@ -197,10 +197,14 @@ static void finish(struct command *c)
 	struct sandbox *s = c->sandbox;
 	if (s->host->level == SANDBOX_CGROUP2 || s->host->level == SANDBOX_CGROUP1)
 		c->ooms = cgroup_ooms(&s->cgroup) - c->ooms;
+	else
+		c->ooms = 0;
 	let_go(c);
 	sm_move(&c->sm, COMMAND_DONE);
 	s->command_count--;
 	quota_poke(s);
+	if (c->ooms > 0)
+		sandbox_recycle(s);
 	if (c->ring && !c->exec)
 		job_done(c);
 	else if (c->term)

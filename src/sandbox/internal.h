@@ -55,6 +55,9 @@ const struct cgroup_host *sandbox_cgroups(void);
 void sandbox_poke(struct sandbox *s);
 /* 0; 1: the channel is full, sandbox_poke comes when it is not; -1 with the error. */
 int sandbox_send(struct sandbox *s, const struct frame *f, struct err *e);
+/* A command ran out of memory and nothing else runs: when what is left on the RAM disks holds most of the memory, end,
+ * so that the next use starts anew. */
+void sandbox_recycle(struct sandbox *s);
 
 /* launch.c: cgroups are made; starts the launcher and sends LAUNCH and BEGIN. */
 int launch_start(struct sandbox *s, void (*on_gone)(struct child *c, int status, int signum), struct err *e);

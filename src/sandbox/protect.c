@@ -33,7 +33,7 @@ static bool is_placeholder(const struct stat *st)
 
 static int make_one(int copy, const char *path, struct err *e)
 {
-	cleanup_fd int there = open_beneath(copy, path, O_PATH | O_NOFOLLOW);
+	cleanup_fd int there = open_beneath(copy, path, O_PATH);
 	if (there >= 0)
 		return 0;
 	if (errno == ELOOP || errno == EXDEV)

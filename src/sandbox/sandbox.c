@@ -422,6 +422,19 @@ static void begin_ending(struct sandbox *s, const struct err *why)
 									  */
 }
 
+void sandbox_recycle(struct sandbox *s)
+{
+	struct sandbox_stats st = {0};
+	struct err why = ERR_INIT;
+	if (sm_is(&s->sm) != BOX_RUNNING || s->command_count > 0)
+		return;
+	cgroup_stats(&s->cgroup, &st);
+	if (st.memory < s->spec.limits.memory / 4 * 3)
+		return;
+	err_set(&why, ERR_SANDBOX, "the sandbox's RAM disks had taken its memory and were given up");
+	begin_ending(s, &why);
+}
+
 static void release(struct sandbox *s)
 {
 	void (*on_freed)(void *ctx) = s->on_freed;
@@ -433,6 +446,20 @@ static void release(struct sandbox *s)
 	mem_free(s);
 	if (on_freed)
 		on_freed(ctx);
+}
+
+/* Does a command still wait for its callback? What was asked for while we end waits for the next start, unless there is
+ * none. */
+static bool busy(struct sandbox *s)
+{
+	bool any = false;
+	list_for (it, &s->commands) {
+		struct command *c = list_entry(it, struct command, link);
+		if (sm_is(&c->sm) == COMMAND_WAITING && s->freeing != KEEP)
+			command_abort(c, ERR_CANCELLED, "the sandbox was closed");
+		any |= sm_is(&c->sm) != COMMAND_DONE && sm_is(&c->sm) != COMMAND_WAITING;
+	}
+	return any;
 }
 
 static void on_timer(struct timer *t)
@@ -447,10 +474,11 @@ static void on_timer(struct timer *t)
 	int64_t since = clock_mono(loop_clock(s->loop)) - s->ending_since;
 	if (s->child.pid && since > END_FORCE_US)
 		child_kill(&s->child, SIGKILL);
-	bool gone = !s->child.pid && s->command_count == 0 && s->du_state == DU_IDLE && cgroup_remove(&s->cgroup);
+	bool waits = busy(s);
+	bool gone = !s->child.pid && !waits && s->du_state == DU_IDLE && cgroup_remove(&s->cgroup);
 	if (!gone && !s->child.pid && since > END_FORCE_US)
 		cgroup_kill(&s->cgroup);
-	if (!gone && !s->child.pid && s->command_count == 0 && since > END_GIVE_UP_US) {
+	if (!gone && !s->child.pid && !waits && since > END_GIVE_UP_US) {
 		log_error("sandbox", "a cgroup of a sandbox cannot be removed; it is tried again at the next start");
 		for (int k = 0; k < CGROUP_KINDS; k++)
 			if (s->cgroup.dir[k] >= 0)
@@ -464,6 +492,9 @@ static void on_timer(struct timer *t)
 	}
 	protect_remove(s->spec.copy, s->spec.protect);
 	if (s->freeing != KEEP) {
+		struct err cancelled = ERR_INIT;
+		err_set(&cancelled, ERR_CANCELLED, "the sandbox was closed");
+		dial_abort(s, &cancelled);
 		release(s);
 		return;
 	}

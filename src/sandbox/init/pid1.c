@@ -195,6 +195,26 @@ static void do_signal(const struct frame *f)
 		kill(s->pid, signal); /* it has not made its session yet */
 }
 
+/* Inside one machine a connection is made or refused at once; only a full backlog would keep us waiting. */
+static int dial_one(const struct sockaddr *to, socklen_t size, int *error)
+{
+	int fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	socklen_t n = sizeof(*error);
+	*error = 0;
+	if (fd < 0 || (connect(fd, to, size) != 0 && errno != EINPROGRESS))
+		*error = errno;
+	else if (poll(&p, 1, 50) <= 0)
+		*error = ETIMEDOUT;
+	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, error, &n) != 0)
+		*error = errno;
+	if (*error == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 static void do_dial(const struct frame *f)
 {
 	struct frame out = {.head = {.type = WIRE_DIALED, .id = f->head.id}};
@@ -203,20 +223,10 @@ static void do_dial(const struct frame *f)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct sockaddr_in6 v6 = {
 		.sin6_family = AF_INET6, .sin6_port = v4.sin_port, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&v4, sizeof(v4)) != 0 && errno != EINPROGRESS) {
-		out.head.status = errno;
-		close(fd);
-		fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		if (fd >= 0 && connect(fd, (struct sockaddr *)&v6, sizeof(v6)) != 0 && errno != EINPROGRESS) {
-			close(fd);
-			fd = -1;
-		}
-	} else if (fd < 0) {
-		out.head.status = errno;
-	}
+	int fd = dial_one((struct sockaddr *)&v4, sizeof(v4), &out.head.status);
+	if (fd < 0)
+		fd = dial_one((struct sockaddr *)&v6, sizeof(v6), &out.head.status);
 	if (fd >= 0) {
-		out.head.status = 0;
 		out.fds[0] = fd;
 		out.fd_count = 1;
 	}

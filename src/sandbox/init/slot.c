@@ -64,8 +64,16 @@ static void apply_limits(const struct slot_config *config, const struct wire_run
 	struct rlimit data = {.rlim_cur = run->data_limit, .rlim_max = run->data_limit};
 	if (run->data_limit && setrlimit(RLIMIT_DATA, &data) != 0)
 		fail(report, WIRE_AT_LIMITS, errno);
-	/* Rather a command than muster-init. Only advice: its failure changes nothing. */
+}
+
+/* Out of memory, rather a command than muster-init: advice to the kernel, whose failure changes nothing. We are not
+ * dumpable, as muster-init is not, so our own /proc files are closed to us; they are opened for this one write, when
+ * the Landlock domain already keeps other commands out. */
+static void prefer_as_victim(void)
+{
+	prctl(PR_SET_DUMPABLE, 1);
 	(void)write_text(AT_FDCWD, "/proc/self/oom_score_adj", "500");
+	prctl(PR_SET_DUMPABLE, 0);
 }
 
 static void enter_folder(int report, const char *path)
@@ -150,6 +158,8 @@ noreturn void slot_main(const struct slot_config *config, struct frame *f, int r
 	int error = landlock_enter(config->landlock, !(run.flags & WIRE_RUN_PTY));
 	if (error)
 		fail(report, WIRE_AT_LANDLOCK, error);
+	if (config->landlock >= 2)
+		prefer_as_victim();
 	reset_signals();
 	if ((run.flags & (WIRE_RUN_PTY | WIRE_RUN_TELL)) && report_send(report, REPORT_STARTED, 0, 0, 0, master) != 0)
 		_exit(127);

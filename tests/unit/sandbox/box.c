@@ -1,6 +1,8 @@
 #include "box.h"
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,16 +150,32 @@ void box_turn(struct box *b, int ms)
 		loop_turn(b->loop, (int)((end - now_us()) / 1000) + 1);
 }
 
-static int host_processes(uid_t uid)
+/* Every process of this uid that is not dead already. */
+static int each_process(uid_t uid, void (*fn)(pid_t pid, const char *name, const void *ctx), const void *ctx)
 {
 	int n = 0;
-	char path[300];
+	char path[300], text[512];
 	struct stat st;
 	DIR *d = opendir("/proc");
 	assert_non_null(d);
 	for (struct dirent *it; (it = readdir(d));) {
 		snprintf(path, sizeof(path), "/proc/%s/task", it->d_name);
-		n += it->d_name[0] >= '1' && it->d_name[0] <= '9' && stat(path, &st) == 0 && st.st_uid == uid;
+		if (it->d_name[0] < '1' || it->d_name[0] > '9' || stat(path, &st) != 0)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/status", it->d_name);
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t got = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+		if (fd >= 0)
+			close(fd);
+		text[got > 0 ? got : 0] = 0;
+		char *state = strstr(text, "\nState:\t"), *owner = strstr(text, "\nUid:\t");
+		if (!state || !owner || (uid_t)strtoul(owner + 6, NULL, 10) != uid || state[8] == 'Z' ||
+			state[8] == 'X')
+			continue;
+		n++;
+		text[strcspn(text, "\n")] = 0;
+		if (fn)
+			fn(atoi(it->d_name), text + 6, ctx);
 	}
 	closedir(d);
 	return n;
@@ -165,5 +183,16 @@ static int host_processes(uid_t uid)
 
 int box_processes(struct box *b)
 {
-	return host_processes(b->spec.uid ? b->spec.uid : geteuid());
+	return each_process(b->spec.uid ? b->spec.uid : geteuid(), NULL, NULL);
+}
+
+static void kill_named(pid_t pid, const char *name, const void *wanted)
+{
+	if (strcmp(name, wanted) == 0)
+		kill(pid, SIGKILL);
+}
+
+void box_kill(struct box *b, const char *name)
+{
+	each_process(b->spec.uid ? b->spec.uid : geteuid(), kill_named, name);
 }

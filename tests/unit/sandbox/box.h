@@ -42,7 +42,8 @@ void box_run(struct box *b, struct result *r, const char *line);
 void box_expect(struct box *b, const char *line, int status, const char *output);
 void box_turn(struct box *b, int ms); /* let time pass */
 int64_t now_us(void);
-/* Processes of this uid on the host (root), or in the sandbox's pid namespace by its own /proc (else). */
+/* Living processes of the sandbox's uid, ours included when it is our own. */
 int box_processes(struct box *b);
+void box_kill(struct box *b, const char *name); /* SIGKILL, from outside, to those of this name */
 
 #endif

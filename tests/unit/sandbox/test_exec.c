@@ -1,6 +1,8 @@
 /* Commands in a sandbox: output, status, limits of time, background jobs, input, back-pressure. */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -237,6 +239,29 @@ static void much_output_in_little_memory(void **state)
 	result_release(&s.r);
 }
 
+struct dial_result {
+	struct sandbox_dial dial;
+	int fd, done;
+	struct err why;
+};
+
+static void dial_done(struct sandbox_dial *dial, int fd, const struct err *why)
+{
+	struct dial_result *d = container_of(dial, struct dial_result, dial);
+	d->fd = fd;
+	d->why = *why;
+	d->done++;
+}
+
+static void dial_wait(struct box *b, struct dial_result *d)
+{
+	int64_t end = now_us() + 10000000;
+	while (!d->done && now_us() < end)
+		loop_turn(b->loop, 100);
+	assert_int_equal(d->done, 1);
+	d->done = 0;
+}
+
 static void start_refuses(void **state)
 {
 	struct box *b = *state;
@@ -256,6 +281,138 @@ static void start_refuses(void **state)
 	x.line = NULL;
 	assert_int_equal(sandbox_exec_start(&x, b->sandbox, &e), -1);
 	assert_int_equal(e.code, ERR_INVALID);
+}
+
+static void sandbox_dies_and_starts_again(void **state)
+{
+	struct box *b = *state;
+	struct err e = ERR_INIT;
+	for (int i = 0; i < 3; i++) {
+		struct result r = {0}, jobs = {.x = {.background = true}};
+		box_run(b, &jobs, "sleep 60");
+		box_start(b, &r, "echo up; sleep 60");
+		while (r.total == 0)
+			loop_turn(b->loop, 100);
+		box_kill(b, "muster-init");
+		box_wait(b, &r);
+		assert_int_equal(r.why.code, ERR_SANDBOX);
+		json_t *list = sandbox_jobs(b->sandbox, &e);
+		assert_false(json_bool(json_array_get(list, json_array_size(list) - 1), "running", true));
+		json_decref(list);
+		box_expect(b, "echo again", 0, "again\n");
+		result_release(&r);
+		result_release(&jobs);
+	}
+}
+
+static void sleeps_and_wakes(void **state)
+{
+	struct box *b = *state;
+	struct err e = ERR_INIT;
+	struct result r = {0};
+	box_start(b, &r, "for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.05; done");
+	while (r.total == 0)
+		loop_turn(b->loop, 100);
+	must(sandbox_sleep(b->sandbox, &e), &e);
+	must(sandbox_sleep(b->sandbox, &e), &e);
+	assert_int_equal(sandbox_state(b->sandbox), SANDBOX_ASLEEP);
+	box_turn(b, 100); /* what was on its way */
+	size_t total = r.total;
+	box_turn(b, 800);
+	assert_int_equal(r.total, total);
+	assert_int_equal(r.done, 0);
+	box_expect(b, "echo wakes", 0, "wakes\n"); /* by use */
+	assert_int_equal(sandbox_state(b->sandbox), SANDBOX_RUNNING);
+	box_wait(b, &r);
+	assert_int_equal(r.x.status, 0);
+	assert_true(span_ends(buf_span(&r.out), "9\n10\n"));
+	must(sandbox_sleep(b->sandbox, &e), &e);
+	must(sandbox_wake(b->sandbox, &e), &e);
+	must(sandbox_sleep(b->sandbox, &e), &e);
+	box_close(b); /* asleep */
+	box_open(b);
+	assert_int_equal(sandbox_sleep(b->sandbox, &e), -1);
+	assert_int_equal(e.code, ERR_CONFLICT);
+	result_release(&r);
+}
+
+static void statistics(void **state)
+{
+	struct box *b = *state;
+	struct err e = ERR_INIT;
+	struct sandbox_stats st;
+	struct result r = {.x = {.background = true}};
+	box_run(b, &r, "head -c 3000000 /dev/zero > file; sleep 60");
+	box_turn(b, 1500);
+	must(sandbox_stats(b->sandbox, &st, &e), &e);
+	assert_true(st.processes >= 1);
+	assert_true(st.disk >= 3000000 && st.disk < 4000000);
+	if (sandbox_probe(&e)->level > SANDBOX_RLIMITS)
+		assert_true(st.memory > 0 && st.memory_peak >= st.memory);
+	must(sandbox_job_kill(b->sandbox, r.x.job, &e), &e);
+	box_expect(b, "rm file", 0, "");
+	result_release(&r);
+}
+
+static void memory_of_one_command(void **state)
+{
+	struct box *b = *state;
+	struct result r = {.x = {.memory = 30 * MIB}};
+	char line[300];
+	snprintf(line, sizeof(line), "%s memory_bomb 100", attack_path());
+	box_run(b, &r, line);
+	assert_true(r.x.status != 0);
+	r.x.memory = 0;
+	snprintf(line, sizeof(line), "%s memory_bomb 100 | grep took", attack_path());
+	box_run(b, &r, line);
+	assert_int_equal(r.x.status, 0);
+	result_release(&r);
+}
+
+static void port_inside(void **state)
+{
+	struct box *b = *state;
+	struct dial_result d = {.fd = -1};
+	struct err e = ERR_INIT;
+	must(sandbox_dial_start(&d.dial, b->sandbox, 8099, dial_done, &e), &e);
+	dial_wait(b, &d);
+	assert_int_equal(d.why.code, ERR_NETWORK);
+	struct result r = {.x = {.background = true}};
+	char line[300];
+	snprintf(line, sizeof(line), "%s serve 8099", attack_path());
+	box_run(b, &r, line);
+	box_turn(b, 200);
+	must(sandbox_dial_start(&d.dial, b->sandbox, 8099, dial_done, &e), &e);
+	dial_wait(b, &d);
+	assert_int_equal(d.why.code, ERR_OK);
+	struct pollfd p = {.fd = d.fd, .events = POLLIN};
+	char text[16] = "";
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(read(d.fd, text, sizeof(text) - 1), 6);
+	assert_string_equal(text, "served");
+	close(d.fd);
+	must(sandbox_job_kill(b->sandbox, r.x.job, &e), &e);
+	result_release(&r);
+}
+
+static void report(void **state)
+{
+	struct err e = ERR_INIT;
+	(void)state;
+	const struct sandbox_host *h = sandbox_probe(&e);
+	json_t *list = sandbox_report(&e);
+	assert_non_null(list);
+	cleanup_free char *text = json_text(list);
+	print_message("level %d: %s\n", (int)h->level, text);
+	assert_true(json_array_size(list) >= 6);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *row = json_array_get(list, i);
+		assert_non_null(json_str(row, "name"));
+		assert_non_null(json_str(row, "detail"));
+		if (strcmp(json_str(row, "name"), "sandbox") == 0)
+			assert_true(json_bool(row, "ok", false));
+	}
+	json_decref(list);
 }
 
 static void free_with_commands_under_way(void **state)
@@ -290,7 +447,14 @@ int main(void)
 		cmocka_unit_test(background_jobs),
 		cmocka_unit_test(much_output_in_little_memory),
 		cmocka_unit_test(start_refuses),
+		cmocka_unit_test(sandbox_dies_and_starts_again),
+		cmocka_unit_test(sleeps_and_wakes),
+		cmocka_unit_test(statistics),
+		cmocka_unit_test(memory_of_one_command),
+		cmocka_unit_test(port_inside),
+		cmocka_unit_test(report),
 		cmocka_unit_test(free_with_commands_under_way),
 	};
+	cmocka_set_test_filter(getenv("MUSTER_TEST"));
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
