@@ -132,11 +132,13 @@ int driver_each_stream(struct driver *d, struct reader *r,
 	return 0;
 }
 
+enum pass { PASS_CREATED, PASS_RUNS, PASS_OTHERS };
+
 struct folding {
 	struct driver *driver;
 	struct reader *reader;
 	struct rows *rows;
-	bool runs;
+	enum pass pass;
 };
 
 static int fold_event(void *ctx, const char *stream, const struct event *ev, struct err *e)
@@ -145,6 +147,8 @@ static int fold_event(void *ctx, const char *stream, const struct event *ev, str
 	cleanup_json json_t *data = NULL;
 
 	if (!projection_wants(ev->type))
+		return 0;
+	if (f->pass != PASS_OTHERS && (ev->type == EVENT_RUN_CREATED) != (f->pass == PASS_CREATED))
 		return 0;
 	data = event_data(ev, e);
 	if (!data || projection_fold(f->rows, stream, ev, data, e))
@@ -155,18 +159,29 @@ static int fold_event(void *ctx, const char *stream, const struct event *ev, str
 static int fold_stream(void *ctx, const struct stream_head *head, struct err *e)
 {
 	struct folding *f = ctx;
+	struct event first;
+	int n, rc;
 
-	if (span_starts(span_of(head->name), "run/") != f->runs)
+	if (span_starts(span_of(head->name), "run/") == (f->pass == PASS_OTHERS))
 		return 0;
-	return driver_each_event(f->driver, f->reader, head->name, fold_event, f, e);
+	if (f->pass != PASS_CREATED)
+		return driver_each_event(f->driver, f->reader, head->name, fold_event, f, e);
+	n = f->driver->ops->read(f->reader, head->name, 0, &first, 1, e);
+	if (n <= 0)
+		return n;
+	rc = fold_event(f, head->name, &first, e);
+	event_release(&first);
+	return rc;
 }
 
 int driver_fold_all(struct driver *d, struct reader *r, struct rows *rows, struct err *e)
 {
-	struct folding f = {d, r, rows, true};
+	struct folding f = {d, r, rows, PASS_CREATED};
+	int rc = 0;
 
-	if (driver_each_stream(d, r, fold_stream, &f, e))
-		return -1;
-	f.runs = false;
-	return driver_each_stream(d, r, fold_stream, &f, e);
+	rows->again = true;
+	for (; rc == 0 && f.pass <= PASS_OTHERS; f.pass++)
+		rc = driver_each_stream(d, r, fold_stream, &f, e);
+	rows->again = false;
+	return rc;
 }

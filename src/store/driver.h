@@ -158,7 +158,8 @@ int64_t driver_lease(
 /* Next event of a stream while reading: its kind known, its seq the next, its chain value right. *prev is moved on. */
 int driver_check_event(const struct event *ev, const char *stream, const char *type, int64_t seq,
 	const uint8_t key[KEY_SIZE], struct hash *prev, struct err *e);
-/* Fold every event that the reader sees into these rows, runs before the other streams. */
+/* Fold every event that the reader sees into these rows: creations of runs, then the rest of the runs' events, then
+ * the other streams'. */
 int driver_fold_all(struct driver *d, struct reader *r, struct rows *rows, struct err *e);
 /* Call for every event of a stream, from seq 1. */
 int driver_each_event(struct driver *d, struct reader *r, const char *stream,

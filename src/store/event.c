@@ -99,8 +99,9 @@ static void put_int(struct header *h, uint64_t v, int bytes)
 
 static void put_text(struct header *h, const char *text)
 {
-	size_t n = strnlen(text, EVENT_STREAM_MAX);
+	size_t n = strlen(text);
 
+	BUG_ON(n > EVENT_STREAM_MAX);
 	put_int(h, n, 2);
 	memcpy(h->bytes + h->len, text, n);
 	h->len += n;

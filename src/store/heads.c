@@ -69,11 +69,9 @@ static int check_line(struct driver *d, struct reader *r, struct span line, cons
 	return 0;
 }
 
-int heads_verify(struct driver *d, struct reader *r, const char *dir, const char *stream, struct err *e)
+int heads_load(const char *dir, const uint8_t key[KEY_SIZE], struct buf *text, struct err *e)
 {
-	cleanup_buf struct buf text = BUF_INIT(HEADS_MAX);
 	cleanup_free char *path = fs_join(dir, "heads");
-	struct span rest, line;
 	struct hash sign, given;
 	size_t end;
 
@@ -81,16 +79,25 @@ int heads_verify(struct driver *d, struct reader *r, const char *dir, const char
 		return err_nomem(e);
 	if (!fs_exists(path))
 		return err_set(e, ERR_VERIFY_DIFFERS, "%s, the signed heads, is missing", path);
-	if (fs_read(path, &text, e))
+	buf_init(text, HEADS_MAX);
+	if (fs_read(path, text, e))
 		return -1;
-	end = text.len > strlen(LAST_LINE) + HASH_HEX ? text.len - strlen(LAST_LINE) - HASH_HEX : 0;
-	hash_bytes(&sign, d->key, span_n(text.data, end));
-	if (end < strlen(FIRST_LINE) || !span_starts(buf_span(&text), FIRST_LINE) ||
-		hash_parse(&given, span_n(text.data + end + strlen(LAST_LINE), HASH_HEX - 1)) ||
+	end = text->len > strlen(LAST_LINE) + HASH_HEX ? text->len - strlen(LAST_LINE) - HASH_HEX : 0;
+	hash_bytes(&sign, key, span_n(text->data, end));
+	if (end < strlen(FIRST_LINE) || !span_starts(buf_span(text), FIRST_LINE) ||
+		hash_parse(&given, span_n(text->data + end + strlen(LAST_LINE), HASH_HEX - 1)) ||
 		!hash_eq(&sign, &given))
 		return err_set(e, ERR_VERIFY_DIFFERS, "%s was not signed with this key, or was changed", path);
-	rest = span_n(text.data + strlen(FIRST_LINE), end - strlen(FIRST_LINE));
-	while (span_line(&rest, &line))
+	buf_cut(text, end);
+	return 0;
+}
+
+int heads_verify(struct driver *d, struct reader *r, struct span text, const char *stream, struct err *e)
+{
+	struct span line;
+
+	span_line(&text, &line); /* the first says what this is */
+	while (span_line(&text, &line))
 		if (check_line(d, r, line, stream, e))
 			return -1;
 	return 0;

@@ -8,7 +8,11 @@
 
 /* Replace the file with the heads of this view. */
 int heads_write(struct driver *d, struct reader *r, const char *dir, struct err *e);
-/* Does the journal still hold every head in the file (or go on from it)? `stream` NULL: all. ERR_VERIFY_DIFFERS. */
-int heads_verify(struct driver *d, struct reader *r, const char *dir, const char *stream, struct err *e);
+/* Read the file and check its signature; text receives the signed lines (release it, also after a failure).
+ * ERR_VERIFY_DIFFERS when it is missing or was changed. */
+int heads_load(const char *dir, const uint8_t key[KEY_SIZE], struct buf *text, struct err *e);
+/* Does the journal still hold every head of these lines, or go on from it? `stream` NULL: all. The view must have been
+ * taken after the file was loaded, since an owner may replace the file. ERR_VERIFY_DIFFERS. */
+int heads_verify(struct driver *d, struct reader *r, struct span text, const char *stream, struct err *e);
 
 #endif

@@ -6,6 +6,12 @@
 #include "store/driver.h"
 #include "store/writer.h"
 
+/* A walk over a list of tails that goes on when tails are stopped meanwhile. */
+struct walk {
+	struct walk *outer;
+	struct list *next;
+};
+
 struct store {
 	struct loop *loop;
 	const struct clock *clock;
@@ -20,6 +26,8 @@ struct store {
 	/* tails */
 	struct map groups; /* stream → struct tail_group */
 	struct list everything;
+	struct walk *walks;   /* under way, the innermost first */
+	int64_t shows;	      /* events shown so far */
 	struct tail *pumping; /* the tail whose catching up is under way, NULL when it was stopped meanwhile */
 	struct timer poll;    /* beside an owner: looks for new events */
 };

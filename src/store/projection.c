@@ -3,6 +3,8 @@
  *   created ──▶ running ◀──▶ waiting, paused        (run.started, run.resumed, run.waiting, run.paused)
  *      └──────────┴────────────┴──▶ failed          (may start or resume again)
  *                              └──▶ completed, cancelled   (final: any further move is ERR_FINAL)
+ * run.deleted, in the project's stream, turns any of them into deleted: a row without content that only keeps the run's
+ * place among the parents of others. Nothing can be folded into it any more.
  *
  * Money: model.requested opens a row in `requests` and reserves its amount in the budgets of the run, its parent runs,
  * its project, its user and the house; model.answered and model.failed close it and turn the reservation into what was
@@ -21,13 +23,14 @@
 struct fold {
 	struct rows *rows;
 	struct span run;
+	struct cell row[ROW_CELLS]; /* the run's row before this event */
 	const struct event *ev;
 	const json_t *data;
 };
 
 /* ---- states ---- */
 
-enum run_state { CREATED, RUNNING, WAITING, PAUSED, FAILED, COMPLETED, CANCELLED };
+enum run_state { CREATED, RUNNING, WAITING, PAUSED, FAILED, COMPLETED, CANCELLED, DELETED };
 #define LIVE (SM_TO(RUNNING) | SM_TO(WAITING) | SM_TO(PAUSED) | SM_TO(FAILED) | SM_TO(COMPLETED) | SM_TO(CANCELLED))
 static const struct sm_state run_states[] = {
 	[CREATED] = {"created", LIVE},
@@ -37,6 +40,7 @@ static const struct sm_state run_states[] = {
 	[FAILED] = {"failed", LIVE},
 	[COMPLETED] = {"completed", 0},
 	[CANCELLED] = {"cancelled", 0},
+	[DELETED] = {PROJECTION_DELETED, 0},
 };
 
 static struct cell data_text(const struct fold *f, const char *name)
@@ -54,19 +58,15 @@ static int change_run(const struct fold *f, const struct change *changes, size_t
 /* Move the run to a state and set what goes with it (at most 6 changes). */
 static int move_run(const struct fold *f, enum run_state to, const struct change *more, size_t count, struct err *e)
 {
-	struct cell key = cell_span(f->run), cells[ROW_CELLS];
 	struct change changes[8] = {{RUNS_state, false, cell_text(run_states[to].name)}, {RUNS_waiting_on}};
-	int found = f->rows->ops->get(f->rows, TABLE_RUNS, &key, cells, e);
 
-	if (found <= 0)
-		return found;
-	for (int s = 0; s <= CANCELLED; s++)
-		if (span_is(cells[RUNS_state].text, run_states[s].name) && !(run_states[s].next & SM_TO(to)))
+	for (int from = 0; from <= DELETED; from++)
+		if (span_is(f->row[RUNS_state].text, run_states[from].name) && !(run_states[from].next & SM_TO(to)))
 			return err_set(e, ERR_FINAL, "run %.*s is %s and cannot become %s; fork it instead",
-				(int)f->run.n, f->run.p, run_states[s].name, run_states[to].name);
+				(int)f->run.n, f->run.p, run_states[from].name, run_states[to].name);
 	for (size_t i = 0; i < count; i++)
 		changes[2 + i] = more[i];
-	return f->rows->ops->put(f->rows, TABLE_RUNS, &key, changes, 2 + count, false, e);
+	return change_run(f, changes, 2 + count, e);
 }
 
 /* ---- money ---- */
@@ -100,25 +100,21 @@ static int change_scope(const struct fold *f, const char *prefix, struct span id
 /* Move the budgets of the run, its parents, its project, its user and the house. */
 static int change_budgets(const struct fold *f, const struct change *changes, size_t count, struct err *e)
 {
-	struct cell key = cell_span(f->run), own[ROW_CELLS], cells[ROW_CELLS];
-	int found = f->rows->ops->get(f->rows, TABLE_RUNS, &key, own, e);
+	struct cell key = f->row[RUNS_parent], cells[ROW_CELLS];
 
-	if (found < 0 || change_scope(f, "run/", f->run, changes, count, e))
+	if (change_scope(f, "run/", f->run, changes, count, e))
 		return -1;
-	if (found) {
-		if (own[RUNS_project].kind && change_scope(f, "project/", own[RUNS_project].text, changes, count, e))
-			return -1;
-		if (own[RUNS_user].kind && change_scope(f, "user/", own[RUNS_user].text, changes, count, e))
-			return -1;
-		key = own[RUNS_parent];
-		for (int depth = 0; key.kind && key.text.n && depth < PARENTS_MAX; depth++) {
-			if (change_scope(f, "run/", key.text, changes, count, e))
-				return -1;
+	if (f->row[RUNS_project].kind && change_scope(f, "project/", f->row[RUNS_project].text, changes, count, e))
+		return -1;
+	if (f->row[RUNS_user].kind && change_scope(f, "user/", f->row[RUNS_user].text, changes, count, e))
+		return -1;
+	for (int depth = 0; key.kind && depth < PARENTS_MAX; depth++) {
+		int found = change_scope(f, "run/", key.text, changes, count, e);
+		if (found == 0)
 			found = f->rows->ops->get(f->rows, TABLE_RUNS, &key, cells, e);
-			if (found < 0)
-				return -1;
-			key = found ? cells[RUNS_parent] : (struct cell){.kind = CELL_NULL};
-		}
+		if (found < 0)
+			return -1;
+		key = found ? cells[RUNS_parent] : (struct cell){.kind = CELL_NULL};
 	}
 	return change_scope(f, "house", SPAN_NONE, changes, count, e);
 }
@@ -126,7 +122,7 @@ static int change_budgets(const struct fold *f, const struct change *changes, si
 static int model_requested(const struct fold *f, struct err *e)
 {
 	struct cell key[] = {cell_span(f->run), data_text(f, "agent"), cell_int(json_int(f->data, "turn", 0))};
-	int64_t reserved;
+	int64_t reserved = 0;
 
 	if (nano(f, "reserved", &reserved, e))
 		return -1;
@@ -177,21 +173,21 @@ static int settle(const struct fold *f, int64_t usd, int64_t unknown, struct err
 
 static int model_answered(const struct fold *f, struct err *e)
 {
-	int64_t usd;
+	int64_t usd = 0;
 
 	return nano(f, "usd", &usd, e) ? -1 : settle(f, usd, 0, e);
 }
 
 static int model_failed(const struct fold *f, struct err *e)
 {
-	int64_t unknown;
+	int64_t unknown = 0;
 
 	return nano(f, "usd_unknown", &unknown, e) ? -1 : settle(f, 0, unknown, e);
 }
 
 static int set_limit(const struct fold *f, const char *name, struct err *e)
 {
-	int64_t usd;
+	int64_t usd = 0;
 
 	if (!json_is_number(json_get(f->data, name)))
 		return 0;
@@ -207,7 +203,7 @@ static int set_limit(const struct fold *f, const char *name, struct err *e)
 
 static int run_created(const struct fold *f, struct err *e)
 {
-	struct cell key = cell_span(f->run), cells[ROW_CELLS];
+	struct cell key = cell_span(f->run), parent = data_text(f, "parent"), cells[ROW_CELLS];
 	struct change changes[] = {
 		{RUNS_mode, false, data_text(f, "mode")},
 		{RUNS_project, false, data_text(f, "project")},
@@ -218,14 +214,19 @@ static int run_created(const struct fold *f, struct err *e)
 		{RUNS_branch, false, data_text(f, "branch")},
 		{RUNS_copy, false, data_text(f, "copy")},
 		{RUNS_base, false, data_text(f, "base")},
-		{RUNS_parent, false, data_text(f, "parent")},
+		{RUNS_parent, false, parent},
 		{RUNS_user, false, data_text(f, "user")},
 	};
-	int found = f->rows->ops->get(f->rows, TABLE_RUNS, &key, cells, e);
 
-	if (found)
-		return found < 0 ? -1
-				 : err_set(e, ERR_CONFLICT, "run %.*s was created before", (int)f->run.n, f->run.p);
+	if (f->row[RUNS_run].kind || f->ev->seq != 1)
+		return err_set(e, ERR_CONFLICT, "run %.*s was created before", (int)f->run.n, f->run.p);
+	if (parent.kind && !f->rows->again) {
+		int found = f->rows->ops->get(f->rows, TABLE_RUNS, &parent, cells, e);
+		if (found <= 0)
+			return found < 0 ? -1
+					 : err_set(e, ERR_NOT_FOUND, "the parent of run %.*s, %.*s, does not exist",
+						   (int)f->run.n, f->run.p, (int)parent.text.n, parent.text.p);
+	}
 	if (f->rows->ops->put(f->rows, TABLE_RUNS, &key, changes, sizeof changes / sizeof *changes, true, e))
 		return -1;
 	return set_limit(f, "budget_usd", e);
@@ -292,13 +293,27 @@ static int run_intervened(const struct fold *f, struct err *e)
 /* In a project's stream: the run's rows go, what it spent stays in the budgets. */
 static int run_deleted(const struct fold *f, struct err *e)
 {
-	static const enum table_id of_runs[] = {TABLE_RUNS, TABLE_ACTIONS, TABLE_AGENTS, TABLE_REQUESTS, TABLE_USAGE};
-	struct cell key = data_text(f, "run");
+	static const enum table_id others[] = {TABLE_ACTIONS, TABLE_AGENTS, TABLE_REQUESTS, TABLE_USAGE};
+	struct cell key = cell_span(f->run);
+	struct change changes[RUNS_COUNT];
+	size_t count = 0;
 
-	for (size_t i = 0; key.kind && i < sizeof of_runs / sizeof *of_runs; i++)
-		if (f->rows->ops->drop(f->rows, of_runs[i], &key, 1, e))
+	if (!f->row[RUNS_run].kind)
+		return 0;
+	for (int c = 1; c < RUNS_COUNT; c++) {
+		const struct column *column = &store_tables[TABLE_RUNS].columns[c];
+		if (column->type == COLUMN_SEQ || column->type == COLUMN_AT || c == RUNS_parent)
+			continue;
+		changes[count].column = c;
+		changes[count].add = false;
+		changes[count++].value = c == RUNS_state ? cell_text(PROJECTION_DELETED)
+					 : column->zero	 ? cell_int(0)
+							 : (struct cell){.kind = CELL_NULL};
+	}
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (f->rows->ops->drop(f->rows, others[i], &key, 1, e))
 			return -1;
-	return 0;
+	return change_run(f, changes, count, e);
 }
 
 static int agent_started(const struct fold *f, struct err *e)
@@ -402,24 +417,43 @@ bool projection_wants(enum event_type type)
 	return folds[type].fold != NULL;
 }
 
+/* The run's row; an event of a run that does not exist, or no longer, cannot be folded. */
+static int get_row(struct fold *f, struct err *e)
+{
+	struct cell key = cell_span(f->run);
+	int found = f->rows->ops->get(f->rows, TABLE_RUNS, &key, f->row, e);
+
+	if (found < 0)
+		return -1;
+	if (!found)
+		memset(f->row, 0, sizeof f->row);
+	if (f->ev->type == EVENT_RUN_DELETED)
+		return 0;
+	if (!found && f->ev->type != EVENT_RUN_CREATED)
+		return err_set(e, ERR_NOT_FOUND, "run %.*s does not exist: its stream begins with run.created",
+			(int)f->run.n, f->run.p);
+	if (span_is(f->row[RUNS_state].text, PROJECTION_DELETED))
+		return err_set(e, ERR_FINAL, "run %.*s was deleted", (int)f->run.n, f->run.p);
+	return 0;
+}
+
 int projection_fold(struct rows *r, const char *stream, const struct event *ev, const json_t *data, struct err *e)
 {
-	struct fold f = {r, span_of(stream), ev, data};
+	struct fold f = {.rows = r, .run = span_of(stream), .ev = ev, .data = data};
+	bool of_run = span_starts(f.run, "run/");
 	int rc;
 
-	if (!folds[ev->type].fold)
+	if (!folds[ev->type].fold || of_run != (ev->type != EVENT_RUN_DELETED))
 		return 0;
-	if (ev->type != EVENT_RUN_DELETED) {
-		if (!span_starts(f.run, "run/"))
-			return 0;
-		f.run = span_n(f.run.p + 4, f.run.n - 4);
-	}
 	for (int i = 0; i < 2 && folds[ev->type].keys[i]; i++)
 		if (!json_str(data, folds[ev->type].keys[i]))
 			return err_set(e, ERR_INVALID, "a %s event needs the text field \"%s\"",
 				event_kinds[ev->type].type, folds[ev->type].keys[i]);
+	f.run = of_run ? span_n(f.run.p + 4, f.run.n - 4) : json_span(data, "run");
 	arena_init(&r->arena, ARENA_CAP);
-	rc = folds[ev->type].fold(&f, e);
+	rc = get_row(&f, e);
+	if (rc == 0)
+		rc = folds[ev->type].fold(&f, e);
 	arena_release(&r->arena);
 	return rc;
 }

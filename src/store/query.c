@@ -35,6 +35,7 @@ static json_t *list_rows(struct store *s, enum table_id t, const json_t *filter,
 	}
 	if (filter_from(t, filter, &f, e))
 		return NULL;
+	f.no_deleted = t == TABLE_RUNS;
 	r = store_reader(s, false, e);
 	if (!r)
 		return NULL;
@@ -88,7 +89,7 @@ static int look_at_run(void *ctx, const struct cell *cells, struct err *e)
 static json_t *search_run(struct store *s, const char *part, struct err *e)
 {
 	struct search search = {.part = span_of(part), .names = BUF_INIT(1024)};
-	struct filter all = {.count = 0};
+	struct filter all = {.no_deleted = true};
 	struct reader *r = store_reader(s, false, e);
 	int rc = r ? s->driver->ops->rows(r, TABLE_RUNS, &all, -1, look_at_run, &search, e) : -1;
 

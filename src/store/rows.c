@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "store/projection.h"
 
 #define X(c, type, zero) {#c, COLUMN_##type, zero},
 static const struct column runs_columns[] = {RUNS_COLUMNS(X)};
@@ -59,6 +60,7 @@ int filter_from(enum table_id id, const json_t *filter, struct filter *out, stru
 	json_t *v;
 
 	out->count = 0;
+	out->no_deleted = false;
 	if (filter && !json_is_object(filter))
 		return err_set(e, ERR_INVALID, "a filter must be an object of columns and values");
 	json_object_foreach((json_t *)filter, name, v)
@@ -87,6 +89,8 @@ bool filter_matches(const struct filter *f, const struct cell *cells)
 {
 	size_t i = 0;
 
+	if (f->no_deleted && span_is(cells[RUNS_state].text, PROJECTION_DELETED))
+		return false;
 	while (i < f->count) {
 		int column = f->conditions[i].column;
 		bool any = false;

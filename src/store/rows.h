@@ -22,26 +22,30 @@ enum column_type {
 #define RUNS_COLUMNS(X)                                                                                                \
 	X(run, TEXT, 0)                                                                                                \
 	X(mode, TEXT, 0)                                                                                               \
-	X(project, TEXT, 0) X(dir, TEXT, 0) X(title, TEXT, 0) X(state, TEXT, 0) X(phase, TEXT, 0) X(created, INT, 0)   \
-		X(updated, AT, 0) X(seq, SEQ, 0) X(usd, USD, 1) X(usd_unknown, USD, 1) X(input_tokens, INT, 1)         \
-			X(output_tokens, INT, 1) X(cached_tokens, INT, 1) X(agents, INT, 1) X(evidence, TEXT, 0)       \
-				X(branch, TEXT, 0) X(copy, TEXT, 0) X(base, TEXT, 0) X(merged, TEXT, 0)                \
-					X(waiting_on, TEXT, 0) X(budget_usd, USD, 0) X(parent, TEXT, 0)                \
-						X(user, TEXT, 0) X(error, JSON, 0) X(commit, TEXT, 0)                  \
-							X(snapshot, TEXT, 0)
+	X(project, TEXT, 0)                                                                                            \
+	X(dir, TEXT, 0)                                                                                                \
+	X(title, TEXT, 0)                                                                                              \
+	X(state, TEXT, 0) X(phase, TEXT, 0) X(created, INT, 0) X(updated, AT, 0) X(seq, SEQ, 0) X(usd, USD, 1)         \
+		X(usd_unknown, USD, 1) X(input_tokens, INT, 1) X(output_tokens, INT, 1) X(cached_tokens, INT, 1)       \
+			X(agents, INT, 1) X(evidence, TEXT, 0) X(branch, TEXT, 0) X(copy, TEXT, 0) X(base, TEXT, 0)    \
+				X(merged, TEXT, 0) X(waiting_on, TEXT, 0) X(budget_usd, USD, 0) X(parent, TEXT, 0)     \
+					X(user, TEXT, 0) X(error, JSON, 0) X(commit, TEXT, 0) X(snapshot, TEXT, 0)
 #define ACTIONS_COLUMNS(X)                                                                                             \
 	X(run, TEXT, 0)                                                                                                \
 	X(action, TEXT, 0)                                                                                             \
-	X(name, TEXT, 0) X(kind, TEXT, 0) X(title, TEXT, 0) X(body, TEXT, 0) X(blob, TEXT, 0) X(options, JSON, 0)      \
-		X(priority, TEXT, 0) X(state, TEXT, 0) X(opened, INT, 0) X(resolved, INT, 0) X(answer, JSON, 0)        \
-			X(agent, TEXT, 0) X(call, TEXT, 0) X(call_hash, TEXT, 0) X(seq, INT, 0)
+	X(name, TEXT, 0)                                                                                               \
+	X(kind, TEXT, 0)                                                                                               \
+	X(title, TEXT, 0)                                                                                              \
+	X(body, TEXT, 0) X(blob, TEXT, 0) X(options, JSON, 0) X(priority, TEXT, 0) X(state, TEXT, 0) X(opened, INT, 0) \
+		X(resolved, INT, 0) X(answer, JSON, 0) X(agent, TEXT, 0) X(call, TEXT, 0) X(call_hash, TEXT, 0)        \
+			X(seq, INT, 0)
 #define AGENTS_COLUMNS(X) X(run, TEXT, 0) X(agent, TEXT, 0) X(role, TEXT, 0)
 #define REQUESTS_COLUMNS(X) X(run, TEXT, 0) X(agent, TEXT, 0) X(turn, INT, 0) X(model, TEXT, 0) X(reserved, USD, 1)
 #define USAGE_COLUMNS(X)                                                                                               \
 	X(run, TEXT, 0)                                                                                                \
 	X(role, TEXT, 0)                                                                                               \
-	X(model, TEXT, 0) X(calls, INT, 1) X(input, INT, 1) X(output, INT, 1) X(cached, INT, 1) X(usd, USD, 1)         \
-		X(usd_unknown, USD, 1)
+	X(model, TEXT, 0)                                                                                              \
+	X(calls, INT, 1) X(input, INT, 1) X(output, INT, 1) X(cached, INT, 1) X(usd, USD, 1) X(usd_unknown, USD, 1)
 #define BUDGETS_COLUMNS(X)                                                                                             \
 	X(scope, TEXT, 0) X(limit_usd, USD, 0) X(spent, USD, 1) X(unknown, USD, 1) X(reserved, USD, 1)
 enum table_id { TABLE_RUNS, TABLE_ACTIONS, TABLE_AGENTS, TABLE_REQUESTS, TABLE_USAGE, TABLE_BUDGETS, TABLES };
@@ -120,6 +124,7 @@ struct rows_ops {
 struct rows {
 	const struct rows_ops *ops;
 	struct arena arena; /* of one event */
+	bool again;	    /* being made anew, in an order in which a parent may come after its child */
 };
 
 /* A list's filter: equalities on columns (a value, null, or an array of values of which any). */
@@ -130,6 +135,7 @@ struct filter {
 		struct cell value;
 	} conditions[FILTER_VALUES]; /* those of one column follow each other */
 	size_t count;
+	bool no_deleted; /* of runs: without those that were deleted */
 };
 /* From a JSON object (NULL: no condition); texts are borrowed from it. ERR_INVALID names an unknown column or a value
  * of the wrong type. */

@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "store/blobs.h"
+#include "store/projection.h"
 #include "store/sqlite.h"
 
 #define SQL_MAX (16 * 1024)
@@ -255,9 +256,10 @@ int sqlite_unnamed(struct reader *r, int64_t before, const struct hash *after, s
 
 static void add_filter(enum table_id t, const struct filter *f, struct buf *sql)
 {
+	buf_adds(sql, f->no_deleted ? " WHERE state <> '" PROJECTION_DELETED "'" : " WHERE 1");
 	for (size_t i = 0; i < f->count; i++) {
 		bool first = i == 0 || f->conditions[i].column != f->conditions[i - 1].column;
-		buf_adds(sql, i == 0 ? " WHERE (" : first ? ") AND (" : " OR ");
+		buf_adds(sql, i == 0 ? " AND (" : first ? ") AND (" : " OR ");
 		rows_sqlite_column(t, f->conditions[i].column, sql);
 		buf_adds(sql, " IS ?");
 	}

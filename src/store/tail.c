@@ -4,8 +4,8 @@
  *
  * A catching tail reads from the database in ticks; it needs no notices, because what was committed before its read it
  * reads, and what is committed after it is told by a notice that comes later. A live one takes events from the notices
- * of commits; those it has already are passed over. Callbacks may start and stop any tail: walks over a list leave a
- * marker in it. */
+ * of commits; those it has already are passed over. Callbacks may start and stop any tail: walks over a list are known
+ * to the store, and stopping a tail moves a walk on that would come to it next. */
 #include "base/caps.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -104,7 +104,7 @@ int tail_start(struct tail *t, struct store *s, struct err *e)
 	struct tail_group *g;
 
 	t->store = s;
-	t->sent = t->after;
+	t->sent = t->stream ? t->after : s->shows;
 	t->state = t->stream ? TAIL_CATCHING : TAIL_LIVE;
 	list_init(&t->link);
 	tick_init(&t->tick, s->loop, catch_up);
@@ -140,6 +140,9 @@ void tail_stop(struct tail *t)
 		return;
 	t->state = TAIL_STOPPED;
 	tick_stop(&t->tick);
+	for (struct walk *w = t->store->walks; w; w = w->outer)
+		if (w->next == &t->link)
+			w->next = t->link.next;
 	list_remove(&t->link);
 	if (t->store->pumping == t)
 		t->store->pumping = NULL;
@@ -164,33 +167,30 @@ static void show_one(struct tail *t, const char *stream, const struct event *ev)
 	t->cb(t, stream, ev);
 }
 
-/* To each tail that is in the list now. Markers are tails without a callback. */
-static void show_list(struct list *tails, const char *stream, const struct event *ev)
+/* To each tail that is in the list now. */
+static void show_list(struct store *s, struct list *tails, const char *stream, const struct event *ev)
 {
-	struct tail marker = {.state = TAIL_STOPPED}, end = {.state = TAIL_STOPPED};
+	struct walk walk = {s->walks, tails->next};
+	int64_t number = ++s->shows;
 
-	list_push(tails, &end.link);
-	list_unshift(tails, &marker.link);
-	while (marker.link.next != &end.link) {
-		struct list *link = marker.link.next;
-		list_remove(&marker.link);
-		list_insert_before(link->next, &marker.link);
-		show_one(list_entry(link, struct tail, link), stream, ev);
+	s->walks = &walk;
+	while (walk.next != tails) {
+		struct tail *t = list_entry(walk.next, struct tail, link);
+		walk.next = walk.next->next;
+		if (t->stream || t->sent < number)
+			show_one(t, stream, ev);
 	}
-	list_remove(&marker.link);
-	list_remove(&end.link);
+	s->walks = walk.outer;
 }
 
 void store_show(struct store *s, const char *stream, const struct event *ev)
 {
 	struct tail_group *g = map_get(&s->groups, span_of(stream));
 
-	if (g) {
-		show_list(&g->tails, stream, ev);
-		tidy(s, stream);
-	}
+	if (g)
+		show_list(s, &g->tails, stream, ev);
 	if (!list_empty(&s->everything))
-		show_list(&s->everything, stream, ev);
+		show_list(s, &s->everything, stream, ev);
 }
 
 void tails_show(struct store *s, const char *stream, const struct event *events, size_t count)

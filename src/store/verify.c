@@ -142,13 +142,13 @@ static int check_projections(struct verify *v, struct err *e)
 	return rc;
 }
 
-static int verify(struct verify *v, const char *stream, struct err *e)
+static int verify(struct verify *v, struct span heads, const char *stream, struct err *e)
 {
 	struct driver *d = v->store->driver;
 	struct stream_head head;
 	int found;
 
-	if (v->store->dir && heads_verify(d, v->reader, v->store->dir, stream, e))
+	if (v->store->dir && heads_verify(d, v->reader, heads, stream, e))
 		return -1;
 	if (!stream) {
 		if (d->ops->check(v->reader, e) || driver_each_stream(d, v->reader, check_stream, v, e))
@@ -163,16 +163,19 @@ static int verify(struct verify *v, const char *stream, struct err *e)
 
 int store_verify(struct store *s, const char *stream, struct store_verified *out, struct err *e)
 {
+	cleanup_buf struct buf heads = BUF_INIT(0);
 	struct verify v = {.store = s, .out = out};
 	struct err why = ERR_INIT;
 	int rc;
 
 	memset(out, 0, sizeof *out);
+	if (s->dir && heads_load(s->dir, s->key, &heads, e))
+		return -1;
 	v.reader = store_reader(s, true, e);
 	if (!v.reader)
 		return -1;
 	map_init(&v.seen, CAP_STORE_ROWS);
-	rc = verify(&v, stream, &why);
+	rc = verify(&v, buf_span(&heads), stream, &why);
 	map_release(&v.seen, NULL);
 	store_reader_end(s, v.reader);
 	if (why.code == ERR_CORRUPT)

@@ -78,6 +78,7 @@ static void kill_at_any_instant(void **state)
 	struct err e = ERR_INIT;
 	int64_t head;
 
+	make_run(f, "run/a");
 	fixture_close(f);
 	for (int round = 0; round < 25; round++) {
 		int told[2], status;
@@ -262,7 +263,7 @@ static void things_init(struct things *t)
 	t->small = blob_of("blob", 4);
 	t->large = blob_of(big, sizeof big);
 	t->command = json_object();
-	t->events[0] = event_of(1, EVENT_FLOW_LOG, "{}");
+	t->events[0] = event_of(1, EVENT_RUN_CREATED, "{\"mode\":\"m\",\"project\":\"p\",\"user\":\"u\"}");
 	t->events[1] = event_of(2, EVENT_MODEL_ANSWERED, "{\"agent\":\"0\",\"turn\":1,\"usd\":1}");
 }
 

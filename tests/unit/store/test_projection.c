@@ -178,26 +178,33 @@ static void money_is_counted_once(void **state)
 	verify_fine(f);
 }
 
-/* A child's spending moves its parent run's budget. */
-static void a_parent_pays_for_its_children(void **state)
+/* A child's spending moves the budgets of all runs above it, also when they are made anew in another order. */
+static void parents_pay_for_their_children(void **state)
 {
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
-	char hex[HASH_HEX], *data;
-	struct store_blob bundle = blob_of("bundle", 6);
+	static const char child[] = "{\"mode\":\"m\",\"parent\":\"r1\",\"project\":\"p1\"}";
+	static const char grandchild[] = "{\"mode\":\"m\",\"parent\":\"child\",\"project\":\"p1\"}";
+	static const char answer[] = "{\"agent\":\"0\",\"turn\":1,\"usd\":0.25}";
 
 	make_run(f, "run/r1");
-	hash_hex(&bundle.hash, hex);
-	data = mem_printf("{\"bundle\":\"%s\",\"mode\":\"m\",\"parent\":\"r1\",\"project\":\"p1\"}", hex);
-	must(append_one(f, "run/child", 1, EVENT_RUN_CREATED, data, &e), &e);
-	must(append_one(f, "run/child", 2, EVENT_MODEL_ANSWERED, "{\"agent\":\"0\",\"turn\":1,\"usd\":0.25}", &e), &e);
-	budget_is(f, "run/child", 0.25, 0, 0);
-	budget_is(f, "run/r1", 0.25, 0, 0);
-	budget_is(f, "project/p1", 0.25, 0, 0);
-	assert_int_equal(append_one(f, "run/child", 3, EVENT_RUN_CREATED, data, &e), -1);
+	assert_int_equal(append_one(f, "run/a", 1, EVENT_RUN_CREATED, grandchild, &e), -1);
+	assert_int_equal(e.code, ERR_NOT_FOUND);
+	assert_int_equal(append_one(f, "run/a", 1, EVENT_MODEL_ANSWERED, answer, &e), -1);
+	assert_int_equal(e.code, ERR_NOT_FOUND);
+	must(append_one(f, "run/child", 1, EVENT_RUN_CREATED, child, &e), &e);
+	must(append_one(f, "run/a", 1, EVENT_RUN_CREATED, grandchild, &e), &e);
+	must(append_one(f, "run/child", 2, EVENT_MODEL_ANSWERED, answer, &e), &e);
+	must(append_one(f, "project/p1", 1, EVENT_RUN_DELETED, "{\"hash\":\"x\",\"run\":\"child\"}", &e), &e);
+	must(append_one(f, "run/a", 2, EVENT_MODEL_ANSWERED, answer, &e), &e);
+	budget_is(f, "run/a", 0.25, 0, 0);
+	budget_is(f, "run/child", 0.5, 0, 0);
+	budget_is(f, "run/r1", 0.5, 0, 0);
+	budget_is(f, "project/p1", 0.5, 0, 0);
+	assert_int_equal(append_one(f, "run/a", 3, EVENT_RUN_CREATED, grandchild, &e), -1);
 	assert_int_equal(e.code, ERR_CONFLICT);
-	mem_free(data);
-	blob_unref(bundle.bytes);
+	verify_fine(f);
+	must(store_rebuild(f->store, &e), &e);
 	verify_fine(f);
 }
 
@@ -292,6 +299,8 @@ static void rebuilding_gives_the_same(void **state)
 	make_run(f, "run/gone");
 	must(append_one(f, "project/p1", 1, EVENT_RUN_DELETED, "{\"hash\":\"x\",\"run\":\"gone\"}", &e), &e);
 	assert_null(store_run(f->store, "gone", &e));
+	assert_int_equal(append_one(f, "run/gone", 3, EVENT_RUN_PHASE, "{\"name\":\"x\"}", &e), -1);
+	assert_int_equal(e.code, ERR_FINAL);
 	before = json_make(&e, "[o, o, o, o]", store_runs(f->store, NULL, -1, &e),
 		store_actions(f->store, NULL, -1, &e), store_usage(f->store, NULL, &e), store_budgets(f->store, &e));
 	must(store_rebuild(f->store, &e), &e);
@@ -326,7 +335,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		both(a_run_moves_through_its_states),
 		both(money_is_counted_once),
-		both(a_parent_pays_for_its_children),
+		both(parents_pay_for_their_children),
 		both(actions_open_and_end),
 		both(runs_are_found),
 		both(rebuilding_gives_the_same),
