@@ -164,16 +164,15 @@ static int append_created(struct making *m, struct err *e)
 		.at = clock_wall(loop_clock(m->house->loop)),
 		.actor = ACTOR_PERSON};
 	ev.data = payload ? blob_new(payload, strlen(payload)) : NULL;
-	char stream[EVENT_STREAM_MAX], owner[64];
+	char stream[EVENT_STREAM_MAX];
 	int64_t fence;
 	int failed = -1;
 	snprintf(ev.actor_id, sizeof(ev.actor_id), "%s", m->house->user);
 	snprintf(stream, sizeof(stream), "run/%s", m->id);
-	snprintf(owner, sizeof(owner), "process/%d", (int)getpid());
 	id_new(ev.id, ev.at, NULL);
 	if (!ev.data)
 		e->code == ERR_OK ? err_nomem(e) : -1;
-	else if (!store_lease(m->house->store, stream, owner, 0, &fence, e)) {
+	else if (!house_lease(m->house, stream, &fence, e)) {
 		struct append a = {.stream = stream,
 			.fence = fence,
 			.events = &ev,

@@ -19,7 +19,7 @@ static void timer_fired(struct timer *t)
 	op_done(op, EVENT_FLOW_RESULT, json_pack("{s:s, s:b}", "key", op->key, "ok", 1));
 }
 
-void timer_op_start(struct op *op)
+static void timer_op_start(struct op *op)
 {
 	struct err e = ERR_INIT;
 	int64_t left = op->due_us - clock_wall(loop_clock(op->run->loop));
@@ -87,6 +87,7 @@ struct op *op_new(struct run *r, enum op_kind kind, const char *key, struct agen
 	op->type = &op_types[kind];
 	op->key = copy;
 	op->agent = a;
+	op->owner = a;
 	op->announced = r->seq;
 	list_init(&op->queue);
 	list_push(&r->ops, &op->link);
@@ -117,7 +118,7 @@ void op_end(struct op *op)
 		return;
 	struct run *r = op->run;
 	op_free(op);
-	if (r->live)
+	if (r->live || r->closing)
 		tick_start(&r->flush);
 }
 

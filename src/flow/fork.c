@@ -209,7 +209,7 @@ static int append_pause(struct house *h, const char *id, int64_t seq, int64_t fe
 
 int house_fork(struct house *h, const char *id, int64_t at, char new_id[ID_TEXT], int64_t *quiet, struct err *e)
 {
-	char stream[EVENT_STREAM_MAX], owner[64];
+	char stream[EVENT_STREAM_MAX];
 	struct hash snapshot;
 	struct event first;
 	snprintf(stream, sizeof(stream), "run/%s", id);
@@ -228,11 +228,10 @@ int house_fork(struct house *h, const char *id, int64_t at, char new_id[ID_TEXT]
 	struct project *p = project_open(json_str(created, "dir"), &state, e);
 	struct copy *copy = NULL;
 	int64_t fence;
-	snprintf(owner, sizeof(owner), "process/%d", (int)getpid());
 	snprintf(stream, sizeof(stream), "run/%s", new_id);
 	int failed =
 		!p || project_checkout(p, json_str(created, "base"), dir, branch, house_uid(h), &copy, h->store, e) ||
-		snapshot_restore(copy, &snapshot, e) || store_lease(h->store, stream, owner, 0, &fence, e) ||
+		snapshot_restore(copy, &snapshot, e) || house_lease(h, stream, &fence, e) ||
 		copy_events(h, id, new_id, *quiet, created, fence, e) || append_pause(h, new_id, *quiet + 1, fence, e);
 	copy_close(copy);
 	project_close(p);

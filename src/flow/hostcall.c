@@ -151,7 +151,7 @@ struct agent_entry *agent_begin(struct run *r, const char *key, const json_t *ar
 		else if (o.phase < 0)
 			err_set(e, ERR_INVALID, "there is no phase \"%s\"", phase);
 		else if (!map_set(&r->agents, span_of(id), entry, NULL, e)) {
-			entry->agent = agent_new((struct agent_host *)&run_agent_host, r, &o, e);
+			entry->agent = agent_new(&run_agent_host, r, &o, e);
 			if (entry->agent) {
 				list_push(&r->awake, &entry->agent->link);
 				return entry;
@@ -187,6 +187,7 @@ static int call_start(struct run *r, const char *key, const json_t *args, const 
 void agent_outcome(struct run *r, struct agent *a)
 {
 	struct agent_entry *entry = run_agent(r, a->id);
+	r->reap = true;
 	entry->outcome = json_pack("{s:s, s:s, s:O?, s:i, s:f, s:s?, s:s?, s:s?}", "agent", a->id, "status",
 		a->end_status, "result", a->result, "turns", a->turns_all, "usd", a->usd, "name", a->name, "file",
 		a->file, "scope", a->scope);

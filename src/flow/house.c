@@ -120,8 +120,15 @@ static void run_gone(void *ctx)
 static void close_run(struct run *r)
 {
 	struct house *h = r->house;
+	if (r->closing)
+		return;
 	h->open_count++;
 	run_close(r, run_gone, h);
+}
+
+void house_discard(struct run *r)
+{
+	close_run(r);
 }
 
 void house_close(struct house *h, void (*done)(void *ctx), void *ctx)
@@ -143,6 +150,11 @@ struct run *house_run(struct house *h, const char *id)
 			return r;
 	}
 	return NULL;
+}
+
+int house_lease(struct house *h, const char *stream, int64_t *fence, struct err *e)
+{
+	return store_lease(h->store, stream, "folder", 3600 * 1000, fence, e);
 }
 
 static uid_t highest_owner(const char *dir)

@@ -284,17 +284,34 @@ void run_input(struct run *r, enum event_type type, enum actor_kind actor, const
 
 /* ---- resting ---- */
 
-/* Agents that ended are freed here, where nothing of theirs is on the stack. */
+static bool owns_operation(const struct run *r, const struct agent *a)
+{
+	list_for (it, &r->ops)
+		if (list_entry(it, struct op, link)->owner == a)
+			return true;
+	return false;
+}
+
+/* Agents that ended are freed here, where nothing of theirs is on the stack and no dropped operation borrows from them.
+ */
 static void reap_agents(struct run *r)
 {
 	struct map_entry *it;
+	bool left = false;
+	if (!r->reap)
+		return;
 	for (size_t i = 0; (it = map_next(&r->agents, &i));) {
 		struct agent_entry *entry = it->value;
-		if (entry->agent && sm_is(&entry->agent->sm) == AGENT_ENDED) {
-			agent_free(entry->agent);
-			entry->agent = NULL;
+		if (!entry->agent || sm_is(&entry->agent->sm) != AGENT_ENDED)
+			continue;
+		if (owns_operation(r, entry->agent)) {
+			left = true;
+			continue;
 		}
+		agent_free(entry->agent);
+		entry->agent = NULL;
 	}
+	r->reap = left;
 }
 
 static int step_agents(struct run *r, bool *moved, struct err *e)

@@ -49,8 +49,9 @@ struct op {
 			      */
 	int64_t due_us;	     /* timers: run time */
 	struct agent *agent; /* REQUEST, ANSWER, TOOL, TIMER; NULL after the agent is gone */
-	json_t *args;	     /* HOST: the call's; SNAPSHOT: {"paths"} or null */
-	char *name;	     /* HOST: the call's name; SNAPSHOT: after which call */
+	const struct agent *owner; /* the same, also after it is gone: kept in memory until this ends */
+	json_t *args;		   /* HOST: the call's; SNAPSHOT: {"paths"} or null */
+	char *name;		   /* HOST: the call's name; SNAPSHOT: after which call */
 	struct workcopy *copy;
 	json_t *result; /* KEPT: the data of its input */
 	enum event_type result_type;
@@ -62,7 +63,7 @@ struct op {
 	struct err error;
 	void *priv;
 	struct answer *answer; /* ANSWER: what the call borrows */
-	struct list queue; /* in a budget's or a copy's queue */
+	struct list queue;     /* in a budget's or a copy's queue */
 };
 
 /* ---- working copies ---- */
@@ -108,7 +109,7 @@ struct agent_entry {
 	char *waiter;	     /* the host call that waits for its end; NULL */
 	json_t *outcome;     /* set at its end */
 	int children;	     /* created so far: names the next */
-	double reserved; /* dollars, by the request under way */
+	double reserved;     /* dollars, by the request under way */
 };
 
 enum run_life { RUN_ACTIVE, RUN_PAUSED, RUN_FAILED, RUN_COMPLETED, RUN_CANCELLED };
@@ -136,7 +137,7 @@ struct run {
 	int ahead_count, ahead_at;
 	int64_t seq, durable; /* last event made; last one committed */
 	int64_t read;	      /* last seq read into ahead */
-	int64_t upto; /* read no further; 0: to the end */
+	int64_t upto;	      /* read no further; 0: to the end */
 	int64_t fence;
 	int64_t now; /* run time: `at` of the last input */
 	int64_t matched;
@@ -151,17 +152,17 @@ struct run {
 
 	/* the machine */
 	enum run_life life;
-	bool ended_flow;    /* the main function returned */
+	bool ended_flow;	   /* the main function returned */
 	struct recorder *recorder; /* --record; NULL */
-	char *scopes[4]; /* budgets: run, project, user, house */
-	bool flow_ready; /* something was delivered to the flow: rest again */
-	bool restart;	    /* continue_as: a new segment begins at the next rest */
-	struct list awake; /* agents that have not ended */
-	char waits[16];	    /* "", person, budget, timer */
-	struct map agents;  /* id → struct agent_entry */
-	int roots;	    /* agents without parent so far */
-	struct map handlers; /* coroutine key to {agent, call} */
-	struct map actions; /* id → struct action */
+	char *scopes[4];	   /* budgets: run, project, user, house */
+	bool flow_ready;	   /* something was delivered to the flow: rest again */
+	bool restart;		   /* continue_as: a new segment begins at the next rest */
+	struct list awake;	   /* agents that have not ended */
+	char waits[16];		   /* "", person, budget, timer */
+	struct map agents;	   /* id → struct agent_entry */
+	int roots;		   /* agents without parent so far */
+	struct map handlers;	   /* coroutine key to {agent, call} */
+	struct map actions;	   /* id → struct action */
 	int action_count;
 	struct map signals; /* name → queue (json array); waiters */
 	struct map waiters; /* name → json array of keys */
@@ -175,12 +176,14 @@ struct run {
 	double usd;
 	double budget_usd; /* the run's own limit; < 0 none */
 	json_t *outcome;   /* what the flow returned */
-	bool ending;  /* the steps after the flow ended are under way */
-	char *landed; /* commit that the project received at the end */
+	bool ending;	   /* the steps after the flow ended are under way */
+	char *landed;	   /* commit that the project received at the end */
 	struct err error;  /* why it failed */
 	struct err broken; /* this process cannot go on with it */
 	bool told;	   /* the watcher knows the present state */
-	bool closing;
+	bool closing, freeing;
+	bool was_quiet; /* at the last look */
+	bool reap;	/* an agent has ended since the last rest */
 	void (*closed)(void *ctx);
 	void *closed_ctx;
 };

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "agent/filestream.h"
 #include "base/caps.h"
 #include "base/utf8.h"
 #include "flow/house_private.h"
@@ -433,6 +434,23 @@ void budget_wake(struct house *h)
 
 /* ---- the call ---- */
 
+#define STREAMED_CALLS 16
+
+struct answer {
+	struct filestream files[STREAMED_CALLS]; /* by index of the tool call; [0] also of a directive's text */
+	bool begun[STREAMED_CALLS];
+	struct llm_model models[CANDIDATES];
+	struct llm_message **messages, *extra;
+};
+
+static void show_file(void *ctx, const char *path, int64_t offset, struct span text)
+{
+	struct op *op = ctx;
+	run_show(op->run, EVENT_FILE_STREAM,
+		json_pack("{s:s, s:s, s:I, s:o}", "agent", op->agent->id, "path", path, "offset", (json_int_t)offset,
+			"text", json_from_span(text)));
+}
+
 static void answer_text(struct llm_call *c, struct span text)
 {
 	struct op *op = c->ctx;
@@ -441,6 +459,26 @@ static void answer_text(struct llm_call *c, struct span text)
 			json_pack("{s:s, s:i, s:I, s:o}", "agent", op->agent->id, "turn", op->agent->turn, "offset",
 				(json_int_t)op->due_us, "text", json_from_span(text)));
 	op->due_us += (int64_t)text.n;
+	if (op->agent && op->agent->dialect == DIALECT_DIRECTIVE && op->agent->file && op->answer) {
+		if (!op->answer->begun[0]) {
+			filestream_init_raw(&op->answer->files[0], op->agent->file);
+			op->answer->begun[0] = true;
+		}
+		filestream_feed(&op->answer->files[0], text, show_file, op);
+	}
+}
+
+/* A file as the model writes it. */
+static void answer_arguments(struct llm_call *c, int index, const char *tool, struct span piece)
+{
+	struct op *op = c->ctx;
+	if (!op->agent || index >= STREAMED_CALLS || !tool || strcmp(tool, "write_file"))
+		return;
+	if (!op->answer->begun[index]) {
+		filestream_init(&op->answer->files[index]);
+		op->answer->begun[index] = true;
+	}
+	filestream_feed(&op->answer->files[index], piece, show_file, op);
 }
 
 static json_t *calls_json(struct llm_call *c)
@@ -509,11 +547,6 @@ static void answer_done(struct llm_call *c, const struct err *why)
 	op_done(op, EVENT_MODEL_FAILED, data);
 }
 
-struct answer {
-	struct llm_model models[CANDIDATES];
-	struct llm_message **messages, *extra;
-};
-
 void answer_start(struct op *op)
 {
 	struct run *r = op->run;
@@ -551,6 +584,7 @@ void answer_start(struct op *op)
 		.max_tokens = a->max_tokens,
 		.total_ms = (int64_t)a->role->minutes * 60000,
 		.on_text = answer_text,
+		.on_arguments = answer_arguments,
 		.on_done = answer_done,
 		.ctx = op};
 	run_show(r, EVENT_AGENT_STATUS, json_pack("{s:s, s:s}", "agent", a->id, "status", "thinking"));
@@ -572,6 +606,9 @@ void answer_release(struct op *op)
 	if (!op->answer)
 		return;
 	llm_call_release(&op->call);
+	for (int i = 0; i < STREAMED_CALLS; i++)
+		if (op->answer->begun[i])
+			filestream_release(&op->answer->files[i]);
 	mem_free(op->answer->messages);
 	llm_message_unref(op->answer->extra);
 	mem_free(op->answer);

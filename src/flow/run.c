@@ -181,7 +181,8 @@ void run_conclude(struct run *r)
 	if (ops_working(r) || r->ending)
 		return;
 	r->ending = true;
-	host_want(r, "end.commit", "end.commit", json_object_get(r->created, "settings"));
+	cleanup_json json_t *args = json_pack("{s:O}", "message", json_get(r->created, "title"));
+	host_want(r, "end.commit", "end.commit", args);
 }
 
 int run_ending(struct run *r, const char *step, bool ok, const json_t *data, struct err *e)
@@ -203,7 +204,8 @@ int run_ending(struct run *r, const char *step, bool ok, const json_t *data, str
 		return 0;
 	}
 	if (!strcmp(step, "end.commit") && json_bool(r->created, "land", false)) {
-		host_want(r, "end.land", "end.land", json_object_get(r->created, "settings"));
+		cleanup_json json_t *args = json_object();
+		host_want(r, "end.land", "end.land", args);
 		return 0;
 	}
 	if (!strcmp(step, "end.land")) {
@@ -408,9 +410,7 @@ static int tell_script(struct run *r, struct err *e)
 
 static int go_live(struct run *r, struct err *e)
 {
-	char owner[64];
-	snprintf(owner, sizeof(owner), "process/%d", (int)getpid());
-	if (store_lease(r->store, r->stream, owner, 0, &r->fence, e) || tell_script(r, e))
+	if (house_lease(r->house, r->stream, &r->fence, e) || tell_script(r, e))
 		return -1;
 	r->live = true;
 	struct budget *b = house_budget(r->house, r->scopes[0], e);
@@ -431,11 +431,6 @@ static int go_live(struct run *r, struct err *e)
 	return 0;
 }
 
-static void closed_now(void *ctx)
-{
-	(void)ctx;
-}
-
 struct run *run_open(struct house *h, const char *id, bool dry, struct err *e)
 {
 	struct run *r = run_new(h, id, dry, e);
@@ -448,7 +443,7 @@ struct run *run_open(struct house *h, const char *id, bool dry, struct err *e)
 			return r;
 		}
 	}
-	run_close(r, closed_now, NULL);
+	house_discard(r);
 	return NULL;
 }
 
@@ -462,15 +457,20 @@ void run_close(struct run *r, void (*done)(void *ctx), void *ctx)
 	r->closed_ctx = ctx;
 	list_for (it, &r->ops)
 		op_drop(list_entry(it, struct op, link));
-	list_for (it, &r->copies)
-		copy_free(list_entry(it, struct workcopy, link));
 	tick_start(&r->flush);
 }
 
 void run_look(struct run *r)
 {
-	if (r->closing) {
-		if (!list_empty(&r->ops) || !list_empty(&r->copies) || r->appends)
+	if (r->closing) { /* operations first, then what they used */
+		if (!list_empty(&r->ops) || r->appends)
+			return;
+		if (!r->freeing) {
+			r->freeing = true;
+			list_for (it, &r->copies)
+				copy_free(list_entry(it, struct workcopy, link));
+		}
+		if (!list_empty(&r->copies))
 			return;
 		void (*done)(void *) = r->closed;
 		void *ctx = r->closed_ctx;
@@ -480,6 +480,10 @@ void run_look(struct run *r)
 	}
 	if (r->live && r->broken.code == ERR_OK)
 		actions_try_script(r);
+	bool quiet = run_quiet(r);
+	if (quiet && !r->was_quiet)
+		r->told = false;
+	r->was_quiet = quiet;
 	bool settled = r->broken.code != ERR_OK || (!r->appends && !r->draft_count);
 	if (!r->live || r->told || !settled)
 		return;
@@ -495,6 +499,6 @@ int64_t run_replay(struct house *h, const char *id, struct err *e)
 	if (!r)
 		return -1;
 	int64_t matched = r->matched;
-	run_close(r, closed_now, NULL);
+	house_discard(r);
 	return matched;
 }

@@ -89,8 +89,7 @@ void fixture_open(struct fixture *f)
 	path_of(f, "modes", modes);
 	path_of(f, "roles", roles);
 	path_of(f, "script.jsonl", script);
-	if (f->script.len)
-		must(fs_replace(script, buf_span(&f->script), 0644, &e), &e);
+	must(fs_replace(script, buf_span(&f->script), 0644, &e), &e);
 	f->loop = loop_new(&e);
 	assert_non_null(f->loop);
 	struct store_options so = {
