@@ -115,7 +115,6 @@ static void why_from_curl(struct transfer *t, CURLcode rc)
 		err_set(&t->why, ERR_TIMEOUT, "%s: %s", t->easy.host, words);
 		break;
 	case CURLE_URL_MALFORMAT:
-	case CURLE_UNSUPPORTED_PROTOCOL:
 		err_set(&t->why, ERR_INVALID, "%s: %s", t->easy.host, words);
 		break;
 	default:
