@@ -16,14 +16,13 @@ return function(run)
   -- Start testers beside an agent; each reports to it when it is done.
   local function spawn(args, info)
     for _, item in ipairs(args.items) do
-      house:begin(info.agent)
+      local place = house:begin(info.agent)
       background(function()
         local number = house:next_tester()
         local work = agent { role = "build_tester", name = "tester " .. number, parent = info.agent, task = item.prompt,
           file = ".scratch/tester-" .. number .. ".md", vars = house:vars(), limits = { turns = settings.child_turns },
           on = tester_handlers() }
-        house:done(info.agent)
-        tell(info.agent, "[tester " .. number .. " (Task: " .. items.short(item.prompt) .. ")] " .. items.outcome(work))
+        house:done(info.agent, place, "[tester " .. number .. " (Task: " .. items.short(item.prompt) .. ")] " .. items.outcome(work))
       end)
     end
     return "started " .. #args.items .. (#args.items == 1 and " tester" or " testers") .. "; WAIT for the report"
@@ -35,8 +34,8 @@ return function(run)
   end
 
   local function wait(_, info)
-    if house:active(info.agent) == 0 and not house:told(info.agent) then
-      error("nothing is active below you, so no report will come: go on, or finish", 0)
+    if house:active(info.agent) == 0 then
+      error("nothing is active below you: every report that was due is in this conversation. Go on, or finish", 0)
     end
     return "waiting"
   end
@@ -55,8 +54,8 @@ return function(run)
       for i, item in ipairs(args.items) do
         local node = chosen[i]
         node.active = true
-        house:begin(info.agent)
-        background(function() run_child(info.agent, node, item.prompt) end)
+        local place = house:begin(info.agent)
+        background(function() run_child(info.agent, place, node, item.prompt) end)
       end
       return "activated " .. #args.items .. "; WAIT for their reports"
     end
@@ -109,16 +108,15 @@ return function(run)
     return { spawn = spawn, wait = wait, finish = function(_, info) refuse_while_active(info); return true end }
   end
 
-  run_child = function(parent, node, prompt)
+  run_child = function(parent, place, node, prompt)
     local folder = node.kind == "folder"
     house:mark(node, "BEGUN")
     local work = agent { role = folder and "manager" or "coder", name = node.path, parent = parent, task = prompt,
       scope = folder and node.path or nil, file = not folder and node.path or nil, vars = house:vars(node),
       limits = { turns = settings.child_turns }, on = folder and manager_handlers(node.path) or coder_handlers() }
     node.active = false
-    house:done(parent)
     house:mark(node, work.status == "done" and "FINISHED" or "BEGUN")
-    tell(parent, "[" .. node.path .. " (Task: " .. items.short(prompt) .. ")] " .. items.outcome(work))
+    house:done(parent, place, "[" .. node.path .. " (Task: " .. items.short(prompt) .. ")] " .. items.outcome(work))
   end
 
   -- ---- the master's phases ----

@@ -79,6 +79,9 @@ static bool is_class(unsigned char c, char name)
 	case 'w':
 		yes = lower || upper || digit;
 		break;
+	case 'z': /* out of use, but still there */
+		yes = c == 0;
+		break;
 	case 'x':
 		yes = digit || in(c, 'a', 'f') || in(c, 'A', 'F');
 		break;
@@ -247,7 +250,9 @@ static const char *back_reference(struct matcher *m, const char *s, char digit)
 
 	if (i < 0 || i >= m->count || m->captures[i].n == CAPTURE_OPEN)
 		luaL_error(m->L, "invalid capture index %%%d", i + 1);
-	n = m->captures[i].n == CAPTURE_POSITION ? 0 : (size_t)m->captures[i].n;
+	if (m->captures[i].n == CAPTURE_POSITION)
+		return NULL; /* it has no text */
+	n = (size_t)m->captures[i].n;
 	m->work += (int64_t)(n / 16);
 	if ((size_t)(m->text_end - s) < n || memcmp(m->captures[i].at, s, n) != 0)
 		return NULL;

@@ -61,10 +61,7 @@ static int format(lua_State *L)
 			lua_replace(L, arg);
 		}
 	}
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	lua_call(L, args, 1);
-	return 1;
+	return lua_tocfunction(L, lua_upvalueindex(1))(L); /* it uses no upvalues, and errors name this call */
 }
 
 static int rep(lua_State *L)

@@ -90,6 +90,12 @@ int run_command(struct run *r, const json_t *command, int64_t command_n, struct 
 		return 0; /* done already */
 	if (!strcmp(kind, "pause") && r->life == RUN_PAUSED)
 		return 0;
+	if (!strcmp(kind, "answer") && r->recorder) {
+		const struct action *a = map_get(&r->actions, span_of(json_str(command, "action")));
+		const char *said = json_str(command, "option") ? json_str(command, "option") : json_str(command, "text");
+		if (recorder_answer(r->recorder, a->name, said, e))
+			return -1;
+	}
 	if (command_n && json_array_append_new(r->done_commands, json_integer(command_n)))
 		return err_nomem(e);
 	json_t *data = json_copy((json_t *)command);

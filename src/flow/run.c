@@ -321,6 +321,7 @@ static void run_free(struct run *r)
 {
 	list_remove(&r->link);
 	tick_stop(&r->flush);
+	recorder_close(r->recorder);
 	map_release(&r->agents, free_entry);
 	map_release(&r->handlers, free_json);
 	map_release(&r->actions, action_free_value);
@@ -408,9 +409,25 @@ static int tell_script(struct run *r, struct err *e)
 	return got;
 }
 
+/* --record: real answers are appended to a script as they come, people's too. */
+static int open_recorder(struct run *r, struct err *e)
+{
+	const char *path = json_str(r->created, "record");
+	if (!path || run_final(r))
+		return 0;
+	char date[CLOCK_TEXT];
+	clock_text(date, r->now);
+	cleanup_json json_t *header = json_make(e, "{s:s, s:O, s:s?, s:s%}", "mode", json_str(r->created, "mode"), "inputs",
+		json_get(r->created, "inputs"), "model", r->model, "date", date, (size_t)10);
+	if (!header)
+		return -1;
+	r->recorder = recorder_open(path, header, e);
+	return r->recorder ? 0 : -1;
+}
+
 static int go_live(struct run *r, struct err *e)
 {
-	if (house_lease(r->house, r->stream, &r->fence, e) || tell_script(r, e))
+	if (house_lease(r->house, r->stream, &r->fence, e) || tell_script(r, e) || open_recorder(r, e))
 		return -1;
 	r->live = true;
 	struct budget *b = house_budget(r->house, r->scopes[0], e);

@@ -355,6 +355,25 @@ void snap_release(struct op *op)
 	copy_release_user(op->copy, op);
 }
 
+/* What tools strew over a tree by running is no edit of anybody. */
+static bool is_litter(const char *path)
+{
+	static const char *const litter[] = {"__pycache__/", ".pytest_cache/", ".mypy_cache/", "node_modules/", ".ruff_cache/", NULL};
+	for (const char *const *name = litter; *name; name++)
+		if (strstr(path, *name))
+			return true;
+	return false;
+}
+
+static size_t count_edits(const json_t *changed)
+{
+	size_t n = 0, i;
+	json_t *item;
+	json_array_foreach (changed, i, item)
+		n += !json_str(item, "path") || !is_litter(json_str(item, "path"));
+	return n;
+}
+
 int snap_delivered(struct run *r, const json_t *data, struct err *e)
 {
 	const char *name = json_str(data, "copy"), *after = json_str(data, "after"), *key = json_str(data, "key");
@@ -362,7 +381,7 @@ int snap_delivered(struct run *r, const json_t *data, struct err *e)
 	if (!c || hash_parse(&c->last, json_span(data, "manifest")))
 		return err_set(e, ERR_CORRUPT, "snapshot.taken names no working copy or manifest");
 	c->has_last = true;
-	size_t changed = json_array_size(json_get(data, "changed"));
+	size_t changed = count_edits(json_get(data, "changed"));
 	bool by_check = c->check && c->check_version == c->version;
 	if (changed && !(after && by_check)) {
 		c->edit_version = ++c->version;

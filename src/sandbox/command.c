@@ -48,6 +48,7 @@ struct command *command_new(struct sandbox *s, struct err *e)
 	}
 	c->sandbox = s;
 	c->id = ++s->last_id;
+	c->ooms = UINT64_MAX; /* until it runs */
 	c->output = c->output_end = c->input = c->leaf.dir = -1;
 	buf_init(&c->request, WIRE_FRAME - sizeof(struct wire));
 	buf_init(&c->typed, CAP_TERM_TYPED);
@@ -195,10 +196,8 @@ int command_request(struct command *c, const char *cwd, const char *const *argv,
 static void finish(struct command *c)
 {
 	struct sandbox *s = c->sandbox;
-	if (s->host->level == SANDBOX_CGROUP2 || s->host->level == SANDBOX_CGROUP1)
-		c->ooms = cgroup_ooms(&s->cgroup) - c->ooms;
-	else
-		c->ooms = 0;
+	uint64_t ooms = cgroup_ooms(&s->cgroup); /* the sandbox's: of two commands at once, both are told */
+	c->ooms = c->ooms < ooms ? ooms - c->ooms : 0;
 	let_go(c);
 	sm_move(&c->sm, COMMAND_DONE);
 	s->command_count--;
@@ -379,11 +378,16 @@ static void on_output(struct watch *w, int revents)
 		read_some(c);
 }
 
-static int watch_output(struct command *c, struct err *e)
+int command_watch(struct command *c, struct err *e)
 {
-	if (c->output < 0 || c->flow != FLOW_ON)
+	int events =
+		(c->flow == FLOW_ON ? WATCH_READ : 0) | (c->typed.len > 0 && c->flow != FLOW_END ? WATCH_WRITE : 0);
+	if (c->output < 0)
 		return 0;
-	return watch_start(&c->watch, c->sandbox->loop, c->output, WATCH_READ, on_output, e);
+	if (c->watch.handle && events)
+		return watch_change(&c->watch, events, e);
+	watch_stop(&c->watch);
+	return events ? watch_start(&c->watch, c->sandbox->loop, c->output, events, on_output, e) : 0;
 }
 
 void command_send(struct command *c)
@@ -399,7 +403,7 @@ void command_send(struct command *c)
 			close_fd(&c->input);
 			buf_release(&c->request);
 			c->ooms = cgroup_ooms(&c->sandbox->cgroup);
-			rc = watch_output(c, &e);
+			rc = command_watch(c, &e);
 			if (rc == 0 && c->timeout_ms > 0)
 				rc = timer_start(&c->timer, c->timeout_ms, &e);
 			if (rc != 0)
@@ -425,7 +429,7 @@ void command_started(struct command *c, struct frame *f)
 		return;
 	if (c->term) {
 		c->output = frame_take(f, 0);
-		if (c->output < 0 || fcntl(c->output, F_SETFL, O_NONBLOCK) != 0 || watch_output(c, &e) != 0) {
+		if (c->output < 0 || fcntl(c->output, F_SETFL, O_NONBLOCK) != 0 || command_watch(c, &e) != 0) {
 			command_signal(c, SIGKILL);
 			command_abort(c, ERR_SANDBOX, "the terminal could not be read");
 			return;
@@ -446,8 +450,6 @@ void command_flow(struct command *c, bool on)
 		tick_start(&c->tick);
 	if (sm_is(&c->sm) != COMMAND_RUNNING && sm_is(&c->sm) != COMMAND_ENDING)
 		return;
-	if (!on)
-		watch_stop(&c->watch);
-	else if (watch_output(c, &e) != 0)
+	if (command_watch(c, &e) != 0)
 		command_abort(c, e.code, e.text);
 }

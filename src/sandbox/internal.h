@@ -111,6 +111,7 @@ void command_signal(struct command *c, int signum);
 void command_abort(struct command *c, enum err_code code, const char *text); /* its callback follows in a tick */
 void command_started(struct command *c, struct frame *f);
 void command_exited(struct command *c, const struct wire *head);
+int command_watch(struct command *c, struct err *e); /* as its flow and what was typed need it */
 void command_flow(struct command *c, bool on);
 struct command *command_find(struct sandbox *s, uint32_t id);
 

@@ -48,7 +48,7 @@ void term_writable(struct command *c)
 	}
 	if (c->typed.len > 0 && errno != EAGAIN)
 		buf_clear(&c->typed); /* the other side is gone: its end is on its way */
-	if (watch_change(&c->watch, (c->flow == FLOW_ON ? WATCH_READ : 0) | (c->typed.len ? WATCH_WRITE : 0), &e) != 0)
+	if (command_watch(c, &e) != 0)
 		command_abort(c, e.code, e.text);
 }
 

@@ -12,6 +12,9 @@ struct command {
 	bool background;
 };
 
+/* Interpreters are kept from strewing caches over the working copy. */
+static const char *const clean_env[] = {"PYTHONDONTWRITEBYTECODE=1", NULL};
+
 static bool on_output(struct sandbox_exec *x, struct span bytes)
 {
 	struct tool_call *c = x->ctx;
@@ -98,6 +101,7 @@ int tool_command(struct tool_call *c, const char *line, int64_t timeout_ms, bool
 	mem_free(c->priv);
 	c->priv = cmd;
 	c->exec = (struct sandbox_exec){.line = (const char *)(cmd + 1),
+		.env = clean_env,
 		.timeout_ms = timeout_ms,
 		.background = background,
 		.on_output = on_output,

@@ -319,8 +319,9 @@ static void add_shell(
 	bool text = false, known = true;
 	size_t i = 1;
 
-	for (; i < count && (words[i][0] == '-' || words[i][0] == '+') && words[i][1] && known; i++) {
+	for (; i < count && (words[i][0] == '-' || words[i][0] == '+') && known; i++) {
 		struct span option = span_of(words[i]);
+		known = option.n > 1; /* a lone - or + ends the options of some shells */
 		if (span_is(option, "--")) {
 			i++;
 			break;

@@ -318,17 +318,18 @@ static bool begins_pattern(const struct shell_parser *p, const struct buf *word)
 	return !(word->len == 1 && word->data[0] == '[' && shell_is_meta(shell_look(p, 1)));
 }
 
+/* A ~ at the start of a word, and in bash behind = or :, is somebody's home folder. */
+static bool begins_home(const struct shell_parser *p, size_t start)
+{
+	return p->at == start || p->in.p[p->at - 1] == '=' || p->in.p[p->at - 1] == ':';
+}
+
 /* word: {character | "\" character | quoted | dollar | backtick}.  False when none stands here. */
 bool shell_parse_word(struct shell_parser *p, struct buf *word)
 {
 	size_t start = p->at, keep = 0;
 	bool pattern = false; /* from `keep` on, the word is a pattern: unknown */
 
-	if (shell_look(p, 0) == '~') { /* somebody's home folder */
-		add_unknown(word);
-		for (p->at++; !shell_is_meta(shell_look(p, 0)) && !strchr("/'\"\\$`", shell_look(p, 0));)
-			p->at++;
-	}
 	while (!shell_is_meta(shell_look(p, 0))) {
 		char c = shell_look(p, 0);
 		if (c == '\'') {
@@ -348,6 +349,11 @@ bool shell_parse_word(struct shell_parser *p, struct buf *word)
 		} else if (c == '*' || c == '?') {
 			add_unknown(word);
 			p->at++;
+		} else if (c == '~' && begins_home(p, start)) {
+			add_unknown(word);
+			do
+				p->at++;
+			while (!shell_is_meta(shell_look(p, 0)) && !strchr("/:'\"\\$`", shell_look(p, 0)));
 		} else {
 			if ((c == '[' || c == '{') && !pattern && begins_pattern(p, word)) {
 				add_unknown(word);

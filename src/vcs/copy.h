@@ -8,6 +8,7 @@
 
 #include <sys/stat.h>
 
+#include "vcs/batch.h"
 #include "vcs/snapshot.h"
 #include "vcs/tree.h"
 
@@ -70,10 +71,8 @@ struct scan {
 	bool keep;		 /* put new content into the store; else only hash it */
 	struct changes *changes; /* NULL: not wanted */
 	struct buf path;	 /* of what is being looked at */
-	struct store_blob *blobs;
-	size_t count, bytes;
+	struct batch batch;
 	uint64_t entries;
-	bool wrote; /* something was put into the store already */
 };
 void scan_init(struct scan *s, struct copy *c, bool keep, struct changes *changes);
 void scan_release(struct scan *s);

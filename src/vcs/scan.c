@@ -18,51 +18,19 @@
 #include "vcs/copy.h"
 #include "vcs/names.h"
 
-#define BATCH_MAX 1024
 #define TRIES 4
 
 void scan_init(struct scan *s, struct copy *c, bool keep, struct changes *changes)
 {
 	*s = (struct scan){.copy = c, .keep = keep, .changes = changes};
 	buf_init(&s->path, PATH_MAX);
-}
-
-static void drop_blobs(struct scan *s)
-{
-	for (size_t i = 0; i < s->count; i++)
-		blob_unref(s->blobs[i].bytes);
-	s->count = 0;
-	s->bytes = 0;
+	batch_init(&s->batch, c->store);
 }
 
 void scan_release(struct scan *s)
 {
-	drop_blobs(s);
-	mem_free(s->blobs);
+	batch_release(&s->batch);
 	buf_release(&s->path);
-}
-
-static int flush(struct scan *s, struct err *e)
-{
-	int rc = s->count ? store_put_blobs(s->copy->store, s->blobs, s->count, e) : 0;
-
-	drop_blobs(s);
-	return rc;
-}
-
-/* Takes the reference. */
-static int collect(struct scan *s, const struct hash *h, struct blob *b, struct err *e)
-{
-	if (!s->blobs) {
-		s->blobs = mem_calloc(BATCH_MAX, sizeof *s->blobs);
-		if (!s->blobs) {
-			blob_unref(b);
-			return err_nomem(e);
-		}
-	}
-	s->blobs[s->count++] = (struct store_blob){.hash = *h, .bytes = b};
-	s->bytes += b->size;
-	return s->count == BATCH_MAX || s->bytes >= CAP_SNAPSHOT_BATCH ? flush(s, e) : 0;
 }
 
 static int note(struct scan *s, enum change_kind kind, const struct hash *before, const struct hash *after,
@@ -242,7 +210,7 @@ static int look_content(struct scan *s, struct node *dir, struct node *kid, size
 		blob_unref(b);
 		return FAILED;
 	}
-	return collect(s, &h, b, e) ? FAILED : DONE;
+	return batch_add(&s->batch, &h, b, e) ? FAILED : DONE;
 }
 
 static int scan_folder(struct scan *s, struct node *dir, int fd, int depth, struct err *e);
@@ -552,12 +520,12 @@ static int seal(struct scan *s, struct node *dir, struct err *e)
 	if (!s->keep)
 		return 0;
 	b = blob_new(text.data, text.len);
-	return b ? collect(s, &h, b, e) : err_nomem(e);
+	return b ? batch_add(&s->batch, &h, b, e) : err_nomem(e);
 }
 
 int scan_seal(struct scan *s, struct err *e)
 {
 	struct node *top;
 
-	return copy_root(s->copy, &top, e) || seal(s, top, e) ? -1 : flush(s, e);
+	return copy_root(s->copy, &top, e) || seal(s, top, e) ? -1 : batch_flush(&s->batch, e);
 }

@@ -5,7 +5,7 @@ items.__index = items
 local skipped = { [".git"] = true, [".scratch"] = true, node_modules = true, __pycache__ = true, build = true, dist = true, target = true }
 
 function items.new(run)
-  return setmetatable({ run = run, nodes = {}, below = {}, mail = {}, testers = 0, status = {} }, items)
+  return setmetatable({ run = run, nodes = {}, below = {}, testers = 0, status = {} }, items)
 end
 
 -- ---- texts ----
@@ -118,18 +118,28 @@ end
 
 -- ---- who is active below whom ----
 
-function items:begin(agent) self.below[agent] = (self.below[agent] or 0) + 1 end
-function items:done(agent)
-  self.below[agent] = self.below[agent] - 1
-  self.mail[agent] = true
+-- Begin work below an agent; the number given back names the work when it is done.
+function items:begin(agent)
+  local below = self.below[agent] or { active = 0, reports = {} }
+  self.below[agent] = below
+  below.active = below.active + 1
+  below.reports[#below.reports + 1] = false
+  return #below.reports
 end
-function items:active(agent) return self.below[agent] or 0 end
--- Has a report arrived that the agent may not have read when it asked to wait?
-function items:told(agent)
-  local mail = self.mail[agent]
-  self.mail[agent] = nil
-  return mail
+
+-- Work below an agent is done. The reports go up together when the last one is in, in the order in which the work was given out: so an
+-- agent sees the same whichever child was faster, and reads them in one turn.
+function items:done(agent, number, report)
+  local below = self.below[agent]
+  below.reports[number] = report
+  below.active = below.active - 1
+  if below.active == 0 then
+    self.below[agent] = nil
+    tell(agent, table.concat(below.reports, "\n\n"))
+  end
 end
+
+function items:active(agent) return self.below[agent] and self.below[agent].active or 0 end
 function items:next_tester()
   self.testers = self.testers + 1
   return self.testers

@@ -75,7 +75,7 @@ static void read_report(struct slot *s)
 		f.head.type = WIRE_STARTED;
 		f.head.id = s->id;
 		answer(&f);
-	} else {
+	} else if (!s->told) { /* a keeper's ENDED follows the FAILED of what it kept */
 		s->status = f.head.status;
 		s->signal = f.head.signal;
 		s->error = f.head.error;

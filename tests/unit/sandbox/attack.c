@@ -344,6 +344,28 @@ static void serve(const char *arg)
 	pause();
 }
 
+/* No attack: sends standard input to a port inside and prints what comes back until the end. */
+static void talk(const char *arg)
+{
+	static char text[65536];
+	struct sockaddr_in a = {.sin_family = AF_INET,
+		.sin_port = htons((uint16_t)atoi(arg)),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0)
+		exit(3);
+	ssize_t n = read(0, text, sizeof(text));
+	if (n > 0 && send(fd, text, (size_t)n, MSG_NOSIGNAL) != n)
+		exit(4);
+	int quiet = strstr(text, "CONNECT") != NULL;
+	while ((n = recv(fd, text, sizeof(text), 0)) > 0) {
+		if (write(1, text, (size_t)n) != n)
+			exit(4);
+		if (quiet) /* the tunnel stands: that is all we wanted */
+			break;
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*run)(const char *arg);
@@ -365,6 +387,7 @@ static const struct {
 	{"inode_bomb", inode_bomb},
 	{"big_file", big_file},
 	{"serve", serve},
+	{"talk", talk},
 };
 
 int main(int argc, char **argv)

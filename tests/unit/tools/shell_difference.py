@@ -4,7 +4,6 @@
 Random command lines are taken apart by our parser; those that it calls certain are run by bash and dash with a PATH of
 stubs that record their arguments. Every command that a shell ran must be among those that the parser listed. The lines
 are made of harmless pieces and run in a temporary folder."""
-import ctypes
 import os
 import random
 import re
@@ -15,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 NAMES = ["a", "b", "c", "git", "push"]
 WRAPPERS = ["sh", "bash", "env", "timeout", "xargs", "find", "nohup", "nice"]
 COMMANDS = ["a", "b", "c", "git", "push", "g''it", '"git"', "g\\it", "$'git'", '$"git"', "timeout 1 git", "env X=1 git",
@@ -102,6 +100,27 @@ def listed(texts, command):
     return any(re.fullmatch(pattern, command, re.S) for pattern in patterns)
 
 
+def session_members(leader):
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/" + entry + "/stat") as stat:
+                state, _, _, session = stat.read().rsplit(")", 1)[1].split()[:4]
+            if int(session) == leader and state != "Z":
+                yield int(entry)
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+
+
+def end_session(leader):
+    """Kill whatever the shell started, until none is left that could write into the next log."""
+    while members := list(session_members(leader)):
+        for member in members:
+            try:
+                os.kill(member, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+
 def run(shell, line, folder):
     """The commands that the shell ran, each as its words joined by blanks."""
     work, log = folder + "/work", folder + "/log"
@@ -117,22 +136,13 @@ def run(shell, line, folder):
         process.wait(2)
     except subprocess.TimeoutExpired:
         pass
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+    end_session(process.pid)
     process.wait()
-    try:
-        while True:  # what the shell left behind, so that none of it writes into the next log
-            os.waitpid(-process.pid, 0)
-    except ChildProcessError:
-        pass
     with open(log, "rb") as found:
         return [command.replace(b"\x1f", b" ") for command in found.read().split(b"\x1e")[:-1]]
 
 
 def main():
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     parse = Parser(sys.argv[1])
     pick = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
     lines = int(sys.argv[3]) if len(sys.argv) > 3 else 500
