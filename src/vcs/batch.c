@@ -1,0 +1,47 @@
+/* batch: flushed when it holds BATCH_MAX blobs or CAP_SNAPSHOT_BATCH bytes. */
+#include "vcs/batch.h"
+
+#include "base/caps.h"
+#include "base/mem.h"
+
+#define BATCH_MAX 1024
+
+void batch_init(struct batch *b, struct store *s)
+{
+	*b = (struct batch){.store = s};
+}
+
+static void drop(struct batch *b)
+{
+	for (size_t i = 0; i < b->count; i++)
+		blob_unref(b->blobs[i].bytes);
+	b->count = b->bytes = 0;
+}
+
+void batch_release(struct batch *b)
+{
+	drop(b);
+	mem_free(b->blobs);
+	b->blobs = NULL;
+}
+
+int batch_flush(struct batch *b, struct err *e)
+{
+	int rc = b->count ? store_put_blobs(b->store, b->blobs, b->count, e) : 0;
+
+	drop(b);
+	return rc;
+}
+
+int batch_add(struct batch *b, const struct hash *h, struct blob *bytes, struct err *e)
+{
+	if (!b->blobs)
+		b->blobs = mem_calloc(BATCH_MAX, sizeof *b->blobs);
+	if (!b->blobs) {
+		blob_unref(bytes);
+		return err_nomem(e);
+	}
+	b->blobs[b->count++] = (struct store_blob){.hash = *h, .bytes = bytes};
+	b->bytes += bytes->size;
+	return b->count == BATCH_MAX || b->bytes >= CAP_SNAPSHOT_BATCH ? batch_flush(b, e) : 0;
+}

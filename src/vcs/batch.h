@@ -1,0 +1,18 @@
+/* batch: new blobs on their way into the store, several in one transaction. */
+#ifndef MUSTER_VCS_BATCH_H
+#define MUSTER_VCS_BATCH_H
+
+#include "store/store.h"
+
+struct batch {
+	struct store *store;
+	struct store_blob *blobs;
+	size_t count, bytes;
+};
+void batch_init(struct batch *b, struct store *s);
+void batch_release(struct batch *b); /* what was not flushed is dropped */
+/* Takes the reference, also on failure. */
+int batch_add(struct batch *b, const struct hash *h, struct blob *bytes, struct err *e);
+int batch_flush(struct batch *b, struct err *e); /* durable on return */
+
+#endif
