@@ -1,5 +1,4 @@
-/* reply: the contract's form read strictly: unknown members of a reply or an error are refused, so that a mistyped one
- * is not silently without effect. */
+/* reply: shapes are checked before anything is told, so that of a wrong answer nothing is used. */
 #include "llm/reply.h"
 
 #include <stdio.h>
@@ -33,7 +32,7 @@ static bool absent_or(const json_t *obj, const char *key, json_type type)
 	return !v || json_is_null(v) || json_typeof(v) == type;
 }
 
-static int check_calls(const json_t *calls, const char *what, struct err *e)
+static int check_calls(const json_t *calls, const char *what, bool strict, struct err *e)
 {
 	static const char *const known[] = {"id", "name", "arguments", NULL};
 	const json_t *call;
@@ -46,7 +45,7 @@ static int check_calls(const json_t *calls, const char *what, struct err *e)
 		const json_t *args = json_get(call, "arguments");
 		if (!json_is_object(call) || !json_span(call, "name").n)
 			return err_set(e, ERR_INVALID, "%s: tool call %zu has no name", what, i + 1);
-		if (known_only(call, known, what, "a tool call", e))
+		if (strict && known_only(call, known, what, "a tool call", e))
 			return -1;
 		if (args && !json_is_object(args) && !json_is_string(args))
 			return err_set(
@@ -55,7 +54,7 @@ static int check_calls(const json_t *calls, const char *what, struct err *e)
 	return 0;
 }
 
-static int check_reply(const json_t *r, const char *what, struct err *e)
+static int check_reply(const json_t *r, const char *what, bool strict, struct err *e)
 {
 	static const char *const known[] = {"text", "tool_calls", "usage", "model", "stop", NULL};
 	const char *stop = json_str(r, "stop");
@@ -63,7 +62,7 @@ static int check_reply(const json_t *r, const char *what, struct err *e)
 
 	if (!json_is_object(r))
 		return err_set(e, ERR_INVALID, "%s: \"reply\" must be an object", what);
-	if (known_only(r, known, what, "a reply", e))
+	if (strict && known_only(r, known, what, "a reply", e))
 		return -1;
 	if (!absent_or(r, "text", JSON_STRING) || !absent_or(r, "tool_calls", JSON_ARRAY) ||
 		!absent_or(r, "usage", JSON_OBJECT) || !absent_or(r, "model", JSON_STRING) ||
@@ -74,17 +73,17 @@ static int check_reply(const json_t *r, const char *what, struct err *e)
 		stop_ok |= stop && strcmp(stop, stops[i]) == 0;
 	if (!stop_ok)
 		return err_set(e, ERR_INVALID, "%s: stop is end, tools, length or refusal, not \"%.40s\"", what, stop);
-	return check_calls(json_get(r, "tool_calls"), what, e);
+	return check_calls(json_get(r, "tool_calls"), what, strict, e);
 }
 
-static int check_error(const json_t *x, const char *what, struct err *e)
+static int check_error(const json_t *x, const char *what, bool strict, struct err *e)
 {
 	static const char *const known[] = {"status", "retry_after", "message", "cut_after_bytes", "code", NULL};
 	const char *code = json_str(x, "code");
 
 	if (!json_is_object(x))
 		return err_set(e, ERR_INVALID, "%s: \"error\" must be an object", what);
-	if (known_only(x, known, what, "an error", e))
+	if (strict && known_only(x, known, what, "an error", e))
 		return -1;
 	if (!absent_or(x, "status", JSON_INTEGER) || !absent_or(x, "message", JSON_STRING) ||
 		!absent_or(x, "cut_after_bytes", JSON_INTEGER) || !absent_or(x, "code", JSON_STRING))
@@ -95,7 +94,7 @@ static int check_error(const json_t *x, const char *what, struct err *e)
 	return 0;
 }
 
-int reply_check(const json_t *v, const char *what, struct err *e)
+int reply_check(const json_t *v, const char *what, bool strict, struct err *e)
 {
 	const json_t *reply = json_get(v, "reply"), *error = json_get(v, "error");
 
@@ -103,7 +102,8 @@ int reply_check(const json_t *v, const char *what, struct err *e)
 		return err_set(e, ERR_INVALID, "%s: neither \"reply\" nor \"error\"", what);
 	if (reply && error && !json_get(error, "cut_after_bytes"))
 		return err_set(e, ERR_INVALID, "%s: an error beside a reply needs cut_after_bytes", what);
-	return (reply && check_reply(reply, what, e)) || (error && check_error(error, what, e)) ? -1 : 0;
+	return (reply && check_reply(reply, what, strict, e)) || (error && check_error(error, what, strict, e)) ? -1
+														: 0;
 }
 
 /* ---- taking ---- */
@@ -237,7 +237,7 @@ int reply_take(struct llm_call *c, const json_t *v, const char *what, const bool
 	const json_t *reply = json_get(v, "reply"), *error = json_get(v, "error");
 	struct err why = ERR_INIT;
 
-	if (reply_check(v, what, &why)) {
+	if (reply_check(v, what, false, &why)) {
 		err_set(e, why.code == ERR_TOO_LARGE ? ERR_TOO_LARGE : ERR_MODEL_REPLY, "%s", why.text);
 		return -1;
 	}

@@ -11,7 +11,8 @@
 int reply_take(struct llm_call *c, const json_t *v, const char *what, const bool *cancelled, struct err *e);
 /* The "reply" object of a call's results, for recordings. New reference; NULL: no memory. */
 json_t *reply_make(const struct llm_call *c, struct err *e);
-/* Is this a well-formed {"reply"} or {"error"}? For checking a script when it is loaded. */
-int reply_check(const json_t *v, const char *what, struct err *e);
+/* Is this a well-formed {"reply"} or {"error"}? `strict` also refuses unknown members: for scripts, where they are
+ * mistyped ones; a program may say more than we know. */
+int reply_check(const json_t *v, const char *what, bool strict, struct err *e);
 
 #endif

@@ -119,7 +119,7 @@ static int read_line(const struct script *s, struct line *l, const json_t *v, st
 		return 0;
 	}
 	buf_addf(&what, "%s:%lld", s->name, (long long)l->number);
-	rc = buf_check(&what, "a script's name", e) || reply_check(v, what.data, e) ? -1 : 0;
+	rc = buf_check(&what, "a script's name", e) || reply_check(v, what.data, true, e) ? -1 : 0;
 	buf_release(&what);
 	return rc;
 }
