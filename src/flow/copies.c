@@ -61,6 +61,7 @@ static int make_sandbox(struct workcopy *c, struct err *e)
 		return -1;
 	struct sandbox_spec spec = {.copy = c->dir,
 		.git_dir = git_dir,
+		.read_only = project_objects(c->env.project), /* the copy's git directory borrows them */
 		.protect = protect,
 		.allow = allow,
 		.allow_count = n,
