@@ -89,6 +89,10 @@ void fixture_open(struct fixture *f)
 	path_of(f, "modes", modes);
 	path_of(f, "roles", roles);
 	path_of(f, "script.jsonl", script);
+	if (f->shipped) {
+		snprintf(modes, sizeof(modes), "%s/modes", getenv("MUSTER_SOURCE"));
+		snprintf(roles, sizeof(roles), "%s/roles", getenv("MUSTER_SOURCE"));
+	}
 	must(fs_replace(script, buf_span(&f->script), 0644, &e), &e);
 	f->loop = loop_new(&e);
 	assert_non_null(f->loop);
@@ -172,8 +176,12 @@ struct run *fixture_until(struct fixture *f, const char *state)
 			fail_msg("the run broke: %s", run_broken(r)->text);
 		if (r && !strcmp(run_state(r), state) && run_quiet(r))
 			return r;
-		if (r && !strcmp(run_state(r), "failed") && strcmp(state, "failed") && run_quiet(r))
+		if (r && !strcmp(run_state(r), "failed") && strcmp(state, "failed") && run_quiet(r)) {
+			char *journal = fixture_journal(f);
+			fputs(journal, stderr);
+			mem_free(journal);
 			fail_msg("the run failed: %s", run_error(r)->text);
+		}
 		loop_turn(f->loop, 10);
 	}
 	char *journal = fixture_journal(f);

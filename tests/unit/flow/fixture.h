@@ -17,6 +17,7 @@ struct fixture {
 	char id[ID_TEXT];
 	int settled;
 	struct buf script;
+	bool shipped; /* use the shipped modes and roles */
 };
 
 /* Make the folder; write the parts with the functions below, then open. */
