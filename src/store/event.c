@@ -131,36 +131,58 @@ void event_chain(const struct event *ev, const char *stream, const uint8_t key[K
 	hash_end(&hs, out);
 }
 
+/* The next field of type h in a kind's list of fields; NULL: no more. *rest begins as the list. */
+static const char *next_blob_field(const char **rest, struct span *name)
+{
+	const char *mark, *start;
+
+	while ((mark = strstr(*rest, ":h"))) {
+		for (start = mark; start > *rest && start[-1] != ' ';)
+			start--;
+		*name = span_n(start, (size_t)(mark - start));
+		*rest = mark + 2;
+		if (!mark[2] || mark[2] == ' ' || mark[2] == '?')
+			return start;
+	}
+	return NULL;
+}
+
+bool event_names_blobs(const struct event *ev)
+{
+	const char *rest = event_kinds[ev->type].fields;
+	struct span name;
+
+	while (next_blob_field(&rest, &name)) {
+		char quoted[EVENT_FIELD_MAX + 2] = "\"";
+		BUG_ON(name.n > EVENT_FIELD_MAX);
+		memcpy(quoted + 1, name.p, name.n);
+		quoted[name.n + 1] = '"';
+		if (memmem(ev->data->data, ev->data->size, quoted, name.n + 2))
+			return true;
+	}
+	return false;
+}
+
 int event_blobs(const struct event *ev, const json_t *data, struct event_names *out, struct err *e)
 {
-	const char *p = event_kinds[ev->type].fields;
+	const char *rest = event_kinds[ev->type].fields;
+	struct span name;
 
 	out->count = 0;
-	while ((p = strstr(p, ":h"))) {
-		const char *start = p, *text;
-		char name[32];
-		p += 2;
-		if (*p && *p != ' ' && *p != '?')
+	while (next_blob_field(&rest, &name)) {
+		char field[EVENT_FIELD_MAX + 1] = "";
+		const json_t *v;
+		BUG_ON(name.n > EVENT_FIELD_MAX || out->count == EVENT_BLOBS_MAX);
+		memcpy(field, name.p, name.n);
+		v = json_get(data, field);
+		if (!v || json_is_null(v))
 			continue;
-		while (start > event_kinds[ev->type].fields && start[-1] != ' ')
-			start--;
-		BUG_ON((size_t)(p - 2 - start) >= sizeof name || out->count == EVENT_BLOBS_MAX);
-		memcpy(name, start, (size_t)(p - 2 - start));
-		name[p - 2 - start] = 0;
-		if (json_is_null(json_get(data, name)) || !json_get(data, name))
-			continue;
-		text = json_str(data, name);
-		if (!text || hash_parse(&out->hashes[out->count], span_of(text)))
-			return err_set(e, ERR_INVALID, "the field %s of a %s event must be the hash of a blob", name,
+		if (!json_is_string(v) || hash_parse(&out->hashes[out->count], json_span(data, field)))
+			return err_set(e, ERR_INVALID, "the field %s of a %s event must be the hash of a blob", field,
 				event_kinds[ev->type].type);
 		out->count++;
 	}
 	return 0;
-}
-
-bool event_may_name_blobs(enum event_type type)
-{
-	return strstr(event_kinds[type].fields, ":h") != NULL;
 }
 
 int event_check(const struct event *ev, struct err *e)

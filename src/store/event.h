@@ -66,12 +66,14 @@ void event_chain(const struct event *ev, const char *stream, const uint8_t key[K
 /* The blobs an event names: the fields of type h of its kind that are present. `data` is its parsed payload.
  * ERR_INVALID when one is no hash. */
 #define EVENT_BLOBS_MAX 8
+#define EVENT_FIELD_MAX 30 /* bytes of a field's name */
 struct event_names {
 	struct hash hashes[EVENT_BLOBS_MAX];
 	int count;
 };
 int event_blobs(const struct event *ev, const json_t *data, struct event_names *out, struct err *e);
-bool event_may_name_blobs(enum event_type type);
+/* Can it name any? (Does a name of such a field stand in its payload at all? Cheaper than parsing.) */
+bool event_names_blobs(const struct event *ev);
 /* May it be stored: a known durable kind, an id, a payload within CAP_EVENT_DATA? ERR_INVALID or
  * ERR_TOO_LARGE. */
 int event_check(const struct event *ev, struct err *e);

@@ -168,7 +168,7 @@ static int prepare_events(struct memory *m, const char *stream, struct memory_st
 	for (size_t i = 0; i < count; i++) {
 		cleanup_json json_t *data = NULL;
 		struct event_names names = {.count = 0};
-		if (event_may_name_blobs(events[i].type) || projection_wants(events[i].type)) {
+		if (event_names_blobs(&events[i]) || projection_wants(events[i].type)) {
 			data = event_data(&events[i], e);
 			if (!data || event_blobs(&events[i], data, &names, e))
 				return -1;

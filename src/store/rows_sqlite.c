@@ -2,9 +2,11 @@
  * columns. */
 #include "store/rows_sqlite.h"
 
+#include "base/caps.h"
 #include "base/mem.h"
 
 #define SQL_MAX 4096
+#define WAITING_MAX 8192
 enum verb { VERB_GET, VERB_CHANGE, VERB_MAKE, VERB_DROP };
 
 static bool stored(const struct column *c)
@@ -182,16 +184,175 @@ static int finish(struct rows_sqlite *r, sqlite3_stmt *st, struct err *e)
 	return st ? db_step(r->db, st, e) : -1;
 }
 
+static int put_now(struct rows_sqlite *r, const struct row_shape *shape, const struct cell *key,
+	const struct change *changes, struct err *e)
+{
+	return finish(r, prepare(r, shape, key, store_tables[shape->table].keys, changes, e), e);
+}
+
+/* ---- sums that wait ---- */
+
+struct row_sums {
+	struct row_shape shape;
+	struct cell key[ROW_KEYS];
+	int64_t sums[ROW_SUMS];
+	size_t changes; /* 0: all were taken back */
+	char texts[];
+};
+
+struct row_undo {
+	struct row_sums *sums;
+	int64_t added[ROW_SUMS];
+};
+
+static struct row_sums *sums_new(const struct row_shape *shape, const struct cell *key, struct err *e)
+{
+	int keys = store_tables[shape->table].keys;
+	struct row_sums *s;
+	size_t texts = 0;
+	char *p;
+
+	for (int i = 0; i < keys; i++)
+		texts += key[i].kind == CELL_TEXT ? key[i].text.n : 0;
+	s = mem_calloc(1, sizeof *s + texts + 1);
+	if (!s) {
+		err_nomem(e);
+		return NULL;
+	}
+	s->shape = *shape;
+	p = s->texts;
+	for (int i = 0; i < keys; i++) {
+		s->key[i] = key[i];
+		if (key[i].kind != CELL_TEXT)
+			continue;
+		if (key[i].text.n)
+			memcpy(p, key[i].text.p, key[i].text.n);
+		s->key[i].text.p = p;
+		p += key[i].text.n;
+	}
+	return s;
+}
+
+static struct row_sums *sums_of(
+	struct rows_sqlite *r, const struct row_shape *shape, const struct cell *key, struct err *e)
+{
+	struct row_sums *s;
+
+	buf_clear(&r->name);
+	buf_add(&r->name, shape, 3 + shape->count);
+	for (int i = 0; i < store_tables[shape->table].keys; i++) {
+		buf_add(&r->name, &key[i].i, sizeof key[i].i);
+		buf_add(&r->name, &key[i].text.n, sizeof key[i].text.n);
+		buf_addspan(&r->name, key[i].text);
+	}
+	if (buf_check(&r->name, "the key of a row", e))
+		return NULL;
+	s = map_get(&r->waiting, buf_span(&r->name));
+	if (s)
+		return s;
+	s = sums_new(shape, key, e);
+	if (s && map_set(&r->waiting, buf_span(&r->name), s, NULL, e)) {
+		mem_free(s);
+		return NULL;
+	}
+	if (s)
+		r->waiting_in[shape->table]++;
+	return s;
+}
+
+static int add_sums(struct rows_sqlite *r, const struct row_shape *shape, const struct cell *key,
+	const struct change *changes, struct err *e)
+{
+	int64_t sums[ROW_SUMS] = {0};
+	struct row_undo *undo;
+	struct row_sums *s;
+
+	/* Only a rebuild comes here: an append's group is small. Everything that waits is then of this one write. */
+	if (r->rows.again && map_count(&r->waiting) >= WAITING_MAX && rows_sqlite_flush(r, e))
+		return -1;
+	if (r->undo_count == r->undo_room) {
+		size_t room = r->undo_room ? r->undo_room * 2 : 64;
+		undo = mem_realloc(r->undo, room * sizeof *undo);
+		if (!undo)
+			return err_nomem(e);
+		r->undo = undo;
+		r->undo_room = room;
+	}
+	s = sums_of(r, shape, key, e);
+	if (!s)
+		return -1;
+	for (int i = 0; i < shape->count; i++)
+		if (__builtin_add_overflow(s->sums[i], changes[i].value.i, &sums[i]))
+			return err_set(e, ERR_INVALID, "a sum of %s exceeds what can be counted",
+				store_tables[shape->table].name);
+	memcpy(s->sums, sums, sizeof sums);
+	s->changes++;
+	undo = &r->undo[r->undo_count++];
+	undo->sums = s;
+	for (int i = 0; i < shape->count; i++)
+		undo->added[i] = changes[i].value.i;
+	return 0;
+}
+
+void rows_sqlite_mark(struct rows_sqlite *r)
+{
+	r->undo_count = 0;
+}
+
+void rows_sqlite_undo(struct rows_sqlite *r)
+{
+	while (r->undo_count) {
+		struct row_undo *undo = &r->undo[--r->undo_count];
+		undo->sums->changes--;
+		for (int i = 0; i < undo->sums->shape.count; i++)
+			undo->sums->sums[i] -= undo->added[i];
+	}
+}
+
+void rows_sqlite_forget(struct rows_sqlite *r)
+{
+	r->undo_count = 0;
+	map_release(&r->waiting, mem_free);
+	memset(r->waiting_in, 0, sizeof r->waiting_in);
+}
+
+int rows_sqlite_flush(struct rows_sqlite *r, struct err *e)
+{
+	struct map_entry *entry;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && (entry = map_next(&r->waiting, &i));) {
+		const struct row_sums *s = entry->value;
+		struct change changes[ROW_SUMS] = {0};
+		for (int c = 0; c < s->shape.count; c++)
+			changes[c].value = cell_int(s->sums[c]);
+		if (s->changes)
+			rc = put_now(r, &s->shape, s->key, changes, e);
+	}
+	rows_sqlite_forget(r);
+	return rc;
+}
+
+/* ---- changes ---- */
+
 static int sqlite_put(struct rows *rows, enum table_id t, const struct cell *key, const struct change *changes,
 	size_t count, bool make, struct err *e)
 {
 	struct rows_sqlite *r = container_of(rows, struct rows_sqlite, rows);
 	struct row_shape shape = {
 		.table = (unsigned char)t, .verb = make ? VERB_MAKE : VERB_CHANGE, .count = (unsigned char)count};
+	bool only_sums = count <= ROW_SUMS, sets_sum = false;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		shape.columns[i] = (unsigned char)(changes[i].column * 2 + changes[i].add);
-	return finish(r, prepare(r, &shape, key, store_tables[t].keys, changes, e), e);
+		only_sums &= changes[i].add;
+		sets_sum |= !changes[i].add && store_tables[t].columns[changes[i].column].zero;
+	}
+	if (only_sums)
+		return add_sums(r, &shape, key, changes, e);
+	if (sets_sum && r->waiting_in[t] && rows_sqlite_flush(r, e))
+		return -1;
+	return put_now(r, &shape, key, changes, e);
 }
 
 static int sqlite_drop(struct rows *rows, enum table_id t, const struct cell *key, int keys, struct err *e)
@@ -199,6 +360,8 @@ static int sqlite_drop(struct rows *rows, enum table_id t, const struct cell *ke
 	struct rows_sqlite *r = container_of(rows, struct rows_sqlite, rows);
 	struct row_shape shape = {.table = (unsigned char)t, .verb = VERB_DROP, .count = (unsigned char)keys};
 
+	if (r->waiting_in[t] && rows_sqlite_flush(r, e))
+		return -1;
 	return finish(r, prepare(r, &shape, key, keys, NULL, e), e);
 }
 
@@ -206,6 +369,7 @@ static int sqlite_clear(struct rows *rows, struct err *e)
 {
 	struct rows_sqlite *r = container_of(rows, struct rows_sqlite, rows);
 
+	rows_sqlite_forget(r);
 	for (int t = 0; t < TABLES; t++) {
 		cleanup_free char *sql = mem_printf("DELETE FROM \"%s\"", store_tables[t].name);
 		if (!sql)
@@ -220,7 +384,8 @@ static const struct rows_ops sqlite_rows_ops = {sqlite_get, sqlite_put, sqlite_d
 
 void rows_sqlite_init(struct rows_sqlite *r, struct db *db)
 {
-	*r = (struct rows_sqlite){.rows = {.ops = &sqlite_rows_ops}, .db = db};
+	*r = (struct rows_sqlite){.rows = {.ops = &sqlite_rows_ops}, .db = db, .name = BUF_INIT(CAP_EVENT_DATA * 4)};
+	map_init(&r->waiting, CAP_STORE_ROWS);
 }
 
 void rows_sqlite_release(struct rows_sqlite *r)
@@ -228,4 +393,9 @@ void rows_sqlite_release(struct rows_sqlite *r)
 	for (int i = 0; i < r->shape_count; i++)
 		mem_free(r->sql[i]);
 	r->shape_count = 0;
+	rows_sqlite_forget(r);
+	buf_release(&r->name);
+	mem_free(r->undo);
+	r->undo = NULL;
+	r->undo_room = 0;
 }

@@ -1,10 +1,10 @@
 /* sqlite: opening the database, and the writing side.
  *
  * A group is one transaction, each write in it a savepoint. Heads of streams (seq, chain value, fence) are cached and
- * their rows written once, before the commit. Files of large blobs are written and synced before the transaction
- * names them. Failures: a write that fails is rolled back to its savepoint and only it is rejected; when the database
- * ends the whole transaction by itself (disk full, no memory, input or output error) every write of the group is
- * rejected. After a failure the cached heads are thrown away. */
+ * their rows written once, before the commit, as are the sums of the projections. Files of large blobs are written and
+ * synced before the transaction names them. Failures: a write that fails is rolled back to its savepoint and only it is
+ * rejected; when the database ends the whole transaction by itself (disk full, no memory, input or output error) every
+ * write of the group is rejected. After a failure the cached heads are thrown away. */
 #include "store/sqlite.h"
 
 #include "base/caps.h"
@@ -174,7 +174,7 @@ static int add_event(struct sqlite *s, struct head *h, struct event *ev, struct 
 	cleanup_json json_t *data = NULL;
 	struct event_names names = {.count = 0};
 
-	if (event_may_name_blobs(ev->type) || projection_wants(ev->type)) {
+	if (event_names_blobs(ev) || projection_wants(ev->type)) {
 		data = event_data(ev, e);
 		if (!data || event_blobs(ev, data, &names, e) || name_blobs(s, h->name, ev, &names, e) ||
 			projection_fold(&s->rows.rows, h->name, ev, data, e))
@@ -324,7 +324,7 @@ static int rebuild(struct sqlite *s, struct err *e)
 		return -1;
 	rc = driver_fold_all(&s->base, r, &s->rows.rows, e);
 	sqlite_reader_end(r);
-	return rc;
+	return rc ? rc : rows_sqlite_flush(&s->rows, e);
 }
 
 /* ---- groups ---- */
@@ -334,6 +334,7 @@ static int sqlite_begin(struct driver *d, struct err *e)
 	struct sqlite *s = sqlite_of(d);
 
 	err_clear(&s->broken);
+	rows_sqlite_forget(&s->rows);
 	if (map_count(&s->heads) >= CAP_STORE_HEADS)
 		heads_forget(s);
 	return db_exec(&s->db, "BEGIN IMMEDIATE", e);
@@ -362,6 +363,17 @@ static int apply(struct sqlite *s, struct write *w, struct err *e)
 	BUG("write of kind %d", w->kind);
 }
 
+static bool deletes_rows(const struct write *w)
+{
+	for (size_t i = 0; w->kind == WRITE_APPEND && i < w->append.event_count + w->append.also_count; i++) {
+		const struct event *ev =
+			i < w->append.event_count ? &w->append.events[i] : &w->append.also[i - w->append.event_count];
+		if (ev->type == EVENT_RUN_DELETED)
+			return true;
+	}
+	return w->kind == WRITE_REBUILD;
+}
+
 /* After a failure the heads that this write moved are as they were, or are read again when needed. */
 static void sqlite_apply(struct driver *d, struct write *w)
 {
@@ -381,10 +393,17 @@ static void sqlite_apply(struct driver *d, struct write *w)
 				before[i] = *h;
 		}
 	}
+	if (deletes_rows(w) && rows_sqlite_flush(&s->rows, &e)) {
+		s->broken = e;
+		write_fail(w, &e);
+		return;
+	}
+	rows_sqlite_mark(&s->rows);
 	if (db_do(&s->db, &e, "SAVEPOINT w", "") == 0 && apply(s, w, &e) == 0 &&
 		db_do(&s->db, &e, "RELEASE w", "") == 0)
 		return;
 	write_fail(w, &e);
+	rows_sqlite_undo(&s->rows);
 	if (sqlite3_get_autocommit(s->db.handle)) {
 		s->broken = e;
 		return;
@@ -416,7 +435,7 @@ static int sqlite_commit(struct driver *d, struct err *e)
 
 	if (s->broken.code)
 		*e = s->broken;
-	else if (heads_flush(s, e) == 0 && db_exec(&s->db, "COMMIT", e) == 0)
+	else if (rows_sqlite_flush(&s->rows, e) == 0 && heads_flush(s, e) == 0 && db_exec(&s->db, "COMMIT", e) == 0)
 		return 0;
 	heads_forget(s);
 	if (!sqlite3_get_autocommit(s->db.handle)) {

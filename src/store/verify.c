@@ -60,7 +60,7 @@ static int check_event(void *ctx, const char *stream, const struct event *ev, st
 	v->count++;
 	v->last = ev->hash;
 	v->out->events++;
-	if (event_may_name_blobs(ev->type)) {
+	if (event_names_blobs(ev)) {
 		data = event_data(ev, e);
 		if (!data || event_blobs(ev, data, &names, e))
 			return -1;
