@@ -21,14 +21,14 @@ struct recorder {
 /* Append one line and make it durable. `v` is consumed. */
 static int append(struct recorder *r, json_t *v, struct err *e)
 {
-	cleanup_json json_t *owned = v;
 	cleanup_buf struct buf line = BUF_INIT(CAP_JSON_TEXT);
 
-	if (r->broken.code != ERR_OK)
-		return err_set(e, r->broken.code, "%s", r->broken.text);
 	if (!v)
 		return -1;
 	json_print(v, &line);
+	json_decref(v);
+	if (r->broken.code != ERR_OK)
+		return err_set(e, r->broken.code, "%s", r->broken.text);
 	buf_addc(&line, '\n');
 	if (buf_check(&line, "a line of the recording", e))
 		return -1;
