@@ -20,8 +20,9 @@
 /* Directories, joining, ending, freezing. Finding the hierarchies is cgroup_host.c, reading and writing single files
  * cgfile.c.
  *
- * A move of a running process between cgroups waits for a grace period of the kernel (8-15 ms here), so nothing is
- * moved but the launcher, at v1: commands are cloned into their leaf (CLONE_INTO_CGROUP), which costs nothing. For that
+ * Moving a running process between cgroups waits for a grace period of the kernel (8-15 ms), so nothing is moved. At v1
+ * the launcher, which has one thread, joins by `tasks`: a thread that moves only itself need not wait. At v2 it, and
+ * every command, is cloned into its leaf (CLONE_INTO_CGROUP), which costs nothing. For that
  * their uid must be allowed to write the cgroup.procs of the leaf and of the sandbox's directory above it, which holds
  * muster-init too; none of it is visible inside. There is no cgroup namespace: with `nsdelegate`, as systemd mounts v2,
  * muster-init could then not reach the leaves beside its own. */
@@ -127,7 +128,7 @@ int cgroup_joins(const struct cgroup *c, int fds[CGROUP_KINDS], struct err *e)
 	for (int k = CGROUP_MEMORY; k < CGROUP_KINDS; k++) {
 		if (c->dir[k] < 0)
 			continue;
-		fds[n] = fs_openat(c->dir[k], "cgroup.procs", O_WRONLY, 0, e);
+		fds[n] = fs_openat(c->dir[k], "tasks", O_WRONLY, 0, e);
 		if (fds[n] < 0) {
 			while (n > 0)
 				close(fds[--n]);

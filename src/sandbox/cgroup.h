@@ -45,7 +45,7 @@ struct cgroup {
 /* New directories with these limits; commands will run as uid (which gets the right to be started there, nothing else).
  * On failure nothing is left. */
 int cgroup_new(struct cgroup *c, const struct cgroup_host *h, const struct sandbox_limits *l, uid_t uid, struct err *e);
-/* Descriptors of the v1 cgroup.procs files that every process of the sandbox must join (write "0"); at most
+/* Descriptors of the v1 files that the sandbox's first process must join by (write "0"); at most
  * CGROUP_KINDS; the caller closes them. Returns the count, or -1. */
 int cgroup_joins(const struct cgroup *c, int fds[CGROUP_KINDS], struct err *e);
 /* Stop and continue all commands. -1 with ERR_NOT_FOUND when no hierarchy can. */

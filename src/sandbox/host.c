@@ -20,7 +20,6 @@ enum { PROBE_UID = 71907, PROBE_MS = 15000 };
 static struct cgroup_host cgroups;
 static struct sandbox_host host;
 static enum { UNKNOWN, KNOWN } probed;
-static int landlock;
 
 const struct cgroup_host *sandbox_cgroups(void)
 {
@@ -179,7 +178,7 @@ static void look(void)
 	}
 	cgroup_discover(&cgroups, NULL);
 	cgroup_sweep(&cgroups);
-	landlock = landlock_version();
+	host.landlock = landlock_version();
 	host.private_uids = host.root;
 	host.overlay = host.root;
 	host.kill_cgroup = cgroups.at[CGROUP_UNIFIED][0] != 0;
@@ -228,15 +227,15 @@ json_t *sandbox_report(struct err *e)
 		line(list, "sandbox", works, works ? "a sandbox was started and ran a command" : h->why, h->fix, e) !=
 			0 ||
 		line(list, "limits", h->level > SANDBOX_RLIMITS, levels[h->level], delegate, e) != 0 ||
-		line(list, "ending commands", h->kill_cgroup || landlock >= 6,
-			h->kill_cgroup	? "all of a command's processes at once, by its cgroup"
-			: landlock >= 6 ? "all of a command's processes at once, by its Landlock domain"
-					: "by the tree of processes: a command that fights it ends its sandbox",
+		line(list, "ending commands", h->kill_cgroup || h->landlock >= 6,
+			h->kill_cgroup	   ? "all of a command's processes at once, by its cgroup"
+			: h->landlock >= 6 ? "all of a command's processes at once, by its Landlock domain"
+					   : "by the tree of processes: a command that fights it ends its sandbox",
 			delegate, e) != 0 ||
-		line(list, "commands apart", landlock >= 2,
-			landlock >= 6	? "commands of one sandbox cannot read, trace or signal each other"
-			: landlock >= 2 ? "commands of one sandbox cannot read or trace each other, but can signal"
-					: "commands of one sandbox can read and trace each other",
+		line(list, "commands apart", h->landlock >= 2,
+			h->landlock >= 6   ? "commands of one sandbox cannot read, trace or signal each other"
+			: h->landlock >= 2 ? "commands of one sandbox cannot read or trace each other, but can signal"
+					   : "commands of one sandbox can read and trace each other",
 			"a kernel with Landlock (5.19; 6.12 for signals)", e) != 0 ||
 		line(list, "private uids", h->private_uids,
 			h->private_uids ? "each working copy's commands run under a uid of their own"

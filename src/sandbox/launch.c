@@ -113,8 +113,9 @@ static void add_limit(struct wire_begin *b, int resource, uint64_t value)
 static int send_begin(struct sandbox *s, struct err *e)
 {
 	const struct sandbox_limits *l = &s->spec.limits;
-	struct wire_begin b = {
-		.egress_port = s->spec.allow_count ? EGRESS_PORT : 0, .keeper = s->cgroups->at[CGROUP_UNIFIED][0] == 0};
+	struct wire_begin b = {.egress_port = s->spec.allow_count ? EGRESS_PORT : 0,
+		.landlock = (uint32_t)s->host->landlock,
+		.keeper = s->cgroups->at[CGROUP_UNIFIED][0] == 0};
 	add_limit(&b, RLIMIT_CORE, 0);
 	add_limit(&b, RLIMIT_NPROC, (uint64_t)l->processes);
 	add_limit(&b, RLIMIT_NOFILE, (uint64_t)l->files);

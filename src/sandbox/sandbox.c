@@ -292,9 +292,12 @@ static void on_gone(struct child *c, int status, int signum)
 	/* the timer sees that it is gone */
 }
 
+static const char *const git_only[] = {".git", NULL};
+
 static int start(struct sandbox *s, struct err *e)
 {
-	if (protect_make(s->spec.copy, s->spec.protect, e) != 0)
+	if (protect_make(s->spec.copy, s->spec.protect, e) != 0 ||
+		(s->spec.git_dir && protect_make(s->spec.copy, git_only, e) != 0))
 		return -1;
 	if (cgroup_new(&s->cgroup, s->cgroups, &s->spec.limits, s->spec.uid, e) != 0)
 		return -1;
@@ -491,6 +494,8 @@ static void on_timer(struct timer *t)
 		return;
 	}
 	protect_remove(s->spec.copy, s->spec.protect);
+	if (s->spec.git_dir)
+		protect_remove(s->spec.copy, git_only);
 	if (s->freeing != KEEP) {
 		struct err cancelled = ERR_INIT;
 		err_set(&cancelled, ERR_CANCELLED, "the sandbox was closed");

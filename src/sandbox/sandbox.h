@@ -21,6 +21,8 @@ enum sandbox_level {
 struct sandbox_host {
 	enum sandbox_level level;
 	bool root, private_uids, overlay, quota, kill_cgroup;
+	int landlock;	 /* version; from 2 on commands of one sandbox cannot read each other, from 6 on not signal; 0:
+			    none */
 	char bwrap[256]; /* path of bubblewrap */
 	char why[512];	 /* when NONE: what is missing */
 	char fix[512];	 /* and the exact command that mends it */

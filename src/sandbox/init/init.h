@@ -10,7 +10,7 @@
 
 #include "sandbox/init/frame.h"
 
-/* launcher.c: outside; becomes bubblewrap. From WIRE_FIRST_FD on it has `joins` cgroup.procs files of cgroup v1, the
+/* launcher.c: outside; becomes bubblewrap. From WIRE_FIRST_FD on it has `joins` files to join a cgroup v1 by, the
  * directory of a cgroup v2 when `cgroup`, and the program itself. */
 noreturn void launcher_main(int joins, int cgroup);
 /* pid1.c: inside. */

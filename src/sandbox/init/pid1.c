@@ -255,8 +255,8 @@ static void do_begin(struct frame *f)
 		die("cannot map the seccomp filter", errno);
 	config.filter.filter = filter;
 	config.filter.len = (unsigned short)((size_t)st.st_size / sizeof(struct sock_filter));
-	config.landlock = landlock_version();
-	struct frame out = {.head = {.type = WIRE_READY, .status = config.landlock}};
+	config.landlock = (int)config.begin.landlock;
+	struct frame out = {.head = {.type = WIRE_READY}};
 	if (config.begin.egress_port) {
 		out.fds[0] = egress_listen(config.begin.egress_port);
 		out.fd_count = 1;

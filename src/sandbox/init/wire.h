@@ -69,11 +69,12 @@ struct wire_rlimit {
 struct wire_begin {
 	uint32_t egress_port; /* listen on 127.0.0.1:port and hand the listening socket over with READY; 0: none */
 	uint32_t keeper;      /* no cgroup can end a command as a whole: put a keeper process above each */
+	uint32_t landlock;    /* the version to use, 0: none */
 	uint32_t rlimits;
 	struct wire_rlimit rlimit[WIRE_RLIMITS];
 };
 
-/* READY: took_us unused; status = the Landlock version found (0: none). */
+/* READY: descriptor = the listening socket, if asked for. */
 
 enum { WIRE_RUN_PTY = 1, WIRE_RUN_CGROUP = 2, WIRE_RUN_INPUT = 4, WIRE_RUN_TELL = 8 };
 

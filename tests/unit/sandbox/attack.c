@@ -366,6 +366,30 @@ static void talk(const char *arg)
 	}
 }
 
+/* No attacks: what is there and how. */
+static void exists(const char *arg)
+{
+	bad = access(arg, R_OK) != 0;
+}
+
+static int can_write(const char *arg)
+{
+	char path[300];
+	snprintf(path, sizeof(path), "%s/muster-write", arg);
+	int fd = open(path, O_CREAT | O_WRONLY | O_EXCL, 0600);
+	return fd >= 0 && unlink(path) == 0;
+}
+
+static void writable(const char *arg)
+{
+	bad = !can_write(arg);
+}
+
+static void readonly(const char *arg)
+{
+	bad = can_write(arg) || errno != EROFS;
+}
+
 static const struct {
 	const char *name;
 	void (*run)(const char *arg);
@@ -388,6 +412,9 @@ static const struct {
 	{"big_file", big_file},
 	{"serve", serve},
 	{"talk", talk},
+	{"exists", exists},
+	{"writable", writable},
+	{"readonly", readonly},
 };
 
 int main(int argc, char **argv)

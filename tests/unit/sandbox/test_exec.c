@@ -4,12 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/caps.h"
+#include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "box.h"
+#include "sandbox/internal.h"
 
 static int setup(void **state)
 {
@@ -395,6 +398,103 @@ static void port_inside(void **state)
 	result_release(&r);
 }
 
+/* An image instead of the host's /usr, a home on disk, a git directory: each where it should be, as it should be. */
+static void image_home_and_git(void **state)
+{
+	struct box *b = *state;
+	struct err e = ERR_INIT;
+	struct sandbox_spec before = b->spec;
+	char root[] = "/tmp/muster-image-XXXXXX", path[300];
+	static const char *const dirs[] = {"image/bin", "image/etc", "home", "git"};
+	box_close(b);
+	assert_non_null(mkdtemp(root));
+	assert_int_equal(chmod(root, 0755), 0);
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
+		snprintf(path, sizeof(path), "%s/%s", root, dirs[i]);
+		must(fs_mkdirs(path, 0755, &e), &e);
+	}
+	struct buf program = BUF_INIT(16 * MIB);
+	must(fs_read(attack_path(), &program, &e), &e);
+	snprintf(path, sizeof(path), "%s/image/bin/tool", root);
+	must(fs_replace(path, buf_span(&program), 0755, &e), &e);
+	buf_release(&program);
+	cleanup_free char *image = fs_join(root, "image"), *home = fs_join(root, "home"), *git = fs_join(root, "git");
+	must(fs_replace(strcat(strcpy(path, git), "/HEAD"), span_of("ref: x\n"), 0644, &e), &e);
+	if (b->spec.uid)
+		must(sandbox_own(home, b->spec.uid, &e), &e);
+	b->spec.image = image;
+	b->spec.home = home;
+	b->spec.git_dir = git;
+	box_open(b);
+	const char *const tries[][4] = {{"tool", "descriptors", NULL}, {"/bin/tool", "exists", "/work/.git/HEAD", NULL},
+		{"tool", "writable", "/home/muster", NULL}, {"tool", "writable", "/work", NULL},
+		{"tool", "readonly", "/work/.git", NULL}, {"tool", "readonly", "/bin", NULL},
+		{"tool", "readonly", "/etc", NULL}};
+	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		struct result r = {.x = {.argv = tries[i]}};
+		box_run(b, &r, NULL);
+		if (r.x.status != 0)
+			fail_msg(
+				"%s %s: %s", tries[i][1], tries[i][2] ? tries[i][2] : "", r.out.data ? r.out.data : "");
+		result_release(&r);
+	}
+	box_close(b);
+	b->spec = before;
+	must(fs_remove_tree(root, &e), &e);
+	snprintf(path, sizeof(path), "%s/.git", b->copy);
+	rmdir(path);
+	box_open(b);
+}
+
+/* What a kernel without Landlock or an ordinary user without cgroups gets: weaker, but commands are still ended whole.
+ */
+static void weaker_hosts(void **state)
+{
+	struct box *b = *state;
+	struct err e = ERR_INIT;
+	static const struct cgroup_host no_cgroups;
+	static const int versions[] = {7, 3, 0};
+	box_close(b);
+	for (size_t i = 0; i < 3; i++) {
+		struct sandbox_host host = *sandbox_probe(&e);
+		host.landlock = versions[i] < host.landlock ? versions[i] : host.landlock;
+		host.level = SANDBOX_RLIMITS;
+		b->sandbox = sandbox_new_on(b->loop, &b->spec, &host, &no_cgroups, &e);
+		assert_non_null(b->sandbox);
+		box_expect(b, "mkdir p q; echo x > p/f; mv p/f q/f; cat q/f; rm -r p q", 0, "x\n");
+		box_expect(b, "sleep 61 & setsid sleep 61 & (setsid sh -c 'sleep 61 & sleep 61' &) ; sleep 0.2; exit 3",
+			3, "");
+		box_expect(b, "cat /proc/[0-9]*/comm | grep -c '^sleep'; true", 0, "0\n");
+		struct result r = {.x = {.timeout_ms = 300}}, other = {0};
+		char line[300];
+		box_start(b, &other, "sleep 5; echo unharmed");
+		box_turn(b, 300); /* processes are limited for all together: it has its own by now */
+		snprintf(line, sizeof(line), "%s fork_bomb", attack_path());
+		box_start(b, &r, line);
+		box_wait(b, &r);
+		assert_int_equal(r.why.code, ERR_TIMEOUT);
+		box_wait(b, &other);
+		assert_string_equal(other.out.data, "unharmed\n");
+		box_expect(b, "cat /proc/[0-9]*/comm | grep -c '^attack'; true", 0, "0\n");
+		/* A command that kills what keeps it: fails, or ends the sandbox; never gets away. */
+		r.x.timeout_ms = 0;
+		box_start(b, &r, "setsid sleep 300 & kill -9 $PPID; echo survived");
+		box_wait(b, &r);
+		if (host.landlock >= 6)
+			assert_non_null(strstr(r.out.data, "survived"));
+		else
+			assert_true(r.why.code == ERR_SANDBOX || r.why.code == ERR_OK);
+		box_expect(b, "cat /proc/[0-9]*/comm | grep -c '^sleep'; true", 0, "0\n");
+		must(sandbox_sleep(b->sandbox, &e), &e);
+		must(sandbox_wake(b->sandbox, &e), &e);
+		box_expect(b, "echo awake", 0, "awake\n");
+		result_release(&r);
+		result_release(&other);
+		box_close(b);
+	}
+	box_open(b);
+}
+
 static void report(void **state)
 {
 	struct err e = ERR_INIT;
@@ -452,6 +552,8 @@ int main(void)
 		cmocka_unit_test(statistics),
 		cmocka_unit_test(memory_of_one_command),
 		cmocka_unit_test(port_inside),
+		cmocka_unit_test(image_home_and_git),
+		cmocka_unit_test(weaker_hosts),
 		cmocka_unit_test(report),
 		cmocka_unit_test(free_with_commands_under_way),
 	};
