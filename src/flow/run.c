@@ -416,9 +416,12 @@ static int open_recorder(struct run *r, struct err *e)
 	if (!path || run_final(r))
 		return 0;
 	char date[CLOCK_TEXT];
+	const char *model = r->model ? r->model : "";
+	if (!strncmp(model, "exec:", 5) && strrchr(model, '/')) /* the program's name, not where it lies; replies name the model */
+		model = strrchr(model, '/') + 1;
 	clock_text(date, r->now);
 	cleanup_json json_t *header = json_make(e, "{s:s, s:O, s:s?, s:s%}", "mode", json_str(r->created, "mode"), "inputs",
-		json_get(r->created, "inputs"), "model", r->model, "date", date, (size_t)10);
+		json_get(r->created, "inputs"), "model", model, "date", date, (size_t)10);
 	if (!header)
 		return -1;
 	r->recorder = recorder_open(path, header, e);
