@@ -28,11 +28,12 @@ enum column_type {
 	X(state, TEXT, 0)                                                                                              \
 	X(phase, TEXT, 0)                                                                                              \
 	X(created, INT, 0)                                                                                             \
-	X(updated, AT, 0) X(seq, SEQ, 0) X(usd, USD, 1) X(usd_unknown, USD, 1) X(input_tokens, INT, 1)                 \
-		X(output_tokens, INT, 1) X(cached_tokens, INT, 1) X(agents, INT, 1) X(evidence, TEXT, 0)               \
-			X(branch, TEXT, 0) X(copy, TEXT, 0) X(base, TEXT, 0) X(merged, TEXT, 0) X(waiting_on, TEXT, 0) \
-				X(budget_usd, USD, 0) X(parent, TEXT, 0) X(user, TEXT, 0) X(error, JSON, 0)            \
-					X(commit, TEXT, 0) X(snapshot, TEXT, 0)
+	X(updated, AT, 0)                                                                                              \
+	X(seq, SEQ, 0) X(usd, USD, 1) X(usd_unknown, USD, 1) X(input_tokens, INT, 1) X(output_tokens, INT, 1)          \
+		X(cached_tokens, INT, 1) X(agents, INT, 1) X(evidence, TEXT, 0) X(branch, TEXT, 0) X(copy, TEXT, 0)    \
+			X(base, TEXT, 0) X(merged, TEXT, 0) X(waiting_on, TEXT, 0) X(budget_usd, USD, 0)               \
+				X(parent, TEXT, 0) X(user, TEXT, 0) X(error, JSON, 0) X(commit, TEXT, 0)               \
+					X(snapshot, TEXT, 0)
 #define ACTIONS_COLUMNS(X)                                                                                             \
 	X(run, TEXT, 0)                                                                                                \
 	X(action, TEXT, 0)                                                                                             \
@@ -42,8 +43,9 @@ enum column_type {
 	X(body, TEXT, 0)                                                                                               \
 	X(blob, TEXT, 0)                                                                                               \
 	X(options, JSON, 0)                                                                                            \
-	X(priority, TEXT, 0) X(state, TEXT, 0) X(opened, INT, 0) X(resolved, INT, 0) X(answer, JSON, 0)                \
-		X(agent, TEXT, 0) X(call, TEXT, 0) X(call_hash, TEXT, 0) X(seq, INT, 0)
+	X(priority, TEXT, 0)                                                                                           \
+	X(state, TEXT, 0) X(opened, INT, 0) X(resolved, INT, 0) X(answer, JSON, 0) X(agent, TEXT, 0) X(call, TEXT, 0)  \
+		X(call_hash, TEXT, 0) X(seq, INT, 0)
 #define AGENTS_COLUMNS(X) X(run, TEXT, 0) X(agent, TEXT, 0) X(role, TEXT, 0)
 #define REQUESTS_COLUMNS(X) X(run, TEXT, 0) X(agent, TEXT, 0) X(turn, INT, 0) X(model, TEXT, 0) X(reserved, USD, 1)
 #define USAGE_COLUMNS(X)                                                                                               \

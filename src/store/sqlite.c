@@ -1,4 +1,4 @@
-/* sqlite: opening the database, and the writing side.
+/* sqlite: the writing side.
  *
  * A group is one transaction, each write in it a savepoint. Heads of streams (seq, chain value, fence) are cached and
  * their rows written once, before the commit, as are the sums of the projections. Files of large blobs are written and
@@ -12,25 +12,6 @@
 #include "base/mem.h"
 #include "store/blobs.h"
 #include "store/projection.h"
-
-#define SCHEMA_VERSION 1
-#define SQL_MAX (64 * 1024)
-
-static const char schema[] =
-	"CREATE TABLE streams(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL, at INTEGER NOT "
-	"NULL, hash BLOB NOT NULL, fence INTEGER NOT NULL, holder TEXT, until INTEGER NOT NULL) STRICT;\n"
-	"CREATE TABLE events(stream INTEGER NOT NULL, seq INTEGER NOT NULL, id ANY NOT NULL, at INTEGER NOT NULL, type "
-	"TEXT NOT NULL, v INTEGER NOT NULL, actor INTEGER NOT NULL, actor_id TEXT, cause ANY, data TEXT NOT NULL, hash "
-	"BLOB NOT NULL, PRIMARY KEY(stream, seq)) STRICT, WITHOUT ROWID;\n"
-	/* body NULL: in a file. named: an event names it. */
-	"CREATE TABLE blobs(id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, at INTEGER NOT "
-	"NULL, named INTEGER NOT NULL, body BLOB) STRICT;\n"
-	"CREATE INDEX blobs_unnamed ON blobs(hash, at) WHERE named = 0;\n"
-	"CREATE TABLE commands(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, stream TEXT NOT NULL, text TEXT NOT "
-	"NULL, "
-	"done INTEGER NOT NULL) STRICT;\n"
-	"CREATE INDEX commands_open ON commands(stream, n) WHERE done = 0;\n"
-	"CREATE TABLE limits(scope TEXT PRIMARY KEY, nano INTEGER NOT NULL) STRICT, WITHOUT ROWID;\n";
 
 /* ---- heads ---- */
 
@@ -78,7 +59,7 @@ static struct head *head_get(struct sqlite *s, const char *name, struct err *e)
 	return steal(&fresh);
 }
 
-static void heads_forget(struct sqlite *s)
+void sqlite_heads_forget(struct sqlite *s)
 {
 	map_release(&s->heads, mem_free);
 	list_init(&s->dirty);
@@ -329,14 +310,14 @@ static int rebuild(struct sqlite *s, struct err *e)
 
 /* ---- groups ---- */
 
-static int sqlite_begin(struct driver *d, struct err *e)
+int sqlite_begin(struct driver *d, struct err *e)
 {
 	struct sqlite *s = sqlite_of(d);
 
 	err_clear(&s->broken);
 	rows_sqlite_forget(&s->rows);
 	if (map_count(&s->heads) >= CAP_STORE_HEADS)
-		heads_forget(s);
+		sqlite_heads_forget(s);
 	return db_exec(&s->db, "BEGIN IMMEDIATE", e);
 }
 
@@ -375,7 +356,7 @@ static bool deletes_rows(const struct write *w)
 }
 
 /* After a failure the heads that this write moved are as they were, or are read again when needed. */
-static void sqlite_apply(struct driver *d, struct write *w)
+void sqlite_apply(struct driver *d, struct write *w)
 {
 	struct sqlite *s = sqlite_of(d);
 	struct head before[2] = {0};
@@ -429,7 +410,7 @@ static void sqlite_apply(struct driver *d, struct write *w)
 	}
 }
 
-static int sqlite_commit(struct driver *d, struct err *e)
+int sqlite_commit(struct driver *d, struct err *e)
 {
 	struct sqlite *s = sqlite_of(d);
 
@@ -437,7 +418,7 @@ static int sqlite_commit(struct driver *d, struct err *e)
 		*e = s->broken;
 	else if (rows_sqlite_flush(&s->rows, e) == 0 && heads_flush(s, e) == 0 && db_exec(&s->db, "COMMIT", e) == 0)
 		return 0;
-	heads_forget(s);
+	sqlite_heads_forget(s);
 	if (!sqlite3_get_autocommit(s->db.handle)) {
 		struct err again = ERR_INIT;
 		if (db_exec(&s->db, "ROLLBACK", &again))
@@ -446,7 +427,7 @@ static int sqlite_commit(struct driver *d, struct err *e)
 	return -1;
 }
 
-static int on_commit(void *ctx, sqlite3 *db, const char *name, int pages)
+int sqlite_on_commit(void *ctx, sqlite3 *db, const char *name, int pages)
 {
 	struct sqlite *s = ctx;
 
@@ -455,7 +436,7 @@ static int on_commit(void *ctx, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
-static int checkpoint(struct sqlite *s, int mode, struct err *e)
+int sqlite_checkpoint(struct sqlite *s, int mode, struct err *e)
 {
 	int all = 0, done = 0, rc;
 
@@ -471,154 +452,9 @@ static int checkpoint(struct sqlite *s, int mode, struct err *e)
 	return 0;
 }
 
-static int sqlite_tidy(struct driver *d, bool busy, struct err *e)
+int sqlite_tidy(struct driver *d, bool busy, struct err *e)
 {
 	struct sqlite *s = sqlite_of(d);
 
-	return busy && s->wal_pages < CAP_WAL_PAGES ? 0 : checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, e);
+	return busy && s->wal_pages < CAP_WAL_PAGES ? 0 : sqlite_checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, e);
 }
-
-/* ---- opening and closing ---- */
-
-static void sqlite_close(struct driver *d)
-{
-	struct sqlite *s = sqlite_of(d);
-
-	sqlite_readers_close(s);
-	if (s->db.handle)
-		checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE, NULL); /* only a courtesy: the WAL holds everything */
-	heads_forget(s);
-	rows_sqlite_release(&s->rows);
-	db_close(&s->db);
-	pthread_cond_destroy(&s->freed);
-	pthread_mutex_destroy(&s->lock);
-	mem_free(s->path);
-	mem_free(s);
-}
-
-static int make_schema(struct sqlite *s, struct err *e)
-{
-	cleanup_buf struct buf sql = BUF_INIT(SQL_MAX);
-
-	buf_adds(&sql, "BEGIN IMMEDIATE;\n");
-	buf_adds(&sql, schema);
-	rows_sqlite_schema(&sql);
-	buf_addf(&sql, "PRAGMA user_version = %d;\nCOMMIT", SCHEMA_VERSION);
-	if (buf_check(&sql, "the schema", e))
-		return -1;
-	return db_exec(&s->db, sql.data, e);
-}
-
-static int check_version(struct db *db, int64_t *version, struct err *e)
-{
-	sqlite3_stmt *st;
-
-	if (db_query(db, &st, e, "PRAGMA user_version", "") || db_step(db, st, e) < 0)
-		return -1;
-	*version = sqlite3_column_int64(st, 0);
-	db_reset(st);
-	if (*version > SCHEMA_VERSION)
-		return err_set(e, ERR_NEWER, "%s has version %lld; this program knows version %d; use a newer muster",
-			db->path, (long long)*version, SCHEMA_VERSION);
-	return 0;
-}
-
-/* Some file systems cannot do WAL; nothing else here would be right then. */
-static int check_wal(struct db *db, struct err *e)
-{
-	sqlite3_stmt *st;
-	bool wal;
-
-	if (db_query(db, &st, e, "PRAGMA journal_mode = WAL", "") || db_step(db, st, e) < 0)
-		return -1;
-	wal = span_is(db_span(st, 0), "wal");
-	db_reset(st);
-	return wal ? 0
-		   : err_set(e, ERR_IO, "%s: this file system cannot hold a write-ahead log; move the data folder",
-			     db->path);
-}
-
-static int open_writer(struct sqlite *s, bool no_sync, struct err *e)
-{
-	int64_t version;
-
-	if (db_open(&s->db, s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e) || check_wal(&s->db, e) ||
-		db_exec(&s->db,
-			"PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY; "
-			"PRAGMA cache_size = -8192; PRAGMA journal_size_limit = 8388608;",
-			e) ||
-		db_exec(&s->db, no_sync ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL", e) ||
-		check_version(&s->db, &version, e))
-		return -1;
-	if (version == 0 && make_schema(s, e))
-		return -1;
-	s->wal_pages = 1; /* perhaps: what the last owner left */
-	sqlite3_wal_hook(s->db.handle, on_commit, s);
-	/* Who holds the folder is the only owner: leases of processes before it are void. */
-	return db_exec(&s->db, "UPDATE streams SET until = 0 WHERE until > 0", e);
-}
-
-static int check_reader(struct sqlite *s, struct err *e)
-{
-	struct reader *r = sqlite_reader(&s->base, false, e);
-	int64_t version;
-	int rc;
-
-	if (!r)
-		return -1;
-	rc = check_version(&r->db, &version, e);
-	if (rc == 0 && version == 0)
-		rc = err_set(e, ERR_NOT_FOUND, "%s holds no journal yet", s->path);
-	sqlite_reader_end(r);
-	return rc;
-}
-
-struct driver *sqlite_open(const char *dir, enum store_access access, bool no_sync, const uint8_t *key,
-	const struct clock *clock, struct err *e)
-{
-	struct sqlite *s = MEM_NEW(struct sqlite);
-
-	if (!s) {
-		err_nomem(e);
-		return NULL;
-	}
-	s->base = (struct driver){&sqlite_ops, key, clock, dir};
-	map_init(&s->heads, CAP_STORE_HEADS * 2);
-	list_init(&s->dirty);
-	list_init(&s->readers);
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->freed, NULL);
-	s->path = fs_join(dir, "muster.db");
-	rows_sqlite_init(&s->rows, &s->db);
-	if (!s->path)
-		err_nomem(e);
-	else if (access == STORE_OWN ? open_writer(s, no_sync, e) == 0 : check_reader(s, e) == 0)
-		return &s->base;
-	sqlite_close(&s->base);
-	return NULL;
-}
-
-const struct driver_ops sqlite_ops = {
-	.name = "sqlite",
-	.threaded = true,
-	.close = sqlite_close,
-	.begin = sqlite_begin,
-	.apply = sqlite_apply,
-	.commit = sqlite_commit,
-	.tidy = sqlite_tidy,
-	.reader = sqlite_reader,
-	.reader_end = sqlite_reader_end,
-	.head = sqlite_head,
-	.read = sqlite_read,
-	.heads = sqlite_heads,
-	.stream = sqlite_stream,
-	.hash_at = sqlite_hash_at,
-	.blob = sqlite_blob,
-	.unnamed = sqlite_unnamed,
-	.rows = sqlite_rows,
-	.limits = sqlite_limits,
-	.commands = sqlite_commands,
-	.command_known = sqlite_command_known,
-	.check = sqlite_check,
-	.copy = sqlite_copy,
-};

@@ -1,4 +1,5 @@
-/* sqlite: the driver over one SQLite file (muster.db, WAL). Private to sqlite.c, sqlite_read.c and rows_sqlite.c.
+/* sqlite: the driver over one SQLite file (muster.db, WAL). Private to sqlite*.c: sqlite_open.c (schema, opening),
+ * sqlite.c (writing), sqlite_read.c (reading).
  *
  * One connection writes and checkpoints (Debian's 3.40 can reset the WAL wrongly when several do); readers never
  * checkpoint, also not when they are the last to close. */
@@ -48,6 +49,15 @@ static inline struct sqlite *sqlite_of(struct driver *d)
 {
 	return container_of(d, struct sqlite, base);
 }
+
+/* sqlite.c */
+int sqlite_begin(struct driver *d, struct err *e);
+void sqlite_apply(struct driver *d, struct write *w);
+int sqlite_commit(struct driver *d, struct err *e);
+int sqlite_tidy(struct driver *d, bool busy, struct err *e);
+void sqlite_heads_forget(struct sqlite *s);
+int sqlite_on_commit(void *ctx, sqlite3 *db, const char *name, int pages); /* a WAL hook: how long the log is */
+int sqlite_checkpoint(struct sqlite *s, int mode, struct err *e);
 
 /* sqlite_read.c */
 struct reader *sqlite_reader(struct driver *d, bool view, struct err *e);

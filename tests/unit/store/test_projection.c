@@ -208,6 +208,42 @@ static void parents_pay_for_their_children(void **state)
 	verify_fine(f);
 }
 
+static void count_codes(void *ctx, const struct err *why)
+{
+	int *codes = ctx;
+
+	codes[why->code == ERR_OK ? 0 : 1]++;
+}
+
+/* In one group: what a rejected append added to sums is taken back, what the others added stays. */
+static void rejected_money_is_not_counted(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	static const char answer[] = "{\"agent\":\"0\",\"turn\":1,\"usd\":0.25}";
+	static const char lost[] =
+		"{\"agent\":\"0\",\"blob\":\"00000000000000000000000000000000000000000000000000000000000000ff\"}";
+	int codes[2] = {0};
+	struct event good[2] = {event_of(3, EVENT_MODEL_ANSWERED, answer), event_of(4, EVENT_MODEL_ANSWERED, answer)};
+	struct event bad[2] = {event_of(4, EVENT_MODEL_ANSWERED, answer), event_of(5, EVENT_AGENT_FINISHED, lost)};
+	struct append a = {.stream = "run/r1", .events = good, .event_count = 1, .cb = count_codes, .ctx = codes};
+	struct append b = {.stream = "run/r1", .events = bad, .event_count = 2, .cb = count_codes, .ctx = codes};
+	struct append c = {.stream = "run/r1", .events = good + 1, .event_count = 1, .cb = count_codes, .ctx = codes};
+
+	make_run(f, "run/r1");
+	must(store_append(f->store, &a, &e), &e);
+	must(store_append(f->store, &b, &e), &e);
+	must(store_append(f->store, &c, &e), &e);
+	turn_until(f, codes[0] + codes[1] == 3);
+	assert_int_equal(codes[1], 1);
+	budget_is(f, "house", 0.5, 0, 0);
+	verify_fine(f);
+	for (int i = 0; i < 2; i++) {
+		event_release(&good[i]);
+		event_release(&bad[i]);
+	}
+}
+
 static void actions_open_and_end(void **state)
 {
 	struct fixture *f = *state;
@@ -336,6 +372,7 @@ int main(void)
 		both(a_run_moves_through_its_states),
 		both(money_is_counted_once),
 		both(parents_pay_for_their_children),
+		both(rejected_money_is_not_counted),
 		both(actions_open_and_end),
 		both(runs_are_found),
 		both(rebuilding_gives_the_same),
