@@ -182,12 +182,55 @@ static void build_in_directives(void **state)
 	replays(f);
 }
 
+static void pipeline_hands_over_and_escalates(void **state)
+{
+	struct fixture *f = *state;
+	static const char analysis[] = "{\"analysis\":\"a\",\"user_stories\":[],\"risks\":[],\"success_metrics\":[],"
+				       "\"confidence\":%s,\"next_steps\":[]}";
+	char sure[512], unsure[512];
+	snprintf(sure, sizeof(sure), analysis, "0.9");
+	snprintf(unsure, sizeof(unsure), analysis, "0.4");
+	reply(f, "analyst", "finish", unsure);
+	answer(f, "confidence", "revise");
+	reply(f, "analyst", "finish", "{\"analysis\":\"a\"}"); /* does not fit its schema */
+	reply(f, "analyst", "finish", sure);
+	reply(f, "architect", "finish",
+		"{\"architecture\":\"a\",\"components\":[{\"name\":\"n\",\"path\":\"p\",\"purpose\":\"q\"}],\"tech_"
+		"stack\":[],"
+		"\"api_design\":[],\"deployment_plan\":\"\",\"confidence\":0.8,\"concerns\":[]}");
+	for (int i = 0; i < 2; i++) {
+		reply(f, "developer", "write_file",
+			i ? "{\"path\":\"ok\",\"content\":\"\"}"
+			  : "{\"path\":\"test.sh\",\"content\":\"test -f ok\\n\"}");
+		reply(f, "developer", "run_tests", "{}");
+		reply(f, "developer", "finish",
+			"{\"implementation_plan\":\"i\",\"code_modules\":[],\"api_endpoints\":[],\"database_schema\":"
+			"\"\","
+			"\"frontend_components\":[],\"confidence\":0.8,\"testing_notes\":\"\"}");
+		reply(f, "tester", "run_tests", "{}");
+		reply(f, "tester", "finish",
+			i ? "{\"summary\":\"good\",\"passed\":true,\"issues\":[],\"confidence\":0.9}"
+			  : "{\"summary\":\"bad\",\"passed\":false,\"issues\":[{\"title\":\"t\",\"severity\":\"high\","
+			    "\"detail\":\"d\"}],\"confidence\":0.9}");
+	}
+	fixture_open(f);
+	fixture_start(f, "pipeline", "{\"inputs\":{\"name\":\"P\",\"requirements\":\"r\"}}");
+	fixture_until(f, "completed");
+	json_t *end = fixture_last(f, "run.completed");
+	assert_string_equal(json_str(end, "evidence"), "done");
+	assert_non_null(strstr(json_str(json_get(end, "result"), "report"), "passes"));
+	json_decref(end);
+	assert_int_equal(fixture_count(f, "artifact.added"), 1);
+	replays(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(one_shot_ends_with_passing_checks, setup, teardown),
 		cmocka_unit_test_setup_teardown(build_goes_through_all_phases, setup, teardown),
 		cmocka_unit_test_setup_teardown(build_in_directives, setup, teardown),
+		cmocka_unit_test_setup_teardown(pipeline_hands_over_and_escalates, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
