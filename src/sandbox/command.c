@@ -150,10 +150,12 @@ static void add_ours(struct command *c, const char *const *ours, size_t n, const
 
 static int add_variables(struct command *c, const char *const *env, uint32_t *count, struct err *e)
 {
-	static const char *const own[] = {"PATH=" SANDBOX_PATH, "HOME=/home/muster", "USER=muster", "LOGNAME=muster",
-		"SHELL=/bin/sh", "LANG=C.UTF-8", "TMPDIR=/tmp", "GIT_TERMINAL_PROMPT=0"};
-	static const char *const proxied[] = {"http_proxy=" EGRESS_URL, "https_proxy=" EGRESS_URL,
-		"HTTP_PROXY=" EGRESS_URL, "HTTPS_PROXY=" EGRESS_URL, "no_proxy=localhost,127.0.0.1,::1",
+	static const char *const own[] = {
+		"PATH=/home/muster/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME=/home/muster", "USER=muster", "LOGNAME=muster", "SHELL=/bin/sh", "LANG=C.UTF-8", "TMPDIR=/tmp",
+		"GIT_TERMINAL_PROMPT=0"};
+	static const char *const proxied[] = {("http_proxy=" EGRESS_URL), ("https_proxy=" EGRESS_URL),
+		("HTTP_PROXY=" EGRESS_URL), ("HTTPS_PROXY=" EGRESS_URL), "no_proxy=localhost,127.0.0.1,::1",
 		"NO_PROXY=localhost,127.0.0.1,::1"};
 	const char *const term[] = {c->flags & WIRE_RUN_PTY ? "TERM=xterm-256color" : "TERM=dumb"};
 	*count = 0;

@@ -11,8 +11,6 @@
 #include "sandbox/init/frame.h"
 #include "sandbox/sandbox.h"
 
-#define SANDBOX_PATH "/home/muster/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 enum box_state { BOX_STOPPED, BOX_STARTING, BOX_RUNNING, BOX_ASLEEP, BOX_ENDING, BOX_FAILED };
 
 struct sandbox {

@@ -14,6 +14,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "box.h"
+#include "sandbox/internal.h"
 
 static int setup(void **state)
 {
@@ -403,10 +404,22 @@ static void row46_owner_killed(void **state)
 	close(ready[1]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	close(ready[0]);
+	int64_t end = now_us() + 5000000;
+	while (box_processes(b) <= before + 3 && now_us() < end)
+		usleep(1000);
 	assert_true(box_processes(b) > before + 3);
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	gone(b, before);
+	/* Its cgroups stay until the next start, which knows by their lock that nobody has them any more. */
+	char left[CGROUP_PATH + 64];
+	snprintf(left, sizeof(left), "%s/muster-%d-", sandbox_cgroups()->at[CGROUP_UNIFIED], (int)pid);
+	cgroup_sweep(sandbox_cgroups());
+	for (int i = 0; i < 100; i++) {
+		char path[CGROUP_PATH + 80];
+		snprintf(path, sizeof(path), "%s%d", left, i);
+		assert_false(fs_is_dir(path));
+	}
 	box_open(b);
 	box_expect(b, "echo next", 0, "next\n");
 }
