@@ -188,11 +188,11 @@ static void take_usage(struct decoder *d, const json_t *u)
 		return;
 	d->usage_told = true;
 	/* Both events count from the beginning; what one does not name keeps the other's figure. */
-	to->cached = json_int(u, "cache_read_input_tokens", to->cached);
-	to->cache_write = json_int(u, "cache_creation_input_tokens", to->cache_write);
+	to->cached = decoder_tokens(u, "cache_read_input_tokens", to->cached);
+	to->cache_write = decoder_tokens(u, "cache_creation_input_tokens", to->cache_write);
 	if (json_is_integer(json_get(u, "input_tokens")))
-		to->input = json_int(u, "input_tokens", 0) + to->cached + to->cache_write;
-	to->output = json_int(u, "output_tokens", to->output);
+		to->input = decoder_tokens(u, "input_tokens", 0) + to->cached + to->cache_write;
+	to->output = decoder_tokens(u, "output_tokens", to->output);
 }
 
 static int on_message_start(struct decoder *d, const json_t *v, struct err *e)

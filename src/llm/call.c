@@ -1,12 +1,10 @@
 /* call: the common frame of one model call; the provider's service does the work between start and call_end. Also the
- * cache of encoded tools, and the service that plays scripts. */
+ * cache of encoded tools. */
 #include <stdio.h>
 
 #include "base/caps.h"
 #include "base/mem.h"
 #include "llm/private.h"
-#include "llm/reply.h"
-#include "llm/script.h"
 
 void call_reset(struct llm_call *c)
 {
@@ -123,66 +121,3 @@ const struct blob *llm_offer(struct llm *l, const json_t *tools, enum llm_wire w
 	*slot = (struct offer){json_incref((json_t *)tools), wire, bytes, ++l->offer_clock};
 	return bytes;
 }
-
-/* ---- scripts ---- */
-
-struct playing {
-	struct tick tick;
-	struct llm_call *call;
-	struct llm *llm;
-	json_t *line;	/* NULL: there was none */
-	struct err why; /* then */
-	int64_t began;
-	bool cancelled;
-};
-
-static void play(struct tick *t)
-{
-	struct playing *p = container_of(t, struct playing, tick);
-	struct llm_call *c = p->call;
-	struct llm *l = p->llm;
-	struct err why = p->why;
-	int64_t began = p->began;
-	char what[600];
-
-	snprintf(what, sizeof what, "%s, line %lld", c->model->name, (long long)c->line);
-	if (p->line && !p->cancelled)
-		reply_take(c, p->line, what, &p->cancelled, &why);
-	if (p->cancelled) {
-		/* A run that is resumed finds the line unused; so must one that goes on. */
-		script_give_back(call_target(c)->provider->script, c->play, c->line);
-		c->line = 0;
-		err_set(&why, ERR_CANCELLED, "the model call was cancelled");
-	}
-	if (!c->answered_by[0])
-		snprintf(c->answered_by, sizeof c->answered_by, "%.*s", (int)sizeof c->answered_by - 1, c->model->name);
-	json_decref(p->line);
-	mem_free(p);
-	call_end(c, l, began, &why);
-}
-
-/* Without a line left the call still ends by on_done, as any other failure of a model does. */
-static int script_start(struct llm_call *c, struct llm *l, struct err *e)
-{
-	struct playing *p = MEM_NEW(struct playing);
-	int64_t line;
-
-	if (!p)
-		return err_nomem(e);
-	*p = (struct playing){.call = c, .llm = l, .began = clock_mono(loop_clock(l->loop))};
-	line = script_take(call_target(c)->provider->script, c, &p->line, &p->why);
-	c->line = line < 0 ? 0 : line;
-	c->priv = p;
-	tick_init(&p->tick, l->loop, play);
-	tick_start(&p->tick);
-	return 0;
-}
-
-static void script_cancel(struct llm_call *c)
-{
-	struct playing *p = c->priv;
-
-	p->cancelled = true;
-}
-
-const struct service service_script = {"script", script_start, script_cancel};

@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "llm/dialect.h"
 
+#define TOKENS_MOST INT64_C(1000000000000)
+
 void decoder_init(struct decoder *d, const struct dialect *dialect, const struct profile *p)
 {
 	*d = (struct decoder){.dialect = dialect, .profile = p};
@@ -40,6 +42,13 @@ int decoder_bad(struct err *e, const char *fmt, ...)
 	err_set(e, ERR_MODEL_REPLY, "the model's answer is malformed: %s", text.data ? text.data : "");
 	buf_release(&text);
 	return -1;
+}
+
+int64_t decoder_tokens(const json_t *obj, const char *key, int64_t otherwise)
+{
+	int64_t n = json_int(obj, key, otherwise);
+
+	return n < 0 ? 0 : n > TOKENS_MOST ? TOKENS_MOST : n;
 }
 
 int decoder_finish(struct decoder *d, struct err *e)

@@ -105,6 +105,8 @@ int decoder_calls(struct decoder *d, int turn, struct llm_tool_call **calls, siz
 int decoder_add_text(struct decoder *d, struct span piece, struct err *e);
 struct draft *decoder_draft(struct decoder *d, long index, struct span name, struct err *e); /* a new one */
 int decoder_add_arguments(struct decoder *d, struct draft *t, struct span piece, struct err *e);
+/* A count of tokens, made sane: 0 to 10^12. */
+int64_t decoder_tokens(const json_t *obj, const char *key, int64_t otherwise);
 int decoder_bad(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* ERR_MODEL_REPLY */
 
 /* ---- shared by encoders ---- */

@@ -211,18 +211,18 @@ static void take_usage(struct decoder *d, const json_t *u)
 {
 	const json_t *in = json_get(u, "prompt_tokens_details");
 	struct llm_usage *to = &d->usage;
-	int64_t total = json_int(u, "total_tokens", 0);
+	int64_t total = decoder_tokens(u, "total_tokens", 0);
 
 	if (!json_is_integer(json_get(u, "prompt_tokens")))
 		return;
 	d->usage_told = true;
-	to->input = json_int(u, "prompt_tokens", 0);
-	to->output = json_int(u, "completion_tokens", 0);
+	to->input = decoder_tokens(u, "prompt_tokens", 0);
+	to->output = decoder_tokens(u, "completion_tokens", 0);
 	/* Some count thinking only in the total; it is billed as output. */
 	if (total - to->input > to->output)
 		to->output = total - to->input;
-	to->cached = json_int(in, "cached_tokens", json_int(u, "prompt_cache_hit_tokens", 0));
-	to->cache_write = json_int(in, "cache_write_tokens", 0);
+	to->cached = decoder_tokens(in, "cached_tokens", decoder_tokens(u, "prompt_cache_hit_tokens", 0));
+	to->cache_write = decoder_tokens(in, "cache_write_tokens", 0);
 }
 
 static struct draft *find_draft(struct decoder *d, long index)

@@ -7,7 +7,10 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "config/nearest.h"
+#include "llm/dialect.h"
 #include "llm/problem.h"
+
+#define RETRY_MOST_S INT64_C(86400)
 
 static const char *const stops[] = {[LLM_STOP_END] = "end",
 	[LLM_STOP_TOOLS] = "tools",
@@ -116,8 +119,9 @@ static int take_error(struct llm_call *c, const json_t *x, const char *what, str
 	int64_t cut = json_int(x, "cut_after_bytes", -1);
 
 	c->status = (int)json_int(x, "status", 0);
-	if (json_is_number(retry))
-		c->retry_ms = (int64_t)(json_number_value(retry) * 1000);
+	if (json_is_number(retry) && json_number_value(retry) >= 0)
+		c->retry_ms = json_number_value(retry) > RETRY_MOST_S ? RETRY_MOST_S * 1000
+								      : (int64_t)(json_number_value(retry) * 1000);
 	if (cut >= 0 && !code && !c->status)
 		return err_set(e, ERR_MODEL_REPLY, "%s: the answer was cut off after %lld bytes", what, (long long)cut);
 	if (!message.n)
@@ -182,10 +186,10 @@ static int take_calls(struct llm_call *c, const json_t *list, const bool *cancel
 
 static void take_usage(struct llm_call *c, const json_t *u)
 {
-	c->usage = (struct llm_usage){.input = json_int(u, "input", 0),
-		.output = json_int(u, "output", 0),
-		.cached = json_int(u, "cached", 0),
-		.cache_write = json_int(u, "cache_write", 0),
+	c->usage = (struct llm_usage){.input = decoder_tokens(u, "input", 0),
+		.output = decoder_tokens(u, "output", 0),
+		.cached = decoder_tokens(u, "cached", 0),
+		.cache_write = decoder_tokens(u, "cache_write", 0),
 		.estimated = json_bool(u, "estimated", false)};
 }
 
