@@ -44,7 +44,7 @@ static void settings_limits(const json_t *settings, struct sandbox_limits *l)
 
 static int make_sandbox(struct workcopy *c, struct err *e)
 {
-	static const char *const protect[] = {".git", "muster.yaml", NULL};
+	static const char *const protect[] = {".git", NULL};
 	struct run *r = c->run;
 	const json_t *allow_list = json_get(json_get(r->settings, "sandbox"), "allow");
 	struct sandbox_allow allow[64];

@@ -417,11 +417,19 @@ static int open_recorder(struct run *r, struct err *e)
 		return 0;
 	char date[CLOCK_TEXT];
 	const char *model = r->model ? r->model : "";
-	if (!strncmp(model, "exec:", 5) && strrchr(model, '/')) /* the program's name, not where it lies; replies name the model */
+	if (!strncmp(model, "exec:", 5) &&
+		strrchr(model, '/')) /* the program's name, not where it lies; replies name the model */
 		model = strrchr(model, '/') + 1;
 	clock_text(date, r->now);
-	cleanup_json json_t *header = json_make(e, "{s:s, s:O, s:s?, s:s%}", "mode", json_str(r->created, "mode"), "inputs",
-		json_get(r->created, "inputs"), "model", model, "date", date, (size_t)10);
+	cleanup_json json_t *header = json_make(e, "{s:s, s:O, s:s?, s:s%}", "mode", json_str(r->created, "mode"),
+		"inputs", json_get(r->created, "inputs"), "model", model, "date", date, (size_t)10);
+	struct llm_model one[8];
+	struct err none = ERR_INIT;
+	if (header && r->model && llm_resolve(r->house->llm, r->model, one, 8, &none) > 0 && one[0].priced)
+		json_object_set_new(header, "prices",
+			json_pack("{s:f, s:f, s:f, s:f, s:s, s:s}", "input", one[0].price.input, "output",
+				one[0].price.output, "cached", one[0].price.cached, "cache_write",
+				one[0].price.cache_write, "date", one[0].price.date, "source", one[0].price.source));
 	if (!header)
 		return -1;
 	r->recorder = recorder_open(path, header, e);
