@@ -200,7 +200,9 @@ static int render(struct run *r, struct agent *a, const json_t *context, struct 
 		if (!strcmp(kind, "memory"))
 			buf_addf(&out, "\n### %s\n", path);
 		if (out.len + (text ? text->size : 0) < CONTEXT_ALL)
-			buf_addspan(&out, text ? blob_span(text) : span_of("(it does not exist any more)"));
+			buf_addspan(&out, !text	       ? span_of("(it does not exist any more)")
+					  : text->size ? blob_span(text)
+						       : span_of("(empty)"));
 		else
 			buf_adds(&out, "(left out: too much is in your memory)");
 		buf_addc(&out, '\n');
