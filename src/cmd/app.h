@@ -1,0 +1,48 @@
+/* app: what a verb stands on: the data folder, its configuration, vault, journal, models and house, opened as far as
+ * the verb needs them.
+ *
+ * The owner's lock guards everything that is made in the folder. Shipped modes, roles and recordings lie in one folder
+ * (`share`): MUSTER_SHARE, else ../share/muster beside the program, else the source tree above its build folder. */
+#ifndef MUSTER_CMD_APP_H
+#define MUSTER_CMD_APP_H
+
+#include "cmd/args.h"
+#include "config/options.h"
+#include "config/vault.h"
+#include "flow/house.h"
+
+struct app {
+	const struct args *args;
+	struct loop *loop;
+	struct options *options;
+	char *data_dir, *share, *modes_dir, *roles_dir, *own_modes, *own_roles, *sock;
+	struct vault *vault;
+	struct store *store; /* APP_READ and above; NULL in APP_READ when there is no data folder yet */
+	json_t *llm_config;
+	struct llm *llm;     /* APP_OWN */
+	struct house *house; /* APP_OWN, or after app_house */
+	bool house_open;
+};
+
+enum app_need {
+	APP_FOLDERS, /* configuration and where things are; nothing is made or opened */
+	APP_READ,    /* the journal for reading, also beside an owner */
+	APP_OWN,     /* everything, as the owner; ERR_OWNED names who is */
+};
+
+int app_open(struct app *a, const struct args *args, enum app_need need, struct err *e);
+/* ERR_NOT_FOUND when there is no data folder to read. */
+int app_must_have(const struct app *a, struct err *e);
+/* A house without models over a journal that is open for reading: for replay. */
+int app_house(struct app *a, struct err *e);
+/* Closes the house (turning the loop until its runs are down), the journal and the rest. Harmless after a failed open.
+ */
+void app_close(struct app *a);
+#define cleanup_app __attribute__((cleanup(app_close)))
+
+/* The whole row of the run that a person names by id or a part of it. */
+json_t *app_run(const struct app *a, const char *name, struct err *e);
+/* Models of the configuration and the environment. */
+int app_llm(struct app *a, struct err *e);
+
+#endif

@@ -1,0 +1,37 @@
+/* control: interventions from outside the process that works on a run: through the owner's socket when somebody owns
+ * the data folder, else as the owner for a moment.
+ *
+ * For a moment means: the command becomes an event, and nothing that it sets off is begun: that is for the next
+ * `muster resume`. An answer is not even delivered then, but left in the store as a command that the next resume takes
+ * up, because what follows an answer (an approved tool call, the flow's next step) must be begun by a process that
+ * stays to see its end. */
+#ifndef MUSTER_CMD_CONTROL_H
+#define MUSTER_CMD_CONTROL_H
+
+#include "cmd/app.h"
+
+/* ---- for verbs ---- */
+
+struct control {
+	struct app app;
+	bool remote; /* somebody owns the folder: app is open for reading */
+};
+/* Open what is needed to give commands. */
+int control_open(struct control *c, const struct args *args, struct err *e);
+void control_close(struct control *c);
+#define cleanup_control __attribute__((cleanup(control_close)))
+/* The row of the run that is named; the command; true in *now: it is an event already, else it waits for a resume. */
+json_t *control_run(struct control *c, const char *name, struct err *e);
+int control_command(struct control *c, const json_t *run, const json_t *command, bool *now, struct err *e);
+/* POST to a resource of this run ("/fork"), or the same done here. */
+json_t *control_post(struct control *c, const json_t *run, const char *what, const json_t *body, struct err *e);
+
+/* ---- for the owner: verbs without an owner beside them, and the socket ---- */
+
+int control_apply(struct app *a, const json_t *run, const json_t *command, bool *now, struct err *e);
+json_t *control_fork(struct app *a, const char *run, int64_t at, struct err *e); /* {run, at} */
+json_t *control_merge(struct app *a, const char *run, struct err *e); /* {merged, already, commit, conflicts} */
+/* The open action of this run with this id or, when it is the only one, this name. */
+json_t *control_action(struct app *a, const char *run, const char *name, struct err *e);
+
+#endif

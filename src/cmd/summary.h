@@ -1,0 +1,13 @@
+/* summary: what is said when a process stops working on a run: what was built, its checks, commits, cost, where it
+ * lies, what to type next. */
+#ifndef MUSTER_CMD_SUMMARY_H
+#define MUSTER_CMD_SUMMARY_H
+
+#include "cmd/overview.h"
+
+/* status: the exit status; why: what broke in this process, or NULL. Blocking: reads the project's commits. */
+void summary_text(const struct overview *o, int status, const struct err *why, struct buf *out);
+/* {"run","state","evidence","exit","cost", and more} */
+json_t *summary_json(const struct overview *o, int status, struct err *e);
+
+#endif

@@ -1,0 +1,259 @@
+/* show: one run: state, agents, tasks, actions, artifacts, files, money. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/caps.h"
+#include "cmd/app.h"
+#include "cmd/line.h"
+#include "cmd/out.h"
+#include "cmd/summary.h"
+#include "flow/run.h"
+
+static const struct verb_option options[] = {
+	{"json", NULL, false, "print a JSON object"},
+	{NULL},
+};
+
+static int fold_all(struct app *a, struct overview *o, struct err *e)
+{
+	char stream[EVENT_STREAM_MAX];
+	struct event events[64];
+	int64_t at = 0;
+	int got;
+	snprintf(stream, sizeof(stream), "run/%s", o->id);
+	while ((got = store_read(a->store, stream, at, events, 64, e)) > 0)
+		for (int i = 0; i < got; i++) {
+			json_t *data = event_data(&events[i], e);
+			if (data)
+				overview_event(o, &events[i], data);
+			json_decref(data);
+			at = events[i].seq;
+			event_release(&events[i]);
+		}
+	if (got == 0 && o->failed)
+		return err_nomem(e);
+	return got < 0 || e->code != ERR_OK ? -1 : 0;
+}
+
+/* ---- text ---- */
+
+static void head(struct buf *out, const char *name)
+{
+	buf_addf(out, "\n%s\n", name);
+}
+
+static int add_table(struct buf *out, const char *name, struct table *t, struct err *e)
+{
+	int failed = 0;
+	if (t->count > (size_t)t->columns) {
+		head(out, name);
+		failed = table_print(t, out, e);
+	}
+	table_release(t);
+	return failed;
+}
+
+static void heads(struct table *t, int columns, const char *const *names)
+{
+	table_init(t, columns);
+	for (int i = 0; i < columns; i++)
+		table_adds(t, names[i]);
+}
+
+static int add_agents(const struct overview *o, struct buf *out, struct err *e)
+{
+	static const char *const names[] = {"AGENT", "ROLE", "STATE", "TURNS", "COST", "NAME, WHAT IT DOES"};
+	const struct map_entry *it;
+	struct table t;
+	heads(&t, 6, names);
+	for (size_t i = 0; (it = map_next(&o->agents, &i));) {
+		const struct seen_agent *a = it->value;
+		cleanup_buf struct buf cell = BUF_INIT(CAP_OUTPUT);
+		table_adds(&t, a->id);
+		table_adds(&t, a->role);
+		table_adds(&t, a->state);
+		buf_addf(&cell, "%d", a->turns);
+		table_take(&t, &cell);
+		text_usd(a->usd, &cell);
+		table_take(&t, &cell);
+		const char *what = a->error ? a->error : a->activity && *a->activity ? a->activity : a->task;
+		if (a->name)
+			buf_addf(&cell, "%s: ", a->name);
+		text_fit(text_first_line(span_of(what ? what : "")), 200, &cell);
+		table_take(&t, &cell);
+	}
+	return add_table(out, "agents", &t, e);
+}
+
+static int add_tasks(const struct overview *o, struct buf *out, struct err *e)
+{
+	static const char *const names[] = {"TASK", "STATUS", "ROLE", "AGENT", "TITLE"};
+	const char *id;
+	json_t *task;
+	struct table t;
+	heads(&t, 5, names);
+	json_object_foreach(o->tasks, id, task)
+	{
+		table_adds(&t, id);
+		table_adds(&t, json_str(task, "status"));
+		table_adds(&t, json_str(task, "role"));
+		table_adds(&t, json_str(task, "agent"));
+		table_adds(&t, json_str(task, "title"));
+	}
+	return add_table(out, "tasks", &t, e);
+}
+
+static int add_actions(const json_t *actions, struct buf *out, struct err *e)
+{
+	static const char *const names[] = {"ACTION", "KIND", "NAME", "STATE", "TITLE"};
+	size_t i;
+	struct table t;
+	heads(&t, 5, names);
+	for (i = json_array_size(actions); i-- > 0;) {
+		const json_t *row = json_array_get(actions, i), *answer = json_get(row, "answer");
+		cleanup_buf struct buf cell = BUF_INIT(CAP_OUTPUT);
+		table_adds(&t, json_str(row, "action"));
+		table_adds(&t, json_str(row, "kind"));
+		table_adds(&t, json_str(row, "name"));
+		table_adds(&t, json_str(row, "state"));
+		buf_adds(&cell, json_str(row, "title") ? json_str(row, "title") : "");
+		static const char *const fields[] = {"option", "text", "why", NULL};
+		const char *between = " → ";
+		for (const char *const *f = fields; *f; f++)
+			if (json_str(answer, *f)) {
+				buf_adds(&cell, between);
+				text_fit(text_first_line(json_span(answer, *f)), 120, &cell);
+				between = ": ";
+			}
+		table_take(&t, &cell);
+	}
+	return add_table(out, "actions", &t, e);
+}
+
+static int add_usage(const json_t *usage, struct buf *out, struct err *e)
+{
+	static const char *const names[] = {"ROLE", "CALLS", "TOKENS IN", "CACHED", "OUT", "COST", "MODEL"};
+	static const char *const counts[] = {"calls", "input", "cached", "output"};
+	size_t i;
+	json_t *row;
+	struct table t;
+	heads(&t, 7, names);
+	json_array_foreach(usage, i, row)
+	{
+		cleanup_buf struct buf cell = BUF_INIT(CAP_OUTPUT);
+		table_adds(&t, json_str(row, "role"));
+		for (int k = 0; k < 4; k++) {
+			text_count(json_int(row, counts[k], 0), &cell);
+			table_take(&t, &cell);
+		}
+		text_usd(json_num(row, "usd", 0), &cell);
+		if (json_num(row, "usd_unknown", 0) > 0) {
+			buf_adds(&cell, " + ");
+			text_usd(json_num(row, "usd_unknown", 0), &cell);
+			buf_adds(&cell, " unknown");
+		}
+		table_take(&t, &cell);
+		table_adds(&t, json_str(row, "model"));
+	}
+	return add_table(out, "money", &t, e);
+}
+
+static int add_artifacts(const struct overview *o, struct buf *out, struct err *e)
+{
+	static const char *const names[] = {"ARTIFACT", "TYPE", "BYTES", "PATH"};
+	size_t i;
+	json_t *row;
+	struct table t;
+	heads(&t, 4, names);
+	json_array_foreach(o->artifacts, i, row)
+	{
+		cleanup_buf struct buf cell = BUF_INIT(256);
+		table_adds(&t, json_str(row, "name"));
+		table_adds(&t, json_str(row, "type"));
+		buf_addf(&cell, "%" PRId64, json_int(row, "size", 0));
+		table_take(&t, &cell);
+		table_adds(&t, json_str(row, "path"));
+	}
+	return add_table(out, "artifacts", &t, e);
+}
+
+static int print(const struct overview *o, const json_t *row, const json_t *actions, const json_t *usage, struct err *e)
+{
+	cleanup_buf struct buf out = BUF_INIT(CAP_OUTPUT);
+	buf_addf(&out, "%s  ", o->id);
+	text_fit(json_span(row, "title"), 120, &out);
+	buf_addf(&out, " (mode %s), begun ", json_str(row, "mode") ? json_str(row, "mode") : "?");
+	text_time(json_int(row, "created", 0), &out);
+	if (o->phase)
+		buf_addf(&out, ", phase %s", o->phase);
+	buf_addf(&out, ", %" PRId64 " events\n", o->seq);
+	summary_text(o, 3, NULL, &out);
+	if (add_agents(o, &out, e) || add_tasks(o, &out, e) || add_actions(actions, &out, e) ||
+		add_artifacts(o, &out, e) || add_usage(usage, &out, e))
+		return -1;
+	return out_write(&out, e);
+}
+
+/* ---- JSON ---- */
+
+static json_t *agents_json(const struct overview *o)
+{
+	json_t *list = json_array();
+	const struct map_entry *it;
+	for (size_t i = 0; list && (it = map_next(&o->agents, &i));) {
+		const struct seen_agent *a = it->value;
+		json_array_append_new(
+			list, json_pack("{s:s, s:s?, s:s?, s:s?, s:s, s:i, s:f, s:s?, s:s?}", "agent", a->id, "role",
+				      a->role, "name", a->name, "parent", a->parent, "state", a->state, "turns",
+				      a->turns, "usd", a->usd, "task", a->task, "error", a->error));
+	}
+	return list;
+}
+
+static json_t *values(const json_t *object)
+{
+	json_t *list = json_array(), *value;
+	const char *key;
+	json_object_foreach((json_t *)object, key, value) json_array_append(list, value);
+	return list;
+}
+
+static int print_json(
+	const struct overview *o, const json_t *row, const json_t *actions, const json_t *usage, struct err *e)
+{
+	cleanup_json json_t *all = json_make(e, "{s:O, s:O?, s:o, s:o, s:O, s:O, s:O, s:O, s:O?, s:O?}", "run", row,
+		"created", o->created, "agents", agents_json(o), "tasks", values(o->tasks), "actions", actions,
+		"artifacts", o->artifacts, "usage", usage, "files", o->files, "check", o->check, "result", o->result);
+	return all ? out_json(all, e) : -1;
+}
+
+static int show(const struct args *args, struct err *e)
+{
+	struct app a cleanup_app = {0};
+	if (app_open(&a, args, APP_READ, e))
+		return -1;
+	cleanup_json json_t *row = app_run(&a, args_word(args, 0), e);
+	if (!row)
+		return -1;
+	cleanup_json json_t *filter = json_pack("{s:O}", "run", json_get(row, "run"));
+	cleanup_json json_t *actions = filter ? store_actions(a.store, filter, -1, e) : NULL;
+	cleanup_json json_t *usage = actions ? store_usage(a.store, filter, e) : NULL;
+	struct overview o;
+	overview_init(&o, json_str(row, "run"));
+	int status = !usage || fold_all(&a, &o, e) ? -1
+		     : args_has(args, "json")	   ? print_json(&o, row, actions, usage, e)
+						   : print(&o, row, actions, usage, e);
+	overview_release(&o);
+	return status;
+}
+
+const struct verb verb_show = {
+	.name = "show",
+	.words = "RUN",
+	.least = 1,
+	.most = 1,
+	.summary = "show one run: state, agents, tasks, actions, files, money",
+	.options = options,
+	.run = show,
+};
