@@ -224,7 +224,8 @@ bool ops_working(const struct run *r);				 /* anything but waiting */
 extern const struct op_type op_types[OP_KINDS];
 extern const struct agent_host run_agent_host;
 
-/* ---- request.c ---- */
+/* ---- request.c, answer.c ---- */
+#define CANDIDATES 8 /* models to fall back to */
 void request_start(struct op *op);
 void request_cancel(struct op *op);
 void answer_start(struct op *op);
