@@ -430,6 +430,26 @@ static void test_recorder(void **state)
 	llm_message_unref(m);
 }
 
+/* Scripts play on a simulated loop, too. */
+static void test_simulated(void **state)
+{
+	struct loop *real = loop;
+	struct err e = ERR_INIT;
+	struct llm *l;
+
+	(void)state;
+	loop = loop_new_sim(7, 1000000, &e);
+	assert_non_null(loop);
+	write_script("{\"reply\":{\"text\":\"a\"}}\n{\"reply\":{\"text\":\"b\"}}\n");
+	l = open_llm();
+	expect(l, "r", "0", 1, "x", "a", 1);
+	expect(l, "r", "0", 2, "x", "b", 2);
+	expect(l, "r", "0", 3, "x", NULL, 0);
+	llm_free(l);
+	loop_free(loop);
+	loop = real;
+}
+
 static void test_memory(void **state)
 {
 	bool done = false;
@@ -465,6 +485,7 @@ int main(void)
 		cmocka_unit_test(test_plays),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_recorder),
+		cmocka_unit_test(test_simulated),
 		cmocka_unit_test(test_memory),
 	};
 	struct err e = ERR_INIT;
