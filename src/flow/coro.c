@@ -49,6 +49,8 @@ static int note_trace(lua_State *L)
 		if (at.name)
 			buf_addf(&c->trace, " in %s", at.name);
 	}
+	if (c->trace.failed == BUF_NOMEM)
+		c->flow->nomem = true; /* a text that differs from the recorded one is worse */
 	return 1;
 }
 

@@ -15,35 +15,35 @@
 const struct call_row call_rows[] = {
 	{"agent", FORM_NAMED, 1, AGENT_PARAMS, .handlers = true},
 	{"start", FORM_NAMED, 1, AGENT_PARAMS, .handlers = true, .keeps = true},
-	{"await", FORM_POSITIONAL, 1, {"agent"}},
-	{"tell", FORM_POSITIONAL, 2, {"agent", "text", "from"}},
-	{"stop", FORM_POSITIONAL, 1, {"agent", "why"}},
-	{"agents", FORM_POSITIONAL, 0, {"parent"}},
-	{"signal", FORM_POSITIONAL, 1, {"name", "value"}},
-	{"waitfor", FORM_POSITIONAL, 1, {"name"}},
+	{"await", FORM_EITHER, 1, {"agent"}},
+	{"tell", FORM_EITHER, 2, {"agent", "text", "from"}},
+	{"stop", FORM_EITHER, 1, {"agent", "why"}},
+	{"agents", FORM_EITHER, 0, {"parent"}},
+	{"signal", FORM_EITHER, 1, {"name", "value"}},
+	{"waitfor", FORM_EITHER, 1, {"name"}},
 	{"ask", FORM_EITHER, 0, {"title", "name", "body", "options", "priority", "agent"}},
 	{"gate", FORM_EITHER, 1, {"name", "title", "show", "body", "priority"}},
 	{"exec", FORM_EITHER, 1, {"command", "cwd", "timeout", "again", "copy"}},
 	{"check", FORM_EITHER, 0, {"command", "copy"}},
-	{"read", FORM_POSITIONAL, 1, {"path"}},
-	{"write", FORM_POSITIONAL, 2, {"path", "text"}},
-	{"edit", FORM_POSITIONAL, 2, {"path", "edits"}},
-	{"remove", FORM_POSITIONAL, 1, {"path"}},
-	{"list", FORM_POSITIONAL, 0, {"path"}},
-	{"glob", FORM_POSITIONAL, 1, {"pattern"}},
-	{"exists", FORM_POSITIONAL, 1, {"path"}},
-	{"tree", FORM_POSITIONAL, 0, {"path", "max"}},
+	{"read", FORM_EITHER, 1, {"path"}},
+	{"write", FORM_EITHER, 2, {"path", "text"}},
+	{"edit", FORM_EITHER, 2, {"path", "edits"}},
+	{"remove", FORM_EITHER, 1, {"path"}},
+	{"list", FORM_EITHER, 0, {"path"}},
+	{"glob", FORM_EITHER, 1, {"pattern"}},
+	{"exists", FORM_EITHER, 1, {"path"}},
+	{"tree", FORM_EITHER, 0, {"path", "max"}},
 	{"branch", FORM_EITHER, 1, {"name"}},
 	{"merge", FORM_EITHER, 1, {"branch", "message"}},
 	{"commit", FORM_EITHER, 1, {"message", "author", "copy"}},
 	{"artifact", FORM_NAMED, 1, {"name", "type", "path", "content"}},
-	{"phase", FORM_POSITIONAL, 1, {"name"}},
+	{"phase", FORM_EITHER, 1, {"name"}},
 	{"progress", FORM_EITHER, 0, {"text", "share"}},
 	{"say", FORM_TEXT, 1, {"text", "from", "to", "confidence"}},
 	{"log", FORM_TEXT, 0, {"text"}},
 	{"plan", FORM_POSITIONAL, 1, {"tasks"}},
-	{"task", FORM_POSITIONAL, 2, {"id", "status", "result", "agent"}},
-	{"call", FORM_POSITIONAL, 1, {"mode", "inputs"}},
+	{"task", FORM_EITHER, 2, {"id", "status", "result", "agent"}},
+	{"call", FORM_EITHER, 1, {"mode", "inputs"}},
 	{"now", FORM_POSITIONAL, 0, {NULL}},
 	{"random", FORM_POSITIONAL, 0, {NULL}},
 	{"sleep", FORM_POSITIONAL, 1, {"seconds"}},
@@ -158,8 +158,9 @@ static json_t *one_text(lua_State *L, int n, const struct call_row *row, struct 
 
 json_t *lua_call_args(lua_State *L, int n, const struct call_row *row, struct err *e)
 {
-	bool one_table = n == 1 && lua_type(L, 1) == LUA_TTABLE && param_count(row) > 1;
-	bool table = row->form == FORM_NAMED || (row->form != FORM_POSITIONAL && one_table);
+	bool one_table = n == 1 && lua_type(L, 1) == LUA_TTABLE;
+	bool table = row->form == FORM_NAMED || (row->form == FORM_EITHER && one_table) ||
+		     (row->form == FORM_TEXT && one_table && param_count(row) > 1);
 	json_t *args;
 
 	if (row->form == FORM_TEXT && !table)

@@ -2,7 +2,7 @@
  * parameters. A new host call is one row here and its service in the owner.
  *
  * Every call has one JSON object as its arguments. A row's form says how Lua's arguments become that object: by
- * position (`write(path, text)`), as one table (`agent{…}`), or either (`gate "plan"`, `gate{name = "plan"}`). Unknown
+ * position (`plan(tasks)`), as one table (`agent{…}`), or either (`gate "plan"`, `gate{name = "plan"}`). Unknown
  * names in a table and missing arguments are errors. */
 #ifndef MUSTER_FLOW_LUA_CALLS_H
 #define MUSTER_FLOW_LUA_CALLS_H

@@ -34,17 +34,31 @@ static int guard_pcall(lua_State *L)
 	return protected_done(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, protected_done), 0);
 }
 
+/* upvalue 1: the program's handler. An error that a hook raised comes here with hooks switched off, so after a broken
+ * limit none of the program's code may run. */
+static int message_handler(lua_State *L)
+{
+	struct lua_host *h = lua_host_of(L);
+
+	if (h->expired || h->limit != LIMIT_NONE)
+		return 1;
+	lua_settop(L, 1);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, 1, 1);
+	return 1;
+}
+
 /* Stack: function, handler, arguments → handler, true, function, arguments. */
 static int guard_xpcall(lua_State *L)
 {
 	int args = lua_gettop(L) - 2;
 
 	luaL_checktype(L, 2, LUA_TFUNCTION);
-	lua_pushvalue(L, 2);
-	lua_replace(L, 2);
 	lua_pushvalue(L, 1);
 	lua_pushvalue(L, 2);
-	lua_replace(L, 1); /* handler, handler, arguments, function */
+	lua_pushcclosure(L, message_handler, 1);
+	lua_replace(L, 1);
 	lua_pushboolean(L, true);
 	lua_replace(L, 2);
 	lua_insert(L, 3);
@@ -57,7 +71,7 @@ static lua_State *own_coroutine(lua_State *L, int index)
 {
 	lua_State *co = lua_tothread(L, index);
 
-	luaL_argexpected(L, co, index, "coroutine");
+	luaL_argexpected(L, co, index, "thread");
 	if (lua_tag_of(co)->coro || co == lua_host_of(L)->L)
 		luaL_error(L, "branches and handlers of the flow cannot be resumed or closed, only coroutines made by "
 			      "coroutine.create or wrap");
@@ -206,13 +220,13 @@ static int guard_load(lua_State *L)
 {
 	bool env = !lua_isnone(L, 4);
 	const char *chunk, *mode;
-	size_t n, name_n;
+	size_t n;
 	const char *text;
 
 	if (lua_type(L, 1) != LUA_TSTRING)
 		return luaL_error(L, "load takes a text; functions that give pieces are not available in flows");
 	text = lua_tolstring(L, 1, &n);
-	chunk = luaL_optlstring(L, 2, "=(load)", &name_n);
+	chunk = luaL_optstring(L, 2, text);
 	mode = luaL_optstring(L, 3, "t");
 	if (!strchr(mode, 't'))
 		return luaL_error(L, "load takes source text only, mode \"t\"");

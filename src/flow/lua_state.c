@@ -184,7 +184,7 @@ void lua_host_with(lua_State *L, lua_CFunction fn, void *arg, void (*release)(vo
 
 int lua_load_text(lua_State *L, struct span text, const char *chunk)
 {
-	const char *name = *chunk == '@' || *chunk == '=' ? chunk + 1 : chunk;
+	const char *name = *chunk == '@' || *chunk == '=' ? chunk + 1 : "load";
 
 	if (text.n && text.p[0] == LUA_SIGNATURE[0]) {
 		lua_pushfstring(L, "%s: compiled Lua is not accepted; give its source", name);

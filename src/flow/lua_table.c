@@ -251,7 +251,8 @@ static int table_concat(lua_State *L)
 			luaL_addlstring(&b, sep, sep_n);
 		lua_geti(L, 1, i + k);
 		if (!lua_isstring(L, -1))
-			return luaL_error(L, "invalid value (at index %I) in table for 'concat'", i + k);
+			return luaL_error(
+				L, "invalid value (%s) at index %I in table for 'concat'", luaL_typename(L, -1), i + k);
 		luaL_addvalue(&b);
 		if (i + k == last)
 			break;

@@ -10,7 +10,7 @@ const char *lua_text_push(lua_State *L, int index, size_t *n)
 {
 	index = lua_absindex(L, index);
 	if (luaL_callmeta(L, index, "__tostring")) {
-		if (lua_type(L, -1) != LUA_TSTRING)
+		if (!lua_isstring(L, -1))
 			luaL_error(L, "'__tostring' must return a string");
 		return lua_tolstring(L, -1, n);
 	}

@@ -1,7 +1,7 @@
 /* flow_rig: one flow with a host that writes down what it is told.
  *
  * Every call is a line of `log` ("0.1 agent {…}"), ends and handlers too; calls named in `instant` are answered at once
- * with null. Sources: flow.lua and up to 8 other files. */
+ * with null. Sources: flow.lua and up to 8 other files. Faults do not strike the host itself. */
 #ifndef MUSTER_TESTS_FLOW_RIG_H
 #define MUSTER_TESTS_FLOW_RIG_H
 
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/caps.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "flow/flow.h"
 
@@ -38,9 +39,18 @@ static inline struct span rig_file(void *ctx, const char *name)
 	return SPAN_NONE;
 }
 
+static inline int rig_disarm(void)
+{
+	int armed = fault_armed;
+
+	fault_armed = 0;
+	return armed;
+}
+
 static inline void rig_call(void *ctx, const char *key, const char *name, const json_t *args, const json_t *handlers)
 {
 	struct rig *r = ctx;
+	int armed = rig_disarm();
 	char *text = json_text(args), *names = handlers ? json_text(handlers) : NULL, word[40];
 	struct err e = ERR_INIT;
 
@@ -53,28 +63,34 @@ static inline void rig_call(void *ctx, const char *key, const char *name, const 
 	snprintf(word, sizeof word, " %s ", name);
 	if (r->instant && strstr(r->instant, word))
 		must(flow_deliver(r->f, key, true, NULL, NULL, &e), &e);
+	fault_armed = armed;
 }
 
 static inline void rig_handled(void *ctx, const char *key, bool ok, const json_t *value, const struct err *error)
 {
 	struct rig *r = ctx;
+	int armed = rig_disarm();
 	char *text = ok ? json_text(value) : NULL;
 
 	assert_true(ok == (value != NULL) && ok == (error == NULL));
 	buf_addf(&r->log, "%s %s %s\n", key, ok ? "handled" : "raised", ok ? text : error->text);
 	mem_free(text);
+	fault_armed = armed;
 }
 
 static inline void rig_background_failed(void *ctx, const char *key, const struct err *error)
 {
 	struct rig *r = ctx;
+	int armed = rig_disarm();
 
 	buf_addf(&r->log, "%s failed %s\n", key, error->text);
+	fault_armed = armed;
 }
 
 static inline void rig_ended(void *ctx, bool ok, const json_t *value, const struct err *error)
 {
 	struct rig *r = ctx;
+	int armed = rig_disarm();
 
 	assert_false(r->ended);
 	assert_true(ok == (value != NULL) && ok == (error == NULL));
@@ -83,6 +99,7 @@ static inline void rig_ended(void *ctx, bool ok, const json_t *value, const stru
 	r->code = ok ? ERR_OK : error->code;
 	r->result = ok ? json_text(value) : mem_strdup(error->text);
 	assert_non_null(r->result);
+	fault_armed = armed;
 }
 
 static inline void rig_init(struct rig *r, const char *flow)
