@@ -12,6 +12,7 @@
 #include "base/caps.h"
 #include "base/fs.h"
 #include "base/json.h"
+#include "sandbox/attack_image.h"
 
 enum { TEST_UID = 71900, WAIT_US = 60000000 };
 
@@ -20,10 +21,22 @@ int64_t now_us(void)
 	return clock_mono(&clock_real);
 }
 
+static char attack_dir[32], attack_file[48];
+
 const char *attack_path(void)
 {
-	const char *path = getenv("MUSTER_ATTACK");
-	return path ? path : MUSTER_ATTACK;
+	return attack_file;
+}
+
+static void make_attack(void)
+{
+	struct err e = ERR_INIT;
+	snprintf(attack_dir, sizeof(attack_dir), "/tmp/muster-attack-XXXXXX");
+	assert_non_null(mkdtemp(attack_dir));
+	assert_int_equal(chmod(attack_dir, 0755), 0);
+	snprintf(attack_file, sizeof(attack_file), "%s/attack", attack_dir);
+	must(fs_replace(attack_file, span_n((const char *)attack_image, attack_image_size), 0755, &e), &e);
+	assert_int_equal(chmod(attack_file, 0755), 0);
 }
 
 void box_init(struct box *b)
@@ -39,6 +52,7 @@ void box_init(struct box *b)
 		b->spec.uid = TEST_UID;
 		must(sandbox_own(b->copy, TEST_UID, &e), &e);
 	}
+	make_attack();
 	read_only[0] = attack_path();
 	b->spec.read_only = read_only;
 	sandbox_limits_default(&b->spec.limits);
@@ -76,6 +90,7 @@ void box_release(struct box *b)
 	struct err e = ERR_INIT;
 	box_close(b);
 	must(fs_remove_tree(b->copy, &e), &e);
+	must(fs_remove_tree(attack_dir, &e), &e);
 	loop_free(b->loop);
 }
 

@@ -19,7 +19,7 @@ void box_init(struct box *b);
 void box_open(struct box *b);
 void box_close(struct box *b);	 /* frees the sandbox, waits for it */
 void box_release(struct box *b); /* the copy and the loop too */
-/* The attack program is at /attack inside (box_init grants it). */
+/* Where the attack program is, outside and inside (box_init puts it there and grants it). */
 const char *attack_path(void);
 
 struct result {

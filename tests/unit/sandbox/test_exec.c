@@ -118,7 +118,7 @@ static void cancel(void **state)
 	box_wait(b, &r);
 	assert_int_equal(r.why.code, ERR_CANCELLED);
 	box_start(b, &r, "trap '' TERM; echo up; sleep 60");
-	while (r.total == 0)
+	while (r.total == 0 && !r.done)
 		loop_turn(b->loop, 100);
 	sandbox_exec_cancel(&r.x);
 	sandbox_exec_cancel(&r.x);
@@ -294,7 +294,7 @@ static void sandbox_dies_and_starts_again(void **state)
 		struct result r = {0}, jobs = {.x = {.background = true}};
 		box_run(b, &jobs, "sleep 60");
 		box_start(b, &r, "echo up; sleep 60");
-		while (r.total == 0)
+		while (r.total == 0 && !r.done)
 			loop_turn(b->loop, 100);
 		box_kill(b, "muster-init");
 		box_wait(b, &r);
@@ -314,7 +314,7 @@ static void sleeps_and_wakes(void **state)
 	struct err e = ERR_INIT;
 	struct result r = {0};
 	box_start(b, &r, "for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.05; done");
-	while (r.total == 0)
+	while (r.total == 0 && !r.done)
 		loop_turn(b->loop, 100);
 	must(sandbox_sleep(b->sandbox, &e), &e);
 	must(sandbox_sleep(b->sandbox, &e), &e);
