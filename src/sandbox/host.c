@@ -180,7 +180,6 @@ static void look(void)
 	cgroup_sweep(&cgroups);
 	host.landlock = landlock_version();
 	host.private_uids = host.root;
-	host.overlay = host.root;
 	host.kill_cgroup = cgroups.at[CGROUP_UNIFIED][0] != 0;
 	host.level = cgroup_level(&cgroups);
 	if (try_it(&e) != 0) {

@@ -20,7 +20,9 @@ enum sandbox_level {
 };
 struct sandbox_host {
 	enum sandbox_level level;
-	bool root, private_uids, overlay, quota, kill_cgroup;
+	bool root, private_uids; /* each working copy may run under a uid of its own */
+	bool kill_cgroup;	 /* a command's processes can be ended as one by their cgroup */
+	bool quota;		 /* the disk limit is hard; false: watched, see limits.disk */
 	int landlock;	 /* version; from 2 on commands of one sandbox cannot read each other, from 6 on not signal; 0:
 			    none */
 	char bwrap[256]; /* path of bubblewrap */
@@ -43,7 +45,8 @@ struct sandbox_limits {
 	uint64_t memory;    /* bytes for all processes; default 512 MiB */
 	double cpus;	    /* default 0.5 */
 	int processes;	    /* default 256 */
-	uint64_t disk;	    /* bytes of the working copy: hard where a quota can be had, else watched; default 2 GiB */
+	uint64_t disk;	    /* bytes of the working copy; watched: measured at most every second, and what runs is
+			       ended above it (ERR_DISK_FULL) unless the copy shrinks; default 2 GiB */
 	uint64_t tmp;	    /* bytes of /tmp; default 64 MiB */
 	int files;	    /* open files per process; default 1024 */
 	uint64_t file_size; /* largest single file; default 1 GiB */
@@ -66,7 +69,8 @@ struct sandbox_spec {
 	/* Told of every connection the egress proxy refused, for the audit; may be NULL. */
 	void (*on_denied)(void *ctx, const char *host, int port, const char *why);
 	void *ctx;
-	uid_t uid;	/* uid allotted to this working copy when root (0: none allotted); else ignored */
+	uid_t uid; /* as root: the uid allotted to this working copy, which must own it (sandbox_own); 0: the copy's
+		      owner, unless that is root: ERR_INVALID. As an ordinary user ignored: it is our own */
 	bool untrusted; /* an imported or cloned project nobody has trusted yet: refused at SANDBOX_RLIMITS */
 	struct sandbox_limits limits;
 };
@@ -107,7 +111,7 @@ struct sandbox_exec {
 	 * NULL. */
 	bool (*on_output)(struct sandbox_exec *x, struct span bytes);
 	/* Exactly once. why->code: ERR_OK (it ran: see status, signal), ERR_TIMEOUT, ERR_CANCELLED, ERR_SPAWN,
-	 * ERR_SANDBOX (the sandbox died under it). */
+	 * ERR_DISK_FULL (limits.disk), ERR_SANDBOX (the sandbox died under it, or could not start). */
 	void (*on_done)(struct sandbox_exec *x, const struct err *why);
 	void *ctx;
 	/* results */

@@ -1,7 +1,6 @@
 /* muster-init: see wire.h. `muster-init launch N M` outside, `muster-init init` inside. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -36,10 +35,16 @@ int write_text(int dir, const char *path, const char *text)
 	return error;
 }
 
+/* muster's own counts have one digit. */
+static int digit(const char *text)
+{
+	return text[0] >= '0' && text[0] <= '9' && !text[1] ? text[0] - '0' : 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "launch") == 0)
-		launcher_main(atoi(argv[2]), atoi(argv[3]));
+		launcher_main(digit(argv[2]), digit(argv[3]));
 	if (argc == 2 && strcmp(argv[1], "init") == 0)
 		pid1_main();
 	die("muster-init is started by muster only", 0);
