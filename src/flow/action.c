@@ -152,7 +152,7 @@ void actions_try_script(struct run *r)
 		if (a->asked_script)
 			continue;
 		a->asked_script = true;
-		int got = llm_script_answer(r->house->llm, model + 7, a->name, &answer, &line, &e);
+		int got = llm_script_answer_in(r->house->llm, model + 7, r->id, a->name, &answer, &line, &e);
 		if (got < 0) {
 			run_break(r, &e);
 			return;

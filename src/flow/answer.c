@@ -142,6 +142,7 @@ void answer_start(struct op *op)
 	op->due_us = 0;
 	op->call = (struct llm_call){.model = &w->models[a->candidate < models ? a->candidate : models - 1],
 		.run = r->id,
+		.play = r->id,
 		.role = a->role->id,
 		.agent = a->id,
 		.turn = a->turn,

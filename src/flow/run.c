@@ -321,6 +321,8 @@ static void run_free(struct run *r)
 {
 	list_remove(&r->link);
 	tick_stop(&r->flush);
+	if (r->house->llm && r->live)
+		llm_script_forget(r->house->llm, r->id);
 	recorder_close(r->recorder);
 	map_release(&r->agents, free_entry);
 	map_release(&r->handlers, free_json);
@@ -398,7 +400,7 @@ static int tell_script(struct run *r, struct err *e)
 			bool may = ev[i].type == EVENT_MODEL_ANSWERED || ev[i].type == EVENT_ACTION_RESOLVED;
 			json_t *data = may ? event_data(&ev[i], e) : NULL;
 			int64_t line = json_int(data, "line", 0);
-			if (line && llm_script_used(r->house->llm, model + 7, line, e)) {
+			if (line && llm_script_used_in(r->house->llm, model + 7, r->id, line, e)) {
 				json_decref(data);
 				return -1;
 			}
