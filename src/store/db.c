@@ -197,7 +197,7 @@ int db_bind_cell(struct db *db, sqlite3_stmt *st, int at, const struct cell *cel
 	return check(db, rc, e);
 }
 
-static int query(struct db *db, sqlite3_stmt **out, struct err *e, const char *sql, const char *types, va_list ap)
+static int query(struct db *db, sqlite3_stmt **out, struct err *e, const char *sql, const char *types, va_list *ap)
 {
 	int rc = SQLITE_OK;
 
@@ -207,20 +207,20 @@ static int query(struct db *db, sqlite3_stmt **out, struct err *e, const char *s
 		const struct cell *cell;
 		switch (*types) {
 		case 'i':
-			rc = sqlite3_bind_int64(*out, at, va_arg(ap, int64_t));
+			rc = sqlite3_bind_int64(*out, at, va_arg(*ap, int64_t));
 			break;
 		case 's':
-			rc = sqlite3_bind_text(*out, at, va_arg(ap, const char *), -1, SQLITE_STATIC);
+			rc = sqlite3_bind_text(*out, at, va_arg(*ap, const char *), -1, SQLITE_STATIC);
 			break;
 		case 't':
 		case 'b':
-			rc = bind_span(*out, at, va_arg(ap, struct span), *types == 't');
+			rc = bind_span(*out, at, va_arg(*ap, struct span), *types == 't');
 			break;
 		case 'u':
-			rc = bind_id(*out, at, va_arg(ap, const char *));
+			rc = bind_id(*out, at, va_arg(*ap, const char *));
 			break;
 		case 'c':
-			cell = va_arg(ap, const struct cell *);
+			cell = va_arg(*ap, const struct cell *);
 			if (db_bind_cell(db, *out, at, cell, e))
 				return -1;
 			break;
@@ -237,7 +237,7 @@ int db_query(struct db *db, sqlite3_stmt **out, struct err *e, const char *sql, 
 	int rc;
 
 	va_start(ap, types);
-	rc = query(db, out, e, sql, types, ap);
+	rc = query(db, out, e, sql, types, &ap);
 	va_end(ap);
 	return rc;
 }
@@ -261,7 +261,7 @@ int db_do(struct db *db, struct err *e, const char *sql, const char *types, ...)
 	int rc;
 
 	va_start(ap, types);
-	rc = query(db, &st, e, sql, types, ap);
+	rc = query(db, &st, e, sql, types, &ap);
 	va_end(ap);
 	if (rc == 0)
 		while ((rc = db_step(db, st, e)) > 0)

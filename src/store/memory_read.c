@@ -183,12 +183,16 @@ static void pick(struct memory *m, enum table_id t, const struct cell *stored, s
 	out->cells[RUNS_updated] = cell_int(st && st->count ? st->events[st->count - 1].at : 0);
 }
 
+struct listed {
+	const struct cell *cells;
+};
+
 int memory_rows(struct reader *r, enum table_id t, const struct filter *f, int limit,
 	int (*each)(void *ctx, const struct cell *cells, struct err *e), void *ctx, struct err *e)
 {
 	struct memory *m = r->memory;
 	size_t count = map_count(&m->rows.tables[t]), n = 0;
-	cleanup_free const struct cell **picked = mem_calloc(count + 1, sizeof *picked);
+	cleanup_free struct listed *picked = mem_calloc(count + 1, sizeof *picked);
 	const struct cell *cells;
 	struct memory_pick p;
 
@@ -199,13 +203,13 @@ int memory_rows(struct reader *r, enum table_id t, const struct filter *f, int l
 		pick(m, t, cells, &p);
 		if (!filter_matches(f, p.cells))
 			continue;
-		for (; at > 0 && comes_before(t, cells, picked[at - 1]); at--)
+		for (; at > 0 && comes_before(t, cells, picked[at - 1].cells); at--)
 			picked[at] = picked[at - 1];
-		picked[at] = cells;
+		picked[at].cells = cells;
 		n++;
 	}
 	for (size_t i = 0; i < n && (limit < 0 || i < (size_t)limit); i++) {
-		pick(m, t, picked[i], &p);
+		pick(m, t, picked[i].cells, &p);
 		if (each(ctx, p.cells, e))
 			return -1;
 	}

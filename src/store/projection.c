@@ -427,7 +427,7 @@ static int get_row(struct fold *f, struct err *e)
 		return -1;
 	if (!found)
 		memset(f->row, 0, sizeof f->row);
-	if (f->ev->type == EVENT_RUN_DELETED)
+	if (f->ev->type == EVENT_RUN_DELETED && (found || f->rows->again))
 		return 0;
 	if (!found && f->ev->type != EVENT_RUN_CREATED)
 		return err_set(e, ERR_NOT_FOUND, "run %.*s does not exist: its stream begins with run.created",

@@ -29,7 +29,8 @@ enum column_type {
 	X(phase, TEXT, 0)                                                                                              \
 	X(created, INT, 0)                                                                                             \
 	X(updated, AT, 0)                                                                                              \
-	X(seq, SEQ, 0) X(usd, USD, 1) X(usd_unknown, USD, 1) X(input_tokens, INT, 1) X(output_tokens, INT, 1)          \
+	X(seq, SEQ, 0)                                                                                                 \
+	X(usd, USD, 1) X(usd_unknown, USD, 1) X(input_tokens, INT, 1) X(output_tokens, INT, 1)                         \
 		X(cached_tokens, INT, 1) X(agents, INT, 1) X(evidence, TEXT, 0) X(branch, TEXT, 0) X(copy, TEXT, 0)    \
 			X(base, TEXT, 0) X(merged, TEXT, 0) X(waiting_on, TEXT, 0) X(budget_usd, USD, 0)               \
 				X(parent, TEXT, 0) X(user, TEXT, 0) X(error, JSON, 0) X(commit, TEXT, 0)               \
@@ -44,7 +45,8 @@ enum column_type {
 	X(blob, TEXT, 0)                                                                                               \
 	X(options, JSON, 0)                                                                                            \
 	X(priority, TEXT, 0)                                                                                           \
-	X(state, TEXT, 0) X(opened, INT, 0) X(resolved, INT, 0) X(answer, JSON, 0) X(agent, TEXT, 0) X(call, TEXT, 0)  \
+	X(state, TEXT, 0)                                                                                              \
+	X(opened, INT, 0) X(resolved, INT, 0) X(answer, JSON, 0) X(agent, TEXT, 0) X(call, TEXT, 0)                    \
 		X(call_hash, TEXT, 0) X(seq, INT, 0)
 #define AGENTS_COLUMNS(X) X(run, TEXT, 0) X(agent, TEXT, 0) X(role, TEXT, 0)
 #define REQUESTS_COLUMNS(X) X(run, TEXT, 0) X(agent, TEXT, 0) X(turn, INT, 0) X(model, TEXT, 0) X(reserved, USD, 1)
@@ -146,10 +148,10 @@ struct filter {
 };
 /* From a JSON object (NULL: no condition); texts are borrowed from it. ERR_INVALID names an unknown column or a value
  * of the wrong type. */
-int filter_from(enum table_id t, const json_t *filter, struct filter *out, struct err *e);
+int filter_from(enum table_id id, const json_t *filter, struct filter *out, struct err *e);
 bool filter_matches(const struct filter *f, const struct cell *cells);
 
 /* One row as a JSON object, NULL columns as null; NULL: no memory or a damaged JSON column. */
-json_t *row_json(enum table_id t, const struct cell *cells, struct err *e);
+json_t *row_json(enum table_id id, const struct cell *cells, struct err *e);
 
 #endif

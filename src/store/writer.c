@@ -44,8 +44,7 @@ static struct write *take(struct writer *w, struct list *group)
 	pthread_mutex_lock(&w->lock);
 	if (!list_empty(&w->queue)) {
 		struct write *next = list_entry(w->queue.next, struct write, link);
-		struct write *last = list_empty(group) ? NULL : list_entry(group->prev, struct write, link);
-		if (!last || (!alone(next) && !alone(last))) {
+		if (list_empty(group) || (!alone(next) && !alone(list_entry(group->prev, struct write, link)))) {
 			list_remove(&next->link);
 			w->queued--;
 			list_push(group, &next->link);
@@ -97,12 +96,11 @@ static void write_group(struct writer *w)
 	const struct driver_ops *ops = w->driver->ops;
 	int64_t until = now_us() + CAP_GROUP_WAIT_US;
 	struct err e = ERR_INIT;
-	struct list group;
+	struct list group = {&group, &group};
 	struct write *wr;
 	size_t events = 0;
 	bool failed;
 
-	list_init(&group);
 	pthread_mutex_lock(&w->lock);
 	failed = w->failed.code != ERR_OK;
 	pthread_mutex_unlock(&w->lock);

@@ -332,6 +332,9 @@ static void rebuilding_gives_the_same(void **state)
 
 	money_is_counted_once(state);
 	make_run(f, "run/r2");
+	assert_int_equal(
+		append_one(f, "project/p1", 1, EVENT_RUN_DELETED, "{\"hash\":\"x\",\"run\":\"gone\"}", &e), -1);
+	assert_int_equal(e.code, ERR_NOT_FOUND);
 	make_run(f, "run/gone");
 	must(append_one(f, "project/p1", 1, EVENT_RUN_DELETED, "{\"hash\":\"x\",\"run\":\"gone\"}", &e), &e);
 	assert_null(store_run(f->store, "gone", &e));
