@@ -261,13 +261,18 @@ static void house_closed(void *ctx)
 	a->house_open = false;
 }
 
+void app_house_close(struct app *a)
+{
+	if (!a->house_open)
+		return;
+	house_close(a->house, house_closed, a);
+	while (a->house_open)
+		loop_turn(a->loop, -1);
+}
+
 void app_close(struct app *a)
 {
-	if (a->house_open) {
-		house_close(a->house, house_closed, a);
-		while (a->house_open)
-			loop_turn(a->loop, -1);
-	}
+	app_house_close(a);
 	store_close(a->store);
 	if (a->llm)
 		llm_free(a->llm);

@@ -35,6 +35,8 @@ int app_open(struct app *a, const struct args *args, enum app_need need, struct 
 int app_must_have(const struct app *a, struct err *e);
 /* A house without models over a journal that is open for reading: for replay. */
 int app_house(struct app *a, struct err *e);
+/* Closes the house alone: what its runs had to say is durable then, or could not be written. */
+void app_house_close(struct app *a);
 /* Closes the house (turning the loop until its runs are down), the journal and the rest. Harmless after a failed open.
  */
 void app_close(struct app *a);

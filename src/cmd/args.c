@@ -92,7 +92,7 @@ static int check_words(const struct args *a, struct err *e)
 	if (args_has(a, "help") || (a->words >= a->verb->least && (a->verb->most < 0 || a->words <= a->verb->most)))
 		return 0;
 	cleanup_buf struct buf usage = BUF_INIT(8192);
-	verb_usage(a->verb, &usage);
+	help_usage(a->verb, &usage);
 	if (a->words < a->verb->least)
 		return err_set(e, ERR_USAGE, "`muster %s` needs %s\n%s", a->verb->name, a->verb->words,
 			usage.data ? usage.data : "");
@@ -233,7 +233,7 @@ static void add_usage_options(struct buf *out, size_t *line, size_t indent, cons
 	}
 }
 
-void verb_usage(const struct verb *v, struct buf *out)
+void help_usage(const struct verb *v, struct buf *out)
 {
 	size_t line = out->len;
 	buf_addf(out, "usage: muster %s%s%s", v->name, *v->words ? " " : "", v->words);
@@ -268,9 +268,9 @@ static void add_options(struct buf *out, const struct verb_option *o)
 	}
 }
 
-void verb_help(const struct verb *v, struct buf *out)
+void help_verb(const struct verb *v, struct buf *out)
 {
-	verb_usage(v, out);
+	help_usage(v, out);
 	buf_addf(out, "\n%s\n\n", v->summary);
 	add_options(out, v->options);
 	add_options(out, verb_common);
@@ -278,7 +278,7 @@ void verb_help(const struct verb *v, struct buf *out)
 		buf_addf(out, "\n%s\n", v->help);
 }
 
-void verbs_overview(struct buf *out)
+void help_all(struct buf *out)
 {
 	buf_adds(out,
 		"usage: muster VERB [options]\n\n"

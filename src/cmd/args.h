@@ -40,8 +40,8 @@ int args_number(const struct args *a, const char *option, double least, double m
 /* The part before the first "=" of NAME=VALUE; *value points behind it. ERR_USAGE naming the option. */
 int args_pair(const char *option, const char *text, struct span *name, const char **value, struct err *e);
 
-void verb_usage(const struct verb *v, struct buf *out); /* "usage: muster run MODE [--project DIR] …" */
-void verb_help(const struct verb *v, struct buf *out);	/* all of it */
-void verbs_overview(struct buf *out);			/* what `muster --help` prints */
+void help_usage(const struct verb *v, struct buf *out); /* "usage: muster run MODE [--project DIR] …" */
+void help_verb(const struct verb *v, struct buf *out);	/* all of it */
+void help_all(struct buf *out);				/* what `muster --help` prints */
 
 #endif

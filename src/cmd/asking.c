@@ -281,7 +281,7 @@ static void typed(struct watch *w, int revents)
 
 /* ---- all together ---- */
 
-int asking_look(struct asking *a, struct err *e)
+int asking_look(struct asking *a, bool may_prompt, struct err *e)
 {
 	const char *id;
 	json_t *action;
@@ -297,7 +297,7 @@ int asking_look(struct asking *a, struct err *e)
 		int done = answer_by_flags(a, action, e);
 		if (done < 0)
 			return -1;
-		if (!done && a->terminal && !*a->prompted)
+		if (!done && may_prompt && a->terminal && !*a->prompted)
 			prompt(a, action);
 	}
 	if (*a->prompted && !a->watching) {

@@ -27,9 +27,9 @@ struct asking {
 
 void asking_init(struct asking *a, struct app *app, const struct overview *o, struct view *v, bool terminal);
 void asking_release(struct asking *a);
-/* Answer what can be answered and prompt for the rest. Open actions are those of the overview. -1: the machine refused
- * an answer that --answer or --yes gave, or a bad NAME=TEXT. */
-int asking_look(struct asking *a, struct err *e);
+/* Answer what can be answered and, when may_prompt, prompt for the rest. Open actions are those of the overview. -1:
+ * the machine refused an answer that --answer or --yes gave, or a bad NAME=TEXT. */
+int asking_look(struct asking *a, bool may_prompt, struct err *e);
 
 /* What a person's words mean for an action: {option?, text?}: the number or name of an option, alone or followed by
  * words ("2 because", "revise: because"); other words are the text, and for a gate the reason of "revise". */

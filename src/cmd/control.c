@@ -7,6 +7,7 @@
 #include "cmd/asking.h"
 #include "cmd/remote.h"
 #include "flow/run.h"
+#include "vcs/project.h"
 
 int control_open(struct control *c, const struct args *args, struct err *e)
 {
@@ -126,9 +127,30 @@ json_t *control_fork(struct app *a, const char *run, int64_t at, struct err *e)
 	return json_make(e, "{s:s, s:I, s:s}", "run", id, "at", (json_int_t)quiet, "from", run);
 }
 
+/* That it was merged stands in the run's journal too, whether or not the run was in memory. */
+static int note_merged(struct app *a, const char *run, const char *commit, struct err *e)
+{
+	cleanup_json json_t *row = store_run(a->store, run, e);
+	struct project_state state;
+	struct project *p = row ? project_open(json_str(row, "dir"), &state, e) : NULL;
+	project_close(p);
+	cleanup_json json_t *command = p ? json_make(e, "{s:s, s:s, s:s, s:s}", "kind", "merged", "commit", commit,
+						   "into", state.branch, "by", person_name())
+					 : NULL;
+	return command ? house_command(a->house, run, command, 0, e) : -1;
+}
+
 json_t *control_merge(struct app *a, const char *run, struct err *e)
 {
-	return house_merge(a->house, run, e);
+	bool live = house_run(a->house, run) != NULL;
+	json_t *out = house_merge(a->house, run, e);
+	const char *commit = json_str(out, "commit");
+	bool note = out && !live && json_bool(out, "merged", false) && !json_bool(out, "already", false) && commit;
+	if (note && note_merged(a, run, commit, e)) {
+		json_decref(out);
+		return NULL;
+	}
+	return out;
 }
 
 /* ---- the verbs' side ---- */
@@ -144,14 +166,33 @@ json_t *control_post(struct control *c, const json_t *run, const char *what, con
 		return control_fork(&c->app, id, json_int(body, "at", INT64_MAX), e);
 	if (!strcmp(what, "/merge"))
 		return control_merge(&c->app, id, e);
-	bool now;
-	if (control_apply(&c->app, run, body, &now, e))
-		return NULL;
-	return json_make(e, "{s:b, s:b}", "ok", 1, "queued", !now);
+	err_set(e, ERR_INTERNAL, "nothing is done here for %s", what);
+	return NULL;
+}
+
+/* Here, as the owner for a moment: close at once, then see that the event is there. */
+static int command_here(struct control *c, const json_t *run, const json_t *command, bool *now, struct err *e)
+{
+	char stream[EVENT_STREAM_MAX];
+	const char *state = json_str(run, "state"), *kind = json_str(command, "kind");
+	snprintf(stream, sizeof(stream), "run/%s", json_str(run, "run"));
+	if (kind && state && !strcmp(kind, "pause") && !strcmp(state, "paused"))
+		return err_set(e, ERR_CONFLICT, "run %s is paused already", run_short(json_str(run, "run")));
+	int64_t before = store_head(c->app.store, stream, e);
+	if (before < 0 || control_apply(&c->app, run, command, now, e))
+		return -1;
+	app_house_close(&c->app);
+	int64_t after = store_head(c->app.store, stream, e);
+	if (after < 0)
+		return -1;
+	return !*now || after > before ? 0
+				       : err_set(e, ERR_IO, "the command could not be written to %s", c->app.data_dir);
 }
 
 int control_command(struct control *c, const json_t *run, const json_t *command, bool *now, struct err *e)
 {
+	if (!c->remote)
+		return command_here(c, run, command, now, e);
 	cleanup_json json_t *reply = control_post(c, run, "/commands", command, e);
 	if (!reply)
 		return -1;

@@ -44,7 +44,8 @@ struct drive {
 	struct sock *sock;
 	struct sign interrupt, terminate, hangup;
 	struct tick look;
-	int64_t past; /* events up to here are not shown */
+	int64_t past;	 /* events up to here are not shown */
+	int64_t settled; /* the last event when the house said that the run has none to come by itself */
 	int status;
 	struct err error; /* broke in this process */
 };
@@ -106,7 +107,7 @@ static void look(struct tick *t)
 	}
 	if (d->overview.seq < head) /* its events come first */
 		return;
-	if (!run_final(r) && sm_is(&d->sm) == WORKING && asking_look(&d->asking, &e)) {
+	if (!run_final(r) && sm_is(&d->sm) == WORKING && asking_look(&d->asking, d->settled == head, &e)) {
 		broke(d, &e);
 		return;
 	}
@@ -118,7 +119,9 @@ static void look(struct tick *t)
 static void settled(void *ctx, struct run *r)
 {
 	struct drive *d = ctx;
+	struct err ignored = ERR_INIT;
 	(void)r;
+	d->settled = store_head(d->app->store, d->stream, &ignored);
 	tick_start(&d->look);
 }
 
@@ -302,7 +305,7 @@ static void show_end(struct drive *d)
 	struct err e = ERR_INIT;
 	const struct err *why = d->error.code != ERR_OK ? &d->error : NULL;
 	cleanup_json json_t *last = summary_json(&d->overview, d->status, &e);
-	summary_text(&d->overview, d->status, why, &text);
+	summary_text(&d->overview, d->status, why, args_get(d->app->args, "data"), &text);
 	if (last && !buf_check(&text, "the summary", &e))
 		d->view->ops->end(d->view, buf_span(&text), last);
 	if (d->status == 130 && (!isatty(STDOUT_FILENO) || d->options->json)) {

@@ -283,13 +283,15 @@ static enum line_kind tool_started(const struct overview *o, const json_t *data,
 	return LINE_PLAIN;
 }
 
-/* The last line that is not blank: what a command ended with. */
+/* The last line that is not blank, before the tool's own about the exit status: what a command ended with. */
 static struct span last_line(struct span text)
 {
 	struct span line, last = SPAN_NONE;
-	while (span_line(&text, &line))
-		if (span_trim(line).n)
-			last = span_trim(line);
+	while (span_line(&text, &line)) {
+		line = span_trim(line);
+		if (line.n && !span_starts(line, "[exit status "))
+			last = line;
+	}
 	return last;
 }
 

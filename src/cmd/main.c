@@ -25,9 +25,9 @@ static int print_help(const struct verb *v, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT(1 * MIB);
 	if (v)
-		verb_help(v, &text);
+		help_verb(v, &text);
 	else
-		verbs_overview(&text);
+		help_all(&text);
 	return out_write(&text, e);
 }
 

@@ -126,35 +126,40 @@ static void add_actions(const struct overview *o, struct buf *out)
 	}
 }
 
-static void add_next(const struct overview *o, int status, struct buf *out)
+static void add_answers(const struct overview *o, const char *flag, struct buf *out)
 {
-	const char *run = run_short(o->id), *id, *dir = json_str(o->created, "dir");
+	const char *id;
 	json_t *action;
+	json_object_foreach(o->actions, id, action)
+	{
+		const json_t *options = json_get(action, "options");
+		buf_addf(out, "muster answer %s %s ", run_short(o->id), id);
+		if (json_array_size(options))
+			text_fit(span_of(json_string_value(json_array_get(options, 0))), 40, out);
+		else
+			buf_adds(out, "--text \"…\"");
+		buf_addf(out, "%s\n" LABEL, flag, "");
+	}
+}
+
+static void add_next(const struct overview *o, int status, const char *data, struct buf *out)
+{
+	const char *run = run_short(o->id), *dir = json_str(o->created, "dir");
+	cleanup_free char *named = data ? mem_printf(" --data %s", data) : NULL;
+	const char *flag = named ? named : "";
 	buf_addf(out, LABEL, "next");
-	if (!strcmp(o->state, "completed")) {
-		if (o->merged || json_bool(o->created, "land", false)) {
-			buf_adds(out, "cd ");
-			text_fit(span_of(dir ? dir : "."), 200, out);
-			buf_adds(out, " && git log --stat\n");
-		} else {
-			buf_addf(out, "muster diff %s    then    muster merge %s\n", run, run);
-		}
+	if (!strcmp(o->state, "completed") && (o->merged || json_bool(o->created, "land", false))) {
+		buf_adds(out, "cd ");
+		text_fit(span_of(dir ? dir : "."), 200, out);
+		buf_adds(out, " && git log --stat\n");
+	} else if (!strcmp(o->state, "completed")) {
+		buf_addf(out, "muster diff %s%s    then    muster merge %s%s\n", run, flag, run, flag);
 	} else if (!strcmp(o->state, "cancelled")) {
-		buf_addf(out, "muster fork %s    to go on from an earlier event\n", run);
-	} else if (json_object_size(o->actions) && (status == 3 || status == 5)) {
-		json_object_foreach(o->actions, id, action)
-		{
-			const json_t *options = json_get(action, "options");
-			buf_addf(out, "muster answer %s %s ", run, id);
-			if (json_array_size(options))
-				text_fit(span_of(json_string_value(json_array_get(options, 0))), 40, out);
-			else
-				buf_adds(out, "--text \"…\"");
-			buf_addf(out, "\n" LABEL, "");
-		}
-		buf_addf(out, "muster resume %s\n", run);
+		buf_addf(out, "muster fork %s%s    to go on from an earlier event\n", run, flag);
 	} else {
-		buf_addf(out, "muster resume %s    (muster show %s, muster log %s)\n", run, run, run);
+		if (status == 3 || status == 5)
+			add_answers(o, flag, out);
+		buf_addf(out, "muster resume %s%s\n", run, flag);
 	}
 }
 
@@ -198,7 +203,7 @@ static void add_result(const struct overview *o, struct buf *out)
 	buf_addc(out, '\n');
 }
 
-void summary_text(const struct overview *o, int status, const struct err *why, struct buf *out)
+void summary_text(const struct overview *o, int status, const struct err *why, const char *data, struct buf *out)
 {
 	struct err e = ERR_INIT;
 	const char *dir = json_str(o->created, "dir");
@@ -218,7 +223,7 @@ void summary_text(const struct overview *o, int status, const struct err *why, s
 		buf_addc(out, '\n');
 	}
 	add_actions(o, out);
-	add_next(o, status, out);
+	add_next(o, status, data, out);
 }
 
 json_t *summary_json(const struct overview *o, int status, struct err *e)

@@ -5,8 +5,9 @@
 
 #include "cmd/overview.h"
 
-/* status: the exit status; why: what broke in this process, or NULL. Blocking: reads the project's commits. */
-void summary_text(const struct overview *o, int status, const struct err *why, struct buf *out);
+/* status: the exit status; why: what broke in this process, or NULL; data: the data folder that commands must name, or
+ * NULL. Blocking: reads the project's commits. */
+void summary_text(const struct overview *o, int status, const struct err *why, const char *data, struct buf *out);
 /* {"run","state","evidence","exit","cost", and more} */
 json_t *summary_json(const struct overview *o, int status, struct err *e);
 

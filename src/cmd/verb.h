@@ -33,10 +33,29 @@ struct verb {
 #define VERBS(X)                                                                                                       \
 	X(run)                                                                                                         \
 	X(resume)                                                                                                      \
+	X(pause)                                                                                                       \
+	X(cancel)                                                                                                      \
+	X(steer)                                                                                                       \
+	X(redirect)                                                                                                    \
+	X(modify)                                                                                                      \
+	X(actions)                                                                                                     \
+	X(answer)                                                                                                      \
 	X(runs)                                                                                                        \
 	X(show)                                                                                                        \
 	X(log)                                                                                                         \
-	X(answer)
+	X(diff)                                                                                                        \
+	X(merge)                                                                                                       \
+	X(fork)                                                                                                        \
+	X(replay)                                                                                                      \
+	X(verify)                                                                                                      \
+	X(usage)                                                                                                       \
+	X(modes)                                                                                                       \
+	X(roles)                                                                                                       \
+	X(doctor)                                                                                                      \
+	X(demo)                                                                                                        \
+	X(describe)                                                                                                    \
+	X(completion)                                                                                                  \
+	X(version)
 
 #define X(name) extern const struct verb verb_##name;
 VERBS(X)

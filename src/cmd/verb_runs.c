@@ -12,6 +12,7 @@ static const struct verb_option options[] = {
 		"only those that are created, running, waiting, paused, completed, failed or cancelled"},
 	{"limit", "N", false, "at most so many (default 50; -1: all)"},
 	{"json", NULL, false, "print a JSON array"},
+	{"names", NULL, false, "print only the short ids, a line each"},
 	{NULL},
 };
 
@@ -69,6 +70,15 @@ static int print(const json_t *rows, const struct app *a, struct err *e)
 	return failed ? -1 : out_write(&out, e);
 }
 
+static int print_names(const json_t *rows, struct err *e)
+{
+	cleanup_buf struct buf out = BUF_INIT(CAP_OUTPUT);
+	size_t i;
+	json_t *row;
+	json_array_foreach(rows, i, row) buf_addf(&out, "%s\n", run_short(json_str(row, "run")));
+	return out_write(&out, e);
+}
+
 static int runs(const struct args *args, struct err *e)
 {
 	struct app a cleanup_app = {0};
@@ -81,6 +91,8 @@ static int runs(const struct args *args, struct err *e)
 	cleanup_json json_t *rows = a.store ? store_runs(a.store, filter, (int)limit, e) : json_array();
 	if (!rows)
 		return -1;
+	if (args_has(args, "names"))
+		return print_names(rows, e);
 	return args_has(args, "json") ? out_json(rows, e) : print(rows, &a, e);
 }
 

@@ -8,6 +8,7 @@
 #include "cmd/line.h"
 #include "cmd/out.h"
 #include "cmd/summary.h"
+#include "cmd/usage.h"
 #include "flow/run.h"
 
 static const struct verb_option options[] = {
@@ -133,30 +134,9 @@ static int add_actions(const json_t *actions, struct buf *out, struct err *e)
 
 static int add_usage(const json_t *usage, struct buf *out, struct err *e)
 {
-	static const char *const names[] = {"ROLE", "CALLS", "TOKENS IN", "CACHED", "OUT", "COST", "MODEL"};
-	static const char *const counts[] = {"calls", "input", "cached", "output"};
-	size_t i;
-	json_t *row;
-	struct table t;
-	heads(&t, 7, names);
-	json_array_foreach(usage, i, row)
-	{
-		cleanup_buf struct buf cell = BUF_INIT(CAP_OUTPUT);
-		table_adds(&t, json_str(row, "role"));
-		for (int k = 0; k < 4; k++) {
-			text_count(json_int(row, counts[k], 0), &cell);
-			table_take(&t, &cell);
-		}
-		text_usd(json_num(row, "usd", 0), &cell);
-		if (json_num(row, "usd_unknown", 0) > 0) {
-			buf_adds(&cell, " + ");
-			text_usd(json_num(row, "usd_unknown", 0), &cell);
-			buf_adds(&cell, " unknown");
-		}
-		table_take(&t, &cell);
-		table_adds(&t, json_str(row, "model"));
-	}
-	return add_table(out, "money", &t, e);
+	if (json_array_size(usage))
+		head(out, "money");
+	return usage_table(usage, false, out, e);
 }
 
 static int add_artifacts(const struct overview *o, struct buf *out, struct err *e)
@@ -178,7 +158,8 @@ static int add_artifacts(const struct overview *o, struct buf *out, struct err *
 	return add_table(out, "artifacts", &t, e);
 }
 
-static int print(const struct overview *o, const json_t *row, const json_t *actions, const json_t *usage, struct err *e)
+static int print(const struct overview *o, const json_t *row, const json_t *actions, const json_t *usage,
+	const char *data, struct err *e)
 {
 	cleanup_buf struct buf out = BUF_INIT(CAP_OUTPUT);
 	buf_addf(&out, "%s  ", o->id);
@@ -188,7 +169,7 @@ static int print(const struct overview *o, const json_t *row, const json_t *acti
 	if (o->phase)
 		buf_addf(&out, ", phase %s", o->phase);
 	buf_addf(&out, ", %" PRId64 " events\n", o->seq);
-	summary_text(o, 3, NULL, &out);
+	summary_text(o, 3, NULL, data, &out);
 	if (add_agents(o, &out, e) || add_tasks(o, &out, e) || add_actions(actions, &out, e) ||
 		add_artifacts(o, &out, e) || add_usage(usage, &out, e))
 		return -1;
@@ -243,7 +224,7 @@ static int show(const struct args *args, struct err *e)
 	overview_init(&o, json_str(row, "run"));
 	int status = !usage || fold_all(&a, &o, e) ? -1
 		     : args_has(args, "json")	   ? print_json(&o, row, actions, usage, e)
-						   : print(&o, row, actions, usage, e);
+						   : print(&o, row, actions, usage, args_get(args, "data"), e);
 	overview_release(&o);
 	return status;
 }

@@ -1,0 +1,14 @@
+/* give: what the verbs of interventions have in common: RUN as the first word, a command, a word of thanks. */
+#ifndef MUSTER_CMD_GIVE_H
+#define MUSTER_CMD_GIVE_H
+
+#include "base/json.h"
+#include "cmd/args.h"
+
+/* Give the command (consumed; NULL: no memory) to the run named by the first word. Prints `live` when a process works
+ * on the run, else `still`. */
+int give(const struct args *args, json_t *command, const char *live, const char *still, struct err *e);
+/* The words from this one on as one text. */
+int give_words(const struct args *args, int from, struct buf *out, struct err *e);
+
+#endif

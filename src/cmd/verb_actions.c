@@ -1,0 +1,157 @@
+/* actions: what people must decide. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "cmd/app.h"
+#include "cmd/line.h"
+#include "cmd/out.h"
+#include "flow/run.h"
+
+static const struct verb_option options[] = {
+	{"all", NULL, false, "also those that were answered or closed"},
+	{"json", NULL, false, "print a JSON array"},
+	{NULL},
+};
+
+/* The ids of actions whose answer waits for a resume: {"<run>/<action>": true}. */
+static json_t *answered(const struct app *a, struct err *e)
+{
+	cleanup_json json_t *rows = store_commands(a->store, NULL, e);
+	json_t *out = rows ? json_object() : NULL, *row;
+	size_t i;
+	json_array_foreach(rows, i, row)
+	{
+		const json_t *command = json_get(row, "command");
+		const char *stream = json_str(row, "stream"), *action = json_str(command, "action");
+		if (!out || !stream || !action || strncmp(stream, "run/", 4) != 0)
+			continue;
+		cleanup_buf struct buf key = BUF_INIT(1024);
+		buf_addf(&key, "%s/%s", stream + 4, action);
+		if (buf_check(&key, "an action", e) || json_put(out, key.data, json_true())) {
+			json_decref(out);
+			return NULL;
+		}
+	}
+	return out;
+}
+
+/* Rows that are open, and whether their answer is there already as "queued". */
+static json_t *rows_of(const struct app *a, const char *run, bool all, struct err *e)
+{
+	cleanup_json json_t *filter = json_object(), *queue = answered(a, e);
+	if (!filter || !queue || (run && json_put(filter, "run", json_string(run))) ||
+		(!all && json_put(filter, "state", json_string("open")))) {
+		if (e->code == ERR_OK)
+			err_nomem(e);
+		return NULL;
+	}
+	cleanup_json json_t *rows = store_actions(a->store, filter, -1, e);
+	json_t *out = rows ? json_array() : NULL, *row;
+	size_t i;
+	json_array_foreach(rows, i, row)
+	{
+		cleanup_buf struct buf key = BUF_INIT(1024);
+		buf_addf(&key, "%s/%s", json_str(row, "run"), json_str(row, "action"));
+		bool queued = key.data && json_object_get(queue, key.data);
+		if (queued && json_put(row, "state", json_string("answered")))
+			err_nomem(e);
+		if (out && (all || !queued || run))
+			json_array_append(out, row);
+	}
+	return out;
+}
+
+static void add_detail(const json_t *row, struct buf *out)
+{
+	struct span body = json_span(row, "body"), line;
+	buf_addf(out, "\n%s  ", json_str(row, "action"));
+	text_fit(json_span(row, "kind"), 40, out);
+	buf_adds(out, " \"");
+	text_fit(json_span(row, "name"), 80, out);
+	buf_addf(out, "\" (%s)\n", json_str(row, "state"));
+	text_fit(json_span(row, "title"), 400, out);
+	buf_addc(out, '\n');
+	while (span_line(&body, &line)) {
+		buf_adds(out, "  ");
+		utf8_visible(line, false, out);
+		buf_addc(out, '\n');
+	}
+	if (json_array_size(json_get(row, "options"))) {
+		buf_adds(out, "options: ");
+		line_options(json_get(row, "options"), out);
+		buf_addc(out, '\n');
+	}
+}
+
+static int print_details(const json_t *rows, const char *run, struct err *e)
+{
+	cleanup_buf struct buf out = BUF_INIT(CAP_OUTPUT);
+	size_t i;
+	json_t *row;
+	json_array_foreach(rows, i, row) add_detail(row, &out);
+	if (!json_array_size(rows))
+		buf_adds(&out, "nothing to decide\n");
+	else
+		buf_addf(&out, "\nanswer with: muster answer %s ACTION OPTION, or --text TEXT\n", run_short(run));
+	return out_write(&out, e);
+}
+
+static int print(const json_t *rows, struct err *e)
+{
+	static const char *const heads[] = {"RUN", "ACTION", "KIND", "NAME", "PRIORITY", "STATE", "OPENED", "TITLE"};
+	cleanup_buf struct buf out = BUF_INIT(CAP_OUTPUT);
+	size_t i;
+	json_t *row;
+	struct table t;
+	if (!json_array_size(rows)) {
+		buf_adds(&out, "nothing to decide\n");
+		return out_write(&out, e);
+	}
+	table_init(&t, 8);
+	for (i = 0; i < 8; i++)
+		table_adds(&t, heads[i]);
+	json_array_foreach(rows, i, row)
+	{
+		cleanup_buf struct buf cell = BUF_INIT(256);
+		table_adds(&t, run_short(json_str(row, "run")));
+		table_adds(&t, json_str(row, "action"));
+		table_adds(&t, json_str(row, "kind"));
+		table_adds(&t, json_str(row, "name"));
+		table_adds(&t, json_str(row, "priority"));
+		table_adds(&t, json_str(row, "state"));
+		text_time(json_int(row, "opened", 0), &cell);
+		table_take(&t, &cell);
+		table_adds(&t, json_str(row, "title"));
+	}
+	int failed = table_print(&t, &out, e);
+	table_release(&t);
+	return failed ? -1 : out_write(&out, e);
+}
+
+static int actions(const struct args *args, struct err *e)
+{
+	struct app a cleanup_app = {0};
+	if (app_open(&a, args, APP_READ, e))
+		return -1;
+	const char *name = args_word(args, 0);
+	cleanup_json json_t *run = name ? app_run(&a, name, e) : NULL;
+	if (name && !run)
+		return -1;
+	cleanup_json json_t *rows =
+		a.store ? rows_of(&a, json_str(run, "run"), args_has(args, "all"), e) : json_array();
+	if (!rows || e->code != ERR_OK)
+		return -1;
+	if (args_has(args, "json"))
+		return out_json(rows, e);
+	return name ? print_details(rows, json_str(run, "run"), e) : print(rows, e);
+}
+
+const struct verb verb_actions = {
+	.name = "actions",
+	.words = "[RUN]",
+	.most = 1,
+	.summary = "list what people must decide; of one run with all details",
+	.options = options,
+	.run = actions,
+};
