@@ -6,14 +6,30 @@
 #include "base/mem.h"
 #include "store/projection.h"
 
-#define X(c, type, zero) {#c, COLUMN_##type, zero},
-static const struct column runs_columns[] = {RUNS_COLUMNS(X)};
-static const struct column actions_columns[] = {ACTIONS_COLUMNS(X)};
-static const struct column agents_columns[] = {AGENTS_COLUMNS(X)};
-static const struct column requests_columns[] = {REQUESTS_COLUMNS(X)};
-static const struct column usage_columns[] = {USAGE_COLUMNS(X)};
-static const struct column budgets_columns[] = {BUDGETS_COLUMNS(X)};
-#undef X
+static const struct column runs_columns[] = {
+#define RUNS(name, type, zero) {#name, COLUMN_##type, zero},
+#include "store/rows.def"
+};
+static const struct column actions_columns[] = {
+#define ACTIONS(name, type, zero) {#name, COLUMN_##type, zero},
+#include "store/rows.def"
+};
+static const struct column agents_columns[] = {
+#define AGENTS(name, type, zero) {#name, COLUMN_##type, zero},
+#include "store/rows.def"
+};
+static const struct column requests_columns[] = {
+#define REQUESTS(name, type, zero) {#name, COLUMN_##type, zero},
+#include "store/rows.def"
+};
+static const struct column usage_columns[] = {
+#define USAGE(name, type, zero) {#name, COLUMN_##type, zero},
+#include "store/rows.def"
+};
+static const struct column budgets_columns[] = {
+#define BUDGETS(name, type, zero) {#name, COLUMN_##type, zero},
+#include "store/rows.def"
+};
 
 const struct table store_tables[TABLES] = {
 	[TABLE_RUNS] = {"runs", runs_columns, RUNS_COUNT, 1, RUNS_created},

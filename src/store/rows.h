@@ -18,64 +18,37 @@ enum column_type {
 	COLUMN_AT,   /* not stored: when that was appended */
 };
 
-/* X(column, type, is it 0 rather than NULL when never set) */
-#define RUNS_COLUMNS(X)                                                                                                \
-	X(run, TEXT, 0)                                                                                                \
-	X(mode, TEXT, 0)                                                                                               \
-	X(project, TEXT, 0)                                                                                            \
-	X(dir, TEXT, 0)                                                                                                \
-	X(title, TEXT, 0)                                                                                              \
-	X(state, TEXT, 0)                                                                                              \
-	X(phase, TEXT, 0)                                                                                              \
-	X(created, INT, 0)                                                                                             \
-	X(updated, AT, 0)                                                                                              \
-	X(seq, SEQ, 0)                                                                                                 \
-	X(usd, USD, 1) X(usd_unknown, USD, 1) X(input_tokens, INT, 1) X(output_tokens, INT, 1)                         \
-		X(cached_tokens, INT, 1) X(agents, INT, 1) X(evidence, TEXT, 0) X(branch, TEXT, 0) X(copy, TEXT, 0)    \
-			X(base, TEXT, 0) X(merged, TEXT, 0) X(waiting_on, TEXT, 0) X(budget_usd, USD, 0)               \
-				X(parent, TEXT, 0) X(user, TEXT, 0) X(error, JSON, 0) X(commit, TEXT, 0)               \
-					X(snapshot, TEXT, 0)
-#define ACTIONS_COLUMNS(X)                                                                                             \
-	X(run, TEXT, 0)                                                                                                \
-	X(action, TEXT, 0)                                                                                             \
-	X(name, TEXT, 0)                                                                                               \
-	X(kind, TEXT, 0)                                                                                               \
-	X(title, TEXT, 0)                                                                                              \
-	X(body, TEXT, 0)                                                                                               \
-	X(blob, TEXT, 0)                                                                                               \
-	X(options, JSON, 0)                                                                                            \
-	X(priority, TEXT, 0)                                                                                           \
-	X(state, TEXT, 0)                                                                                              \
-	X(opened, INT, 0) X(resolved, INT, 0) X(answer, JSON, 0) X(agent, TEXT, 0) X(call, TEXT, 0)                    \
-		X(call_hash, TEXT, 0) X(seq, INT, 0)
-#define AGENTS_COLUMNS(X) X(run, TEXT, 0) X(agent, TEXT, 0) X(role, TEXT, 0)
-#define REQUESTS_COLUMNS(X) X(run, TEXT, 0) X(agent, TEXT, 0) X(turn, INT, 0) X(model, TEXT, 0) X(reserved, USD, 1)
-#define USAGE_COLUMNS(X)                                                                                               \
-	X(run, TEXT, 0)                                                                                                \
-	X(role, TEXT, 0)                                                                                               \
-	X(model, TEXT, 0)                                                                                              \
-	X(calls, INT, 1) X(input, INT, 1) X(output, INT, 1) X(cached, INT, 1) X(usd, USD, 1) X(usd_unknown, USD, 1)
-#define BUDGETS_COLUMNS(X)                                                                                             \
-	X(scope, TEXT, 0) X(limit_usd, USD, 0) X(spent, USD, 1) X(unknown, USD, 1) X(reserved, USD, 1)
 enum table_id { TABLE_RUNS, TABLE_ACTIONS, TABLE_AGENTS, TABLE_REQUESTS, TABLE_USAGE, TABLE_BUDGETS, TABLES };
-#define X(c, type, zero) RUNS_##c,
-enum { RUNS_COLUMNS(X) RUNS_COUNT };
-#undef X
-#define X(c, type, zero) ACTIONS_##c,
-enum { ACTIONS_COLUMNS(X) ACTIONS_COUNT };
-#undef X
-#define X(c, type, zero) AGENTS_##c,
-enum { AGENTS_COLUMNS(X) AGENTS_COUNT };
-#undef X
-#define X(c, type, zero) REQUESTS_##c,
-enum { REQUESTS_COLUMNS(X) REQUESTS_COUNT };
-#undef X
-#define X(c, type, zero) USAGE_##c,
-enum { USAGE_COLUMNS(X) USAGE_COUNT };
-#undef X
-#define X(c, type, zero) BUDGETS_##c,
-enum { BUDGETS_COLUMNS(X) BUDGETS_COUNT };
-#undef X
+enum {
+#define RUNS(name, type, zero) RUNS_##name,
+#include "store/rows.def"
+	RUNS_COUNT
+};
+enum {
+#define ACTIONS(name, type, zero) ACTIONS_##name,
+#include "store/rows.def"
+	ACTIONS_COUNT
+};
+enum {
+#define AGENTS(name, type, zero) AGENTS_##name,
+#include "store/rows.def"
+	AGENTS_COUNT
+};
+enum {
+#define REQUESTS(name, type, zero) REQUESTS_##name,
+#include "store/rows.def"
+	REQUESTS_COUNT
+};
+enum {
+#define USAGE(name, type, zero) USAGE_##name,
+#include "store/rows.def"
+	USAGE_COUNT
+};
+enum {
+#define BUDGETS(name, type, zero) BUDGETS_##name,
+#include "store/rows.def"
+	BUDGETS_COUNT
+};
 
 #define ROW_KEYS 3
 #define ROW_CELLS 32
