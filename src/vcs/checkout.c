@@ -31,18 +31,40 @@ char *project_copy_git_dir(const char *copy_dir, struct err *e)
 	return out;
 }
 
-static int put_file(const char *dir, const char *name, struct span text, struct err *e)
+/* Everything below the git directory is its owner's, whatever our umask: git reads it under that uid. */
+static int give(const char *git, const char *path, struct err *e)
 {
-	cleanup_free char *path = fs_join(dir, name);
+	struct stat st;
 
-	return path ? fs_replace(path, text, 0644, e) : err_nomem(e);
+	if (geteuid() != 0)
+		return 0;
+	if (SEAM(stat(git, &st)) || SEAM(lchown(path, st.st_uid, st.st_gid)))
+		return err_errno(e, errno, "%s", path);
+	return 0;
 }
 
-static int put_folder(const char *dir, const char *name, struct err *e)
+/* Whole or not at all, but not synced: it can be made again from the project (project_copy_update), and a sync would
+ * wait for all the files of a fresh copy. */
+static int put_file(const char *git, const char *name, struct span text, struct err *e)
 {
-	cleanup_free char *path = fs_join(dir, name);
+	cleanup_free char *path = fs_join(git, name), *temp = path ? mem_printf("%s.new", path) : NULL;
+	cleanup_fd int fd = -1;
 
-	return path ? fs_mkdirs(path, 0755, e) : err_nomem(e);
+	if (!temp)
+		return err_nomem(e);
+	fd = fs_open(temp, O_WRONLY | O_CREAT | O_TRUNC, 0644, e);
+	if (fd < 0 || fs_write_fd(fd, text, e) || give(git, temp, e))
+		return -1;
+	return fs_rename(temp, path, e);
+}
+
+static int put_folder(const char *git, const char *name, struct err *e)
+{
+	cleanup_free char *path = fs_join(git, name);
+
+	if (!path)
+		return err_nomem(e);
+	return fs_mkdirs(path, 0755, e) || give(git, path, e) ? -1 : 0;
 }
 
 static int put_alternates(struct project *p, const char *git, struct err *e)
@@ -146,7 +168,7 @@ static int put_index(const char *git, git_commit *commit, struct copy *copy, str
 	git_index_free(f.index);
 	if (rc || f.rc)
 		return libgit_err(e, f.rc ? f.rc : rc, "write the index of %s", copy_dir(copy));
-	return chmod(path, 0644) ? err_errno(e, errno, "%s", path) : 0;
+	return give(git, path, e);
 }
 
 /* ---- the git directory ---- */
@@ -159,8 +181,8 @@ static int write_git_dir(struct project *p, struct copy *copy, const char *branc
 	if (!git || ref_name(branch, own, e))
 		return -1;
 	snprintf(head, sizeof head, "ref: %s\n", own);
-	if (put_folder(git, "refs/heads", e) || put_folder(git, "objects/info", e) || put_alternates(p, git, e) ||
-		put_refs(p, git, own, commit ? git_commit_id(commit) : NULL, e) ||
+	if (put_folder(git, "refs", e) || put_folder(git, "objects", e) || put_folder(git, "objects/info", e) ||
+		put_alternates(p, git, e) || put_refs(p, git, own, commit ? git_commit_id(commit) : NULL, e) ||
 		put_file(git, "config", span_of(GIT_CONFIG), e))
 		return -1;
 	if (commit && put_index(git, commit, copy, e))

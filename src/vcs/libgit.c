@@ -24,6 +24,8 @@ static void setup(void)
 		setup_result = git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
 	if (setup_result >= 0) /* what is written survives a power cut, as far as the disk is honest */
 		setup_result = git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
+	if (setup_result >= 0) /* every object is looked up or written just before it is named; once is enough */
+		setup_result = git_libgit2_opts(GIT_OPT_ENABLE_STRICT_OBJECT_CREATION, 0);
 	if (setup_result >= 0)
 		setup_result = git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, CACHE_BYTES);
 }

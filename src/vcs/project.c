@@ -8,6 +8,8 @@
  * honour core.worktree, so a repository whose work tree is not the folder that was named is refused. */
 #include "vcs/project.h"
 
+#include <git2/sys/mempack.h>
+#include <git2/sys/odb_backend.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <time.h>
@@ -140,16 +142,32 @@ static git_repository *init_new(const char *dir, const char *git_dir, struct err
 	return NULL;
 }
 
-/* Ourselves are not imported. */
-static int leave_out(const char *path, const char *spec, void *ctx)
+/* ---- its first commit ---- */
+
+struct import {
+	git_repository *repo;
+	git_odb_backend *memory; /* new objects gather here and become one pack; NULL: they are written one by one */
+	uint64_t bytes;
+};
+
+/* Called for each file before it is added; 1 leaves it out. */
+static int before_add(const char *path, const char *spec, void *ctx)
 {
+	struct import *im = ctx;
+	cleanup_free char *full = NULL;
+	struct stat st;
+
 	(void)spec;
-	(void)ctx;
-	return strncmp(path, NEW_GIT, strlen(NEW_GIT)) == 0;
+	if (strncmp(path, NEW_GIT, strlen(NEW_GIT)) == 0)
+		return 1;
+	full = fs_join(git_repository_workdir(im->repo), path);
+	if (full && im->memory && SEAM(lstat(full, &st)) == 0)
+		im->bytes += (uint64_t)st.st_size;
+	return im->bytes > CAP_IMPORT_MEMORY ? GIT_EUSER : 0;
 }
 
 /* All files that are not ignored, as the first commit; none: no commit. */
-static int import_files(git_repository *repo, struct err *e)
+static int commit_files(struct import *im)
 {
 	cleanup_git(git_index) *index = NULL;
 	cleanup_git(git_signature) *sign = NULL;
@@ -157,10 +175,10 @@ static int import_files(git_repository *repo, struct err *e)
 	char everything[] = "*", *specs[] = {everything};
 	git_strarray spec = {specs, 1};
 	git_oid tree_id, commit;
-	int rc = LIBGIT(git_repository_index(&index, repo));
+	int rc = LIBGIT(git_repository_index(&index, im->repo));
 
 	if (rc == 0)
-		rc = LIBGIT(git_index_add_all(index, &spec, GIT_INDEX_ADD_DEFAULT, leave_out, NULL));
+		rc = LIBGIT(git_index_add_all(index, &spec, GIT_INDEX_ADD_DEFAULT, before_add, im));
 	if (rc == 0 && git_index_entrycount(index) == 0)
 		return 0;
 	if (rc == 0)
@@ -168,38 +186,89 @@ static int import_files(git_repository *repo, struct err *e)
 	if (rc == 0)
 		rc = LIBGIT(git_index_write(index));
 	if (rc == 0)
-		rc = LIBGIT(git_tree_lookup(&tree, repo, &tree_id));
+		rc = LIBGIT(git_tree_lookup(&tree, im->repo, &tree_id));
 	if (rc == 0)
 		rc = LIBGIT(git_signature_new(&sign, "muster", "muster@localhost", time(NULL), 0));
 	if (rc == 0)
-		rc = LIBGIT(git_commit_create_v(&commit, repo, "HEAD", sign, sign, NULL, FIRST_MESSAGE "\n", tree, 0));
-	return rc ? libgit_err(e, rc, "commit the files of %s", git_repository_workdir(repo)) : 0;
+		rc = LIBGIT(
+			git_commit_create_v(&commit, im->repo, "HEAD", sign, sign, NULL, FIRST_MESSAGE "\n", tree, 0));
+	return rc;
+}
+
+/* The gathered objects as a pack of the repository. */
+static int write_pack(struct import *im, git_odb *odb)
+{
+	git_buf pack = {0};
+	git_odb_writepack *to = NULL;
+	git_indexer_progress progress = {0};
+	int rc = LIBGIT(git_mempack_dump(&pack, im->repo, im->memory));
+
+	if (rc == 0)
+		rc = LIBGIT(git_odb_write_pack(&to, odb, NULL, NULL));
+	if (rc == 0)
+		rc = LIBGIT(to->append(to, pack.ptr, pack.size, &progress));
+	if (rc == 0)
+		rc = LIBGIT(to->commit(to, &progress));
+	if (to)
+		to->free(to);
+	git_buf_dispose(&pack);
+	return rc;
+}
+
+/* in_memory: fast, for as much as CAP_IMPORT_MEMORY; more is GIT_EUSER. */
+static int import_files(git_repository *repo, bool in_memory)
+{
+	struct import im = {.repo = repo};
+	cleanup_git(git_odb) *odb = NULL;
+	int rc = LIBGIT(git_repository_odb(&odb, repo));
+
+	if (rc || !in_memory)
+		return rc ? rc : commit_files(&im);
+	rc = LIBGIT(git_mempack_new(&im.memory));
+	if (rc == 0) {
+		rc = git_odb_add_backend(odb, im.memory, 999); /* and owns it */
+		if (rc)
+			im.memory->free(im.memory);
+	}
+	if (rc == 0)
+		rc = commit_files(&im);
+	return rc ? rc : write_pack(&im, odb);
+}
+
+static int fill_new(const char *dir, const char *fresh, bool in_memory, struct err *e)
+{
+	git_repository *repo;
+	int rc;
+
+	if (fs_remove_tree(fresh, e)) /* of a crash, or of the other way */
+		return -1;
+	repo = init_new(dir, fresh, e);
+	if (!repo)
+		return -1;
+	rc = import_files(repo, in_memory);
+	git_repository_free(repo);
+	if (rc && rc != GIT_EUSER)
+		libgit_err(e, rc, "commit the files of %s", dir);
+	return rc;
 }
 
 static int make_repository(const char *dir, struct err *e)
 {
 	cleanup_free char *fresh = fs_join(dir, NEW_GIT), *final = fs_join(dir, ".git");
-	git_repository *repo;
 	int rc;
 
 	if (!fresh || !final)
 		return err_nomem(e);
-	if (fs_remove_tree(fresh, e)) /* of a crash */
-		return -1;
-	repo = init_new(dir, fresh, e);
-	if (!repo) {
-		(void)fs_remove_tree(fresh, NULL);
-		return -1;
-	}
-	rc = import_files(repo, e);
-	git_repository_free(repo);
+	rc = fill_new(dir, fresh, true, e);
+	if (rc == GIT_EUSER)
+		rc = fill_new(dir, fresh, false, e);
 	if (rc == 0)
 		rc = fs_rename(fresh, final, e);
 	if (rc == 0)
 		rc = fs_fsync_dir(dir, e);
 	if (rc)
 		(void)fs_remove_tree(fresh, NULL);
-	return rc;
+	return rc ? -1 : 0;
 }
 
 /* ---- opening ---- */
@@ -323,7 +392,7 @@ static int tree_state(struct project *p, struct project_state *st, struct err *e
 }
 
 /* Make the folder and its repository where they are missing. */
-static int prepare(const char *dir, struct project_state *st, struct err *e)
+static int prepare(const char *dir, bool *created, struct err *e)
 {
 	cleanup_free char *git = fs_join(dir, ".git");
 
@@ -335,20 +404,22 @@ static int prepare(const char *dir, struct project_state *st, struct err *e)
 		return -1;
 	if (fs_exists(dir) && !fs_is_dir(dir))
 		return err_set(e, ERR_INVALID, "%s is a file; a project is a folder", dir);
-	st->created = true;
+	*created = true;
 	return fs_mkdirs(dir, 0755, e) || make_repository(dir, e) ? -1 : 0;
 }
 
 struct project *project_open(const char *dir, struct project_state *st, struct err *e)
 {
 	struct project *p;
+	bool created = false;
 
-	*st = (struct project_state){.created = false};
+	if (st)
+		*st = (struct project_state){.created = false};
 	if (!*dir) {
 		err_set(e, ERR_INVALID, "the project's folder has no name; give one, such as --project .");
 		return NULL;
 	}
-	if (libgit_setup(e) || prepare(dir, st, e))
+	if (libgit_setup(e) || prepare(dir, &created, e))
 		return NULL;
 	p = MEM_NEW(struct project);
 	if (!p) {
@@ -357,9 +428,11 @@ struct project *project_open(const char *dir, struct project_state *st, struct e
 	}
 	pthread_mutex_init(&p->lock, NULL);
 	p->dir = real_dir(dir, e);
-	if (!p->dir || open_repository(p, e) || head_state(p, st, e) || tree_state(p, st, e)) {
+	if (!p->dir || open_repository(p, e) || (st && (head_state(p, st, e) || tree_state(p, st, e)))) {
 		project_close(p);
 		return NULL;
 	}
+	if (st)
+		st->created = created;
 	return p;
 }

@@ -21,7 +21,7 @@ struct project_state {
 };
 /* Open DIR: missing → created with a repository; a folder that is no repository → initialised and its files committed
  * ("Initial import"); an existing repository → as it is. A path inside a repository that is not its root is refused
- * with the root's name. */
+ * with the root's name. st may be NULL: to look at the state costs a walk over the files. */
 struct project *project_open(const char *dir, struct project_state *st, struct err *e);
 void project_close(struct project *p);
 const char *project_dir(const struct project *p); /* absolute */

@@ -14,7 +14,7 @@ static size_t char_at(struct span s, size_t i, uint32_t *cp)
 	return 1;
 }
 
-/* The class that begins at p[i] == '[' against cp: its end in *end, 0 when it has none (a plain bracket). */
+/* The class that begins at p[i] == '[' against cp: its end in *end, 0 when it has none (it matches nothing). */
 static bool class_has(struct span p, size_t i, uint32_t cp, size_t *end)
 {
 	size_t at = i + 1;
@@ -46,7 +46,7 @@ static bool one(struct span p, size_t *i, struct span s, size_t *j)
 
 	if (p.p[at] == '[') {
 		bool has = class_has(p, at, cp, &end);
-		if (end && !has)
+		if (!end || !has)
 			return false;
 	}
 	if (!end && p.p[at] == '?')

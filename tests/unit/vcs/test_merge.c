@@ -206,6 +206,8 @@ static void fast_forward(void **state)
 	cleanup_free char *before = fingerprint(&r);
 	must(merge(&r, &already, &conflicts, &e), &e);
 	assert_true(already);
+	cleanup_free char *after = fingerprint(&r);
+	assert_string_equal(before, after);
 	/* The person goes on: still merged. */
 	mem_free(shell(r.dir.dir, "echo more > m && git add m && git commit -q -m more"));
 	must(merge(&r, &already, &conflicts, &e), &e);
