@@ -77,9 +77,8 @@ static int sim_exec(struct tool_env *env, struct tool_call *t, const char *line,
 	struct workcopy *c = env->exec_ctx;
 	struct house *h = c->run->house;
 	int status = 0;
-	(void)e;
 	if (h->exec(h->exec_ctx, line, c->dir, &t->content, &status))
-		return -1;
+		return err_set(e, ERR_SPAWN, "the command could not be run");
 	t->exit = status;
 	return 0;
 }
@@ -116,6 +115,7 @@ int copy_ready(struct workcopy *c, struct err *e)
 	c->env.locks = &r->locks;
 	c->env.run = r->id;
 	c->env.branch = c->branch;
+	c->env.head = c->head;
 	c->env.author = (struct commit_author){.name = "muster", .email = "muster@localhost"};
 	c->env.settings = r->settings;
 	c->env.rng = r->rng;

@@ -165,7 +165,7 @@ void tool_op_release(struct op *op)
 static void recover_run(struct work *w)
 {
 	struct op *op = container_of(w, struct op, work);
-	op->due_us = op->tool.tool->recover(&op->tool, &op->error);
+	op->due_us = tool_call_recover(&op->tool, &op->error);
 }
 
 /* The agent is told what changed since the last snapshot; the event is itself a snapshot. */
@@ -189,6 +189,7 @@ static void lost_done(struct work *w)
 	}
 	cleanup_buf struct buf text = BUF_INIT(CAP_TOOL_RESULT);
 	buf_adds(&text, "The program stopped while this ran, so its result is not known. It was not run again. ");
+	buf_addspan(&text, buf_span(&op->tool.content));
 	buf_adds(&text,
 		op->taken.changes.count ? "Since then these files differ:\n" : "No file has changed since it began.");
 	for (size_t i = 0; i < op->taken.changes.count && i < 100; i++)

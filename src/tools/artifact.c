@@ -4,7 +4,7 @@
 
 static void job(struct tool_call *c)
 {
-	const char *path = tool_arg(c, "path");
+	const char *path = c->path;
 	cleanup_buf struct buf bytes = BUF_INIT(CAP_BLOB);
 	struct store_blob blob = {0};
 	char hex[HASH_HEX];

@@ -3,38 +3,47 @@
 
 #include "tools/private.h"
 
+static void say(struct tool_call *c)
+{
+	tool_changed(c, c->path);
+	buf_addf(&c->content, "deleted %s", c->path);
+}
+
 static void job(struct tool_call *c)
 {
-	const char *path = tool_arg(c, "path"), *kind = tool_arg(c, "kind");
+	const char *kind = tool_arg(c, "kind");
 	bool folder;
-	if (!files_exists(c->env->files, path, &folder)) {
-		err_set(&c->error, ERR_NOT_FOUND, "%s does not exist", path);
-		return;
-	}
-	if (kind && strcmp(kind, folder ? "folder" : "file")) {
-		err_set(&c->error, ERR_INVALID, "%s is a %s", path, folder ? "folder" : "file");
-		return;
-	}
-	if (files_delete(c->env->files, path, &c->error))
-		return;
-	tool_changed(c, path);
-	buf_addf(&c->content, "deleted %s", path);
+	if (kind && files_exists(c->env->files, c->path, &folder) && strcmp(kind, folder ? "folder" : "file"))
+		err_set(&c->error, ERR_INVALID, "%s is a %s", c->path, folder ? "folder" : "file");
+	else if (!files_delete(c->env->files, c->path, &c->error))
+		say(c);
 }
 
 static int start(struct tool_call *c, struct err *e)
 {
+	if (!strcmp(c->path, "."))
+		return err_set(e, ERR_INVALID, "the project's root cannot be deleted; name what is to go");
 	return tool_pool(c, job, e);
 }
 
+/* Gone, and there before: done. A file that is there as before is deleted now (a folder too: half of it may be gone);
+ * one that somebody has changed meanwhile is not. */
 static int recover(struct tool_call *c, struct err *e)
 {
-	bool folder;
-	(void)e;
-	if (files_exists(c->env->files, tool_arg(c, "path"), &folder))
-		return TOOL_RUN_AGAIN;
-	tool_changed(c, tool_arg(c, "path"));
-	buf_addf(&c->content, "deleted %s", tool_arg(c, "path"));
-	return TOOL_DONE;
+	struct blob *before;
+	bool existed, folder;
+	if (tool_before(c, c->path, &before, &existed, e))
+		return TOOL_LOST;
+	bool exists = files_exists(c->env->files, c->path, &folder);
+	int what = TOOL_RUN_AGAIN;
+	if (!exists && existed)
+		what = TOOL_DONE;
+	else if (exists && !folder && tool_judge_file(c, c->path, before, SPAN_NONE, e) == TOOL_LOST)
+		what = TOOL_LOST;
+	if (what == TOOL_DONE)
+		say(c);
+	blob_unref(before);
+	return what;
 }
 
 const struct tool tool_delete_path = {

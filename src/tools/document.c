@@ -4,44 +4,54 @@
 
 #include "tools/private.h"
 
-static void job(struct tool_call *c)
+/* The file that a target means, in normal form. */
+static int set_path(struct tool_call *c, struct err *e)
 {
 	const char *target = tool_arg(c, "target");
-	char path[4200];
-	bool created;
-	size_t n = strlen(target);
-	while (n > 1 && target[n - 1] == '/')
-		n--;
+	char place[4096], path[4110];
 	if (!strcmp(target, "documentation") || !strcmp(target, "documentation.md"))
 		snprintf(path, sizeof(path), "documentation.md");
-	else if (n > 10 && !strncmp(target + n - 10, "/README.md", 10))
-		snprintf(path, sizeof(path), "%.*s", (int)n, target);
-	else if (!strncmp(target, "README.md", n) || !strncmp(target, ".", n))
+	else if (files_path(json_span(c->args, "target"), place, sizeof(place), e))
+		return -1;
+	else if (!strcmp(place, ".") || !strcmp(place, "README.md"))
 		snprintf(path, sizeof(path), "README.md");
+	else if (span_ends(span_of(place), "/README.md"))
+		snprintf(path, sizeof(path), "%s", place);
 	else
-		snprintf(path, sizeof(path), "%.*s/README.md", (int)n, target);
-	if (c->scope && strcmp(c->scope, ".") &&
-		(strncmp(path, c->scope, strlen(c->scope)) || path[strlen(c->scope)] != '/')) {
-		err_set(&c->error, ERR_OUTSIDE, "%s lies outside your folder, %s", path, c->scope);
-		return;
-	}
-	if (files_write(c->env->files, path, json_span(c->args, "content"), &created, &c->error))
-		return;
-	tool_changed(c, path);
-	buf_addf(&c->content, "%s %s", created ? "wrote" : "updated", path);
+		snprintf(path, sizeof(path), "%s/README.md", place);
+	c->path = mem_strdup(path);
+	return c->path ? 0 : err_nomem(e);
+}
+
+static void say(struct tool_call *c, bool created)
+{
+	tool_changed(c, c->path);
+	buf_addf(&c->content, "%s %s", created ? "wrote" : "updated", c->path);
+}
+
+static void job(struct tool_call *c)
+{
+	bool created;
+	if (!files_write(c->env->files, c->path, json_span(c->args, "content"), &created, &c->error))
+		say(c, created);
 }
 
 static int start(struct tool_call *c, struct err *e)
 {
-	return tool_pool(c, job, e);
+	return (!c->path && set_path(c, e)) || tool_check_place(c, c->path, e) ? -1 : tool_pool(c, job, e);
 }
 
-/* Writing it again is the same as once. */
 static int recover(struct tool_call *c, struct err *e)
 {
-	(void)c;
-	(void)e;
-	return TOOL_RUN_AGAIN;
+	struct blob *before;
+	bool existed;
+	if ((!c->path && set_path(c, e)) || tool_before(c, c->path, &before, &existed, e))
+		return TOOL_LOST;
+	int what = tool_judge_file(c, c->path, before, json_span(c->args, "content"), e);
+	if (what == TOOL_DONE)
+		say(c, !existed);
+	blob_unref(before);
+	return what;
 }
 
 const struct tool tool_document = {

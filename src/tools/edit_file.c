@@ -14,20 +14,21 @@ static struct file_edit *edits_of(struct tool_call *c, size_t *count)
 	return edits;
 }
 
+static void say(struct tool_call *c, size_t count)
+{
+	tool_changed(c, c->path);
+	buf_addf(&c->content, "%zu %s made in %s", count, count == 1 ? "replacement" : "replacements", c->path);
+}
+
 static void job(struct tool_call *c)
 {
 	size_t count;
 	struct hash before, after;
 	cleanup_free struct file_edit *edits = edits_of(c, &count);
-	if (!edits) {
+	if (!edits)
 		err_nomem(&c->error);
-		return;
-	}
-	if (files_edit(c->env->files, tool_arg(c, "path"), edits, count, &before, &after, &c->error))
-		return;
-	tool_changed(c, tool_arg(c, "path"));
-	buf_addf(&c->content, "%zu %s made in %s", count, count == 1 ? "replacement" : "replacements",
-		tool_arg(c, "path"));
+	else if (!files_edit(c->env->files, c->path, edits, count, &before, &after, &c->error))
+		say(c, count);
 }
 
 static int start(struct tool_call *c, struct err *e)
@@ -35,31 +36,28 @@ static int start(struct tool_call *c, struct err *e)
 	return tool_pool(c, job, e);
 }
 
-/* Every `to` stands in the file and no edit can be made any more: it was done. All can be made: it was not. Else:
- * shown. */
+/* What the edits make of the content from before the call tells whether they were made. */
 static int recover(struct tool_call *c, struct err *e)
 {
 	size_t count;
+	struct blob *before;
+	bool existed;
+	struct err why = ERR_INIT;
 	cleanup_free struct file_edit *edits = edits_of(c, &count);
-	cleanup_buf struct buf content = BUF_INIT(CAP_FILE_WRITE);
-	if (!edits)
-		return err_nomem(e);
-	if (files_read(c->env->files, tool_arg(c, "path"), &content, NULL, e)) {
-		err_clear(e);
+	cleanup_buf struct buf after = BUF_INIT(CAP_FILE_WRITE);
+	if (!edits) {
+		err_nomem(e);
 		return TOOL_LOST;
 	}
-	size_t can = 0, there = 0;
-	for (size_t i = 0; i < count; i++) {
-		can += span_find(buf_span(&content), edits[i].from, 0) != (size_t)-1;
-		there += span_find(buf_span(&content), edits[i].to, 0) != (size_t)-1;
-	}
-	if (there == count && can < count) {
-		tool_changed(c, tool_arg(c, "path"));
-		buf_addf(&c->content, "%zu %s made in %s", count, count == 1 ? "replacement" : "replacements",
-			tool_arg(c, "path"));
-		return TOOL_DONE;
-	}
-	return can == count && there < count ? TOOL_RUN_AGAIN : TOOL_LOST;
+	if (tool_before(c, c->path, &before, &existed, e))
+		return TOOL_LOST;
+	int what = TOOL_RUN_AGAIN; /* what could not be edited gives the same error again */
+	if (before && !edit_text(blob_span(before), edits, count, &after, &why))
+		what = tool_judge_file(c, c->path, before, buf_span(&after), e);
+	if (what == TOOL_DONE)
+		say(c, count);
+	blob_unref(before);
+	return what;
 }
 
 const struct tool tool_edit_file = {

@@ -4,10 +4,8 @@
 
 static void job(struct tool_call *c)
 {
-	const char *path = tool_arg(c, "path");
+	const char *path = c->path ? c->path : ".";
 	bool folder;
-	if (!path)
-		path = ".";
 	if (!files_exists(c->env->files, path, &folder))
 		err_set(&c->error, ERR_NOT_FOUND, "%s does not exist", path);
 	else if (!folder)

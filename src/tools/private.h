@@ -16,16 +16,25 @@ void tool_command_cancel(struct tool_call *c);
 void tool_changed(struct tool_call *c, const char *path);
 /* The argument as text. */
 const char *tool_arg(const struct tool_call *c, const char *key);
-/* For recover(): is the file's content this, that, or something else? Blocking. */
-int tool_file_hash(struct tool_call *c, const char *path, struct hash *out, bool *exists, struct err *e);
+/* May this agent write there (normal form)? Its own file or folder, then people's locks. */
+int tool_check_place(struct tool_call *c, const char *path, struct err *e);
+
+/* ---- for recover(), all blocking ---- */
+
+/* The content of a file before the call: that of the copy's last snapshot. NULL with *existed false: there was none;
+ * NULL with *existed true: it was no file. -1: cannot be told. */
+int tool_before(struct tool_call *c, const char *path, struct blob **content, bool *existed, struct err *e);
+/* What became of a file that was to be given the content `after`: DONE, RUN_AGAIN (it is as it was before), or LOST
+ * (somebody else changed it; content says so). */
+int tool_judge_file(struct tool_call *c, const char *path, const struct blob *before, struct span after, struct err *e);
 
 /* X-list of the table: one line a tool. */
 #define TOOLS(X)                                                                                                       \
 	X(read_file)                                                                                                   \
-	X(write_file) X(edit_file) X(delete_path) X(list) X(glob) X(search) X(shell) X(run_tests)                      \
-		X(install_dependencies) X(git_status) X(git_diff) X(git_log) X(git_init) X(git_commit) X(git_branch)   \
-			X(git_merge) X(note) X(document) X(plan) X(ask_human) X(delegate) X(spawn) X(wait) X(finish)   \
-				X(artifact)
+	X(write_file)                                                                                                  \
+	X(edit_file) X(delete_path) X(list) X(glob) X(search) X(shell) X(run_tests) X(install_dependencies)            \
+		X(git_status) X(git_diff) X(git_log) X(git_init) X(git_commit) X(git_branch) X(git_merge) X(note)      \
+			X(document) X(plan) X(ask_human) X(delegate) X(spawn) X(wait) X(finish) X(artifact)
 #define X(name) extern const struct tool tool_##name;
 TOOLS(X)
 #undef X

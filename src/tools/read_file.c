@@ -1,63 +1,83 @@
 /* read_file: part or all of a text file, with its place in the file said first. */
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/caps.h"
 #include "base/utf8.h"
 #include "tools/private.h"
 
+#define SHOWN (CAP_TOOL_RESULT - 512) /* room for what is said about the text */
+
+/* The lines that were asked for, as far as they can be shown; which they are is said when it is not the whole file. */
 static void add_range(struct tool_call *c, const char *path, struct span text)
 {
-	int64_t from = json_int(c->args, "from_line", 1), lines = json_int(c->args, "lines", 0), at = 0, shown = 0,
-		total = 0;
+	int64_t from = json_int(c->args, "from_line", 1), lines = json_int(c->args, "lines", INT64_MAX), total = 0,
+		last = from - 1;
+	size_t begin = text.n, end = text.n;
 	struct span rest = text, line;
-	struct buf body;
-	buf_init(&body, CAP_FILE_READ * 3);
+	bool cut = false;
 	while (span_line(&rest, &line)) {
-		at++;
+		size_t at = (size_t)(line.p - text.p), next = text.n - rest.n;
 		total++;
-		if (at < from || (lines && shown >= lines))
+		if (total < from || total - from >= lines || cut)
 			continue;
-		buf_addspan(&body, line);
-		buf_addc(&body, '\n');
-		shown++;
+		if (total == from)
+			begin = at;
+		cut = next - begin > SHOWN && total > from;
+		if (cut)
+			continue;
+		end = next;
+		last = total;
 	}
-	if (from > 1 || (lines && shown < total))
-		buf_addf(&c->content, "[%s, lines %lld to %lld of %lld]\n", path, (long long)from,
-			(long long)(from + shown - 1), (long long)total);
-	buf_addspan(&c->content, buf_span(&body));
-	buf_release(&body);
+	if (from > total && total)
+		buf_addf(&c->content, "[%s has only %lld %s]", path, (long long)total, total == 1 ? "line" : "lines");
+	else if (from > 1 || last < total)
+		buf_addf(&c->content, "[%s, lines %lld to %lld of %lld]\n", path, (long long)from, (long long)last,
+			(long long)total);
+	if (begin < end)
+		buf_add(&c->content, text.p + begin, end - begin);
+	if (cut)
+		buf_addf(&c->content, "[too long to show at once: go on with from_line %lld]", (long long)(last + 1));
+}
+
+static void show(struct tool_call *c, const char *path)
+{
+	cleanup_buf struct buf raw = BUF_INIT(CAP_FILE_READ), clean = BUF_INIT(CAP_FILE_READ * 3);
+	if (files_read(c->env->files, path, &raw, NULL, &c->error))
+		return;
+	struct span text = buf_span(&raw);
+	if (memchr(text.p, 0, text.n)) {
+		err_set(&c->error, ERR_INVALID, "%s is a binary file of %zu bytes", path, text.n);
+		return;
+	}
+	if (!utf8_valid(text)) {
+		utf8_clean(text, &clean);
+		if (buf_check(&clean, path, &c->error))
+			return;
+		text = buf_span(&clean);
+		buf_adds(&c->content, "[not valid UTF-8: bad bytes are shown as U+FFFD]\n");
+	}
+	add_range(c, path, text);
+	if (!text.n)
+		buf_adds(&c->content, "[the file is empty]");
 }
 
 static void job(struct tool_call *c)
 {
-	const char *path = tool_arg(c, "path");
 	bool folder;
-	if (files_exists(c->env->files, path, &folder) && folder) { /* a folder gives its README */
-		char readme[4200];
-		snprintf(readme, sizeof(readme), "%s/README.md", path);
-		if (files_read(c->env->files, readme, &c->content, NULL, &c->error))
-			err_set(&c->error, ERR_INVALID,
-				"%s is a folder without a README.md; use list to see what is in it", path);
+	if (!files_exists(c->env->files, c->path, &folder) || !folder) {
+		show(c, c->path);
 		return;
 	}
-	cleanup_buf struct buf raw = BUF_INIT(CAP_FILE_READ), clean = BUF_INIT(CAP_FILE_READ * 3);
-	if (files_read(c->env->files, path, &raw, NULL, &c->error)) {
-		if (c->error.code == ERR_TOO_LARGE)
-			err_wrap(&c->error, "look at parts of it with shell (head, tail, sed -n)");
-		return;
-	}
-	if (utf8_binary(buf_span(&raw)) && memchr(raw.data, 0, raw.len)) {
-		err_set(&c->error, ERR_INVALID, "%s is a binary file of %zu bytes", path, raw.len);
-		return;
-	}
-	bool fine = utf8_valid(buf_span(&raw));
-	if (!fine) {
-		utf8_clean(buf_span(&raw), &clean);
-		buf_adds(&c->content, "[not valid UTF-8: bad bytes are shown as U+FFFD]\n");
-	}
-	add_range(c, path, fine ? buf_span(&raw) : buf_span(&clean));
-	if (!raw.len)
-		buf_adds(&c->content, "[the file is empty]");
+	bool root = !strcmp(c->path, ".");
+	char readme[4110];
+	snprintf(readme, sizeof(readme), "%s%sREADME.md", root ? "" : c->path, root ? "" : "/");
+	if (files_exists(c->env->files, readme, &folder) && !folder)
+		show(c, readme);
+	else
+		err_set(&c->error, ERR_INVALID, "%s is a folder without a README.md; use list to see what is in it",
+			c->path);
 }
 
 static int start(struct tool_call *c, struct err *e)

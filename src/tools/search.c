@@ -3,27 +3,40 @@
 
 #define SEARCH_MAX 200
 
+/* What the result leaves out. */
+static void say_rest(struct tool_call *c, const json_t *rest)
+{
+	int64_t more = json_int(rest, "more", 0), skipped = json_int(rest, "skipped", 0);
+	if (more)
+		buf_addf(&c->content, "[%lld more lines match: narrow the pattern or the path]\n", (long long)more);
+	if (skipped)
+		buf_addf(&c->content, "[%lld binary, huge or unreadable files were left out]\n", (long long)skipped);
+	if (json_bool(rest, "late", false))
+		buf_adds(&c->content, "[the search ran out of time: narrow the path]\n");
+}
+
 static void job(struct tool_call *c)
 {
-	const char *path = tool_arg(c, "path");
 	cleanup_json json_t *hits = files_search(c->env->files, tool_arg(c, "pattern"),
-		json_bool(c->args, "regex", false), path ? path : ".", SEARCH_MAX, &c->error);
-	size_t i;
+		json_bool(c->args, "regex", false), c->path ? c->path : ".", SEARCH_MAX, &c->error);
+	size_t i, count = 0;
 	json_t *hit;
+	const json_t *rest = NULL;
 	if (!hits)
 		return;
 	json_array_foreach(hits, i, hit)
 	{
-		if (json_get(hit, "path"))
-			buf_addf(&c->content, "%s:%lld: %s\n", json_str(hit, "path"),
-				(long long)json_int(hit, "line", 0), json_str(hit, "text"));
-		else {
-			cleanup_free char *more = json_text(hit);
-			buf_addf(&c->content, "… %s\n", more ? more : "");
+		if (!json_get(hit, "path")) {
+			rest = hit;
+			continue;
 		}
+		count++;
+		buf_addf(&c->content, "%s:%lld: %s\n", json_str(hit, "path"), (long long)json_int(hit, "line", 0),
+			json_str(hit, "text"));
 	}
-	if (!json_array_size(hits))
-		buf_adds(&c->content, "[nothing matches]");
+	if (!count)
+		buf_adds(&c->content, "[nothing matches]\n");
+	say_rest(c, rest);
 }
 
 static int start(struct tool_call *c, struct err *e)

@@ -18,8 +18,8 @@ const struct tool tool_shell = {
 		   "back; long output is shortened in the middle.",
 	.schema = "{\"type\":\"object\",\"required\":[\"command\"],\"additionalProperties\":false,\"properties\":{"
 		  "\"command\":{\"type\":\"string\",\"minLength\":1},"
-		  "\"timeout_s\":{\"type\":\"integer\",\"minimum\":0,\"description\":\"seconds; 120 when left out, 0 "
-		  "for none\"},"
+		  "\"timeout_s\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":604800,\"description\":\"seconds; 120 "
+		  "when left out, 0 for none\"},"
 		  "\"background\":{\"type\":\"boolean\",\"description\":\"true: return at once and let it run, as a "
 		  "server does\"}}}",
 	.directive = "RUN, run_command",

@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 #include "tools/private.h"
 
-#define CONTENT_CAP (CAP_COMMAND_SPILL + CAP_TOOL_RESULT)
+#define CONTENT_CAP (CAP_COMMAND_SPILL + MIB)
 
 const char *tool_arg(const struct tool_call *c, const char *key)
 {
@@ -31,9 +31,11 @@ void tool_call_release(struct tool_call *c)
 	json_decref(c->changed);
 	json_decref(c->extra);
 	mem_free(c->priv);
+	mem_free(c->path);
 	c->blob.bytes = NULL;
 	c->evidence = c->changed = c->extra = NULL;
 	c->priv = NULL;
+	c->path = NULL;
 }
 
 void tool_changed(struct tool_call *c, const char *path)
@@ -48,18 +50,13 @@ void tool_changed(struct tool_call *c, const char *path)
 static bool below(const char *scope, const char *path)
 {
 	size_t n = strlen(scope);
-	return !strcmp(scope, ".") || !n || (!strncmp(path, scope, n) && (path[n] == '/' || path[n] == '\0'));
+	while (n > 1 && scope[n - 1] == '/')
+		n--;
+	return !n || (n == 1 && *scope == '.') || (!strncmp(path, scope, n) && (path[n] == '/' || path[n] == '\0'));
 }
 
-/* May this agent write here? Scope, then locks. */
-static int check_place(struct tool_call *c, struct err *e)
+int tool_check_place(struct tool_call *c, const char *path, struct err *e)
 {
-	const char *given = tool_arg(c, "path");
-	char path[4096];
-	if (!(c->tool->effects & TOOL_WRITES) || !given)
-		return 0;
-	if (files_path(span_of(given), path, sizeof(path), e))
-		return -1;
 	if (c->own_file && strcmp(path, c->own_file))
 		return err_set(e, ERR_OUTSIDE, "you may only change your own file, %s; %s belongs to somebody else",
 			c->own_file, path);
@@ -70,19 +67,38 @@ static int check_place(struct tool_call *c, struct err *e)
 	return locks_check(c->env->locks, path, by, clock_wall(loop_clock(c->env->loop)), e);
 }
 
+static int set_path(struct tool_call *c, struct err *e)
+{
+	char path[4096];
+	if (!json_is_string(json_get(c->args, "path")))
+		return 0;
+	if (files_path(json_span(c->args, "path"), path, sizeof(path), e))
+		return -1;
+	c->path = mem_strdup(path);
+	return c->path ? 0 : err_nomem(e);
+}
+
 int tool_call_start(struct tool_call *c, struct err *e)
 {
 	c->began_us = clock_mono(loop_clock(c->env->loop));
 	const json_t *schema = tool_schema(c->tool);
 	if (!schema)
 		return err_nomem(e);
-	if (schema_validate(schema, c->args, e) || check_place(c, e))
+	if (schema_validate(schema, c->args, e) || (!c->path && set_path(c, e)) ||
+		(c->path && (c->tool->effects & TOOL_WRITES) && tool_check_place(c, c->path, e)))
 		return -1;
 	return c->tool->start(c, e);
 }
 
+int tool_call_recover(struct tool_call *c, struct err *e)
+{
+	c->began_us = clock_mono(loop_clock(c->env->loop));
+	return !c->path && set_path(c, e) ? TOOL_LOST : c->tool->recover(c, e);
+}
+
 void tool_call_cancel(struct tool_call *c)
 {
+	c->cancelled = true;
 	if (c->tool->cancel)
 		c->tool->cancel(c);
 }
@@ -153,8 +169,13 @@ void tool_done(struct tool_call *c, const struct err *why)
 		buf_adds(&c->content, e.text);
 		c->code = e.code;
 	}
-	if (c->content.len > CAP_TOOL_RESULT && !work_start(&c->work, c->env->loop, spill_run, spill_done, &e))
-		return;
+	if (c->content.len > CAP_TOOL_RESULT) {
+		if (!work_start(&c->work, c->env->loop, spill_run, spill_done, &e))
+			return;
+		buf_clear(&c->content);
+		buf_adds(&c->content, e.text);
+		c->code = e.code;
+	}
 	tick_init(&c->tick, c->env->loop, finish);
 	tick_start(&c->tick);
 }
@@ -179,12 +200,4 @@ int tool_pool(struct tool_call *c, void (*job)(struct tool_call *c), struct err 
 {
 	c->job = job;
 	return work_start(&c->work, c->env->loop, pool_run, pool_done, e);
-}
-
-int tool_file_hash(struct tool_call *c, const char *path, struct hash *out, bool *exists, struct err *e)
-{
-	cleanup_buf struct buf content = BUF_INIT(CAP_FILE_WRITE);
-	struct err why = ERR_INIT;
-	*exists = !files_read(c->env->files, path, &content, out, &why);
-	return *exists || why.code == ERR_NOT_FOUND ? 0 : err_set(e, why.code, "%s", why.text);
 }

@@ -8,7 +8,6 @@
 #ifndef MUSTER_TOOLS_TOOL_H
 #define MUSTER_TOOLS_TOOL_H
 
-#include "base/arena.h"
 #include "base/json.h"
 #include "sandbox/sandbox.h"
 #include "store/store.h"
@@ -43,7 +42,8 @@ struct tool {
 	 * ends soon. */
 	void (*cancel)(struct tool_call *c);
 	/* After a crash: what became of a call that was started and has no result. Blocking, on the pool. NULL: decide
-	 * by effects (reads only → run again; execs or net → lost). RUN_AGAIN, DONE (content describes it), LOST. */
+	 * by effects (reads only → run again; execs or net → lost). RUN_AGAIN, DONE (the results are those that start()
+	 * would have given), LOST (content says what is known). Called through tool_call_recover. */
 	int (*recover)(struct tool_call *c, struct err *e);
 };
 enum { TOOL_RUN_AGAIN, TOOL_DONE, TOOL_LOST };
@@ -58,6 +58,7 @@ struct tool_env {
 	struct sandbox *sandbox; /* NULL in simulations: then start() of executing tools is replaced by `exec` */
 	struct locks *locks;
 	const char *run, *branch;
+	const char *head; /* the branch's commit as the journal knows it; "" none */
 	struct commit_author author;
 	const json_t *settings; /* run.settings */
 	struct rng *rng;
@@ -83,25 +84,27 @@ struct tool_call {
 	void (*on_output)(struct tool_call *c, struct span bytes);
 	void (*on_done)(struct tool_call *c); /* exactly once */
 	void *ctx;
+	char *path; /* normal form of the argument "path", where there is one; owned */
 	/* results, owned by the call until tool_call_release */
 	enum err_code code; /* ERR_OK: status "ok"; else "error" */
 	struct buf content; /* what the agent is told; at most CAP_TOOL_RESULT, head and tail kept */
 	bool truncated;
 	struct store_blob blob; /* the whole output when it was cut (already stored); bytes NULL otherwise */
 	int exit;		/* of a command; -1 none */
-	json_t *evidence;	/* {command, exit, passed} when it was a check; NULL otherwise */
-	json_t *changed;	/* paths that the tool knows it changed: array of strings; NULL none */
-	json_t *extra;		/* object: what the run must apply in its deterministic machine: {"note": {key, value}},
-				   {"artifact": {...}},
-				   {"commit": {oid, message}}; NULL none */
-	bool changed_unknown;	/* a command ran: walk the tree */
+	/* {command, exit, passed} when it was a check; `path` when it was one of a folder only; NULL otherwise */
+	json_t *evidence;
+	json_t *changed;      /* paths that the tool knows it changed: array of strings; NULL none */
+	json_t *extra;	      /* object: what the run must apply in its deterministic machine: {"note": {key, value}},
+				 {"artifact": {...}},
+				 {"commit": {oid, message}}; NULL none */
+	bool changed_unknown; /* a command ran: walk the tree */
 	int64_t took_us;
 	/* private to the tool */
 	union {
 		struct sandbox_exec exec;
 	};
 	struct work work;
-	struct arena arena;
+	bool cancelled;
 	struct tick tick;
 	void (*job)(struct tool_call *c); /* on the pool: fills the results, or error */
 	struct err error;
@@ -124,6 +127,8 @@ struct span tool_subject(const struct tool *t, const json_t *args);
 void tool_call_init(struct tool_call *c);
 int tool_call_start(struct tool_call *c,
 	struct err *e); /* validates args, checks scope and locks for writing tools, then start() */
+/* After a crash, in place of tool_call_start: what the tool's recover() says. Blocking, on the pool. */
+int tool_call_recover(struct tool_call *c, struct err *e);
 void tool_call_cancel(struct tool_call *c);
 void tool_call_release(struct tool_call *c);
 /* For tools: end the call later in this turn of the loop. Text of e becomes content when code is not ERR_OK. */

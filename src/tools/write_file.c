@@ -5,30 +5,31 @@
 #include "base/caps.h"
 #include "tools/private.h"
 
+static bool wants_folder(const struct tool_call *c)
+{
+	const char *kind = tool_arg(c, "kind");
+	return kind && !strcmp(kind, "folder");
+}
+
+static void say(struct tool_call *c, bool created)
+{
+	tool_changed(c, c->path);
+	if (wants_folder(c))
+		buf_addf(&c->content, "created the folder %s", c->path);
+	else
+		buf_addf(&c->content, "%s %s (%zu bytes)", created ? "created" : "overwrote", c->path,
+			json_span(c->args, "content").n);
+}
+
 static void job(struct tool_call *c)
 {
-	const char *path = tool_arg(c, "path"), *kind = tool_arg(c, "kind");
 	struct span content = json_span(c->args, "content");
-	bool folder, created, exists = files_exists(c->env->files, path, &folder);
-	if (json_bool(c->args, "create", false) && exists) {
-		err_set(&c->error, ERR_EXISTS, "%s exists already", path);
-		return;
-	}
-	if (kind && !strcmp(kind, "folder")) {
-		if (!files_mkdir(c->env->files, path, &c->error))
-			buf_addf(&c->content, "created the folder %s", path);
-		tool_changed(c, path);
-		return;
-	}
-	if (content.n > CAP_FILE_WRITE) {
-		err_set(&c->error, ERR_TOO_LARGE, "%s: %zu bytes are more than one call may write (%lu)", path,
-			content.n, CAP_FILE_WRITE);
-		return;
-	}
-	if (files_write(c->env->files, path, content, &created, &c->error))
-		return;
-	tool_changed(c, path);
-	buf_addf(&c->content, "%s %s (%zu bytes)", created ? "created" : "overwrote", path, content.n);
+	bool folder, created = true, exists = files_exists(c->env->files, c->path, &folder);
+	if (json_bool(c->args, "create", false) && exists)
+		err_set(&c->error, ERR_EXISTS, "%s exists already", c->path);
+	else if (wants_folder(c) ? !files_mkdir(c->env->files, c->path, &c->error)
+				 : !files_write(c->env->files, c->path, content, &created, &c->error))
+		say(c, created);
 }
 
 static int start(struct tool_call *c, struct err *e)
@@ -36,19 +37,22 @@ static int start(struct tool_call *c, struct err *e)
 	return tool_pool(c, job, e);
 }
 
-/* Writing the same content again is the same as once, whether it was done or not. */
 static int recover(struct tool_call *c, struct err *e)
 {
-	struct hash want, have;
-	bool exists;
-	hash_bytes(&want, NULL, json_span(c->args, "content"));
-	if (tool_file_hash(c, tool_arg(c, "path"), &have, &exists, e))
+	struct blob *before;
+	bool existed, folder;
+	if (tool_before(c, c->path, &before, &existed, e))
 		return TOOL_LOST;
-	if (!exists || !hash_eq(&want, &have))
-		return TOOL_RUN_AGAIN;
-	buf_addf(&c->content, "wrote %s (%zu bytes)", tool_arg(c, "path"), json_span(c->args, "content").n);
-	tool_changed(c, tool_arg(c, "path"));
-	return TOOL_DONE;
+	int what = TOOL_RUN_AGAIN;
+	bool refused = existed && (!before || json_bool(c->args, "create", false)); /* it will be so again */
+	if (wants_folder(c) && !(existed && json_bool(c->args, "create", false)))
+		what = files_exists(c->env->files, c->path, &folder) && folder ? TOOL_DONE : TOOL_RUN_AGAIN;
+	else if (!wants_folder(c) && !refused)
+		what = tool_judge_file(c, c->path, before, json_span(c->args, "content"), e);
+	if (what == TOOL_DONE)
+		say(c, !existed);
+	blob_unref(before);
+	return what;
 }
 
 const struct tool tool_write_file = {
