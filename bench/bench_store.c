@@ -254,10 +254,16 @@ static void reading(double *us100, double *verify_rate, double *rebuild_rate)
 
 	start();
 	batched(100000, 5, true, 20);
+	if (store_head(store, "run/0", &e) < 0) /* the connection is there then */
+		die(&e);
 	begin = now();
-	for (int64_t after = 0; (n = store_read(store, "run/3", after, out, 100, &e)) > 0; after += n, reads++)
-		for (int i = 0; i < n; i++)
-			event_release(&out[i]);
+	for (int r = 0; r < 20; r++) {
+		char name[32];
+		snprintf(name, sizeof name, "run/%d", r);
+		for (int64_t after = 0; (n = store_read(store, name, after, out, 100, &e)) > 0; after += n, reads++)
+			for (int i = 0; i < n; i++)
+				event_release(&out[i]);
+	}
 	*us100 = (now() - begin) / reads * 1e6;
 	begin = now();
 	if (store_verify(store, NULL, &v, &e))
