@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/caps.h"
+#include "base/fs.h"
 #include "flow/house_private.h"
 
 struct workcopy *copy_add(
@@ -59,7 +60,11 @@ static int make_sandbox(struct workcopy *c, struct err *e)
 	cleanup_free char *git_dir = project_copy_git_dir(c->dir, e);
 	if (!git_dir)
 		return -1;
+	cleanup_free char *home = mem_printf("%s.home", c->dir); /* caches of package managers; not part of the copy */
+	if (!home || fs_mkdirs(home, 0700, e) || (c->uid && chown(home, c->uid, c->uid)))
+		return home ? -1 : err_nomem(e);
 	struct sandbox_spec spec = {.copy = c->dir,
+		.home = home,
 		.git_dir = git_dir,
 		.read_only = project_objects(c->env.project), /* the copy's git directory borrows them */
 		.protect = protect,

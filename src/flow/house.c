@@ -42,7 +42,7 @@ static int load_budgets(struct house *h, struct err *e)
 			return -1;
 		b->spent = json_num(row, "spent", 0);
 		b->reserved = json_num(row, "reserved", 0);
-		b->limit = json_is_number(json_get(row, "limit")) ? json_num(row, "limit", -1) : -1;
+		b->limit = json_is_number(json_get(row, "limit_usd")) ? json_num(row, "limit_usd", -1) : -1;
 	}
 	return 0;
 }
