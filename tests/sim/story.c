@@ -1,0 +1,119 @@
+/* story: what is left of a run, as text that can be compared: its files, its end, what its agents said and got. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "world.h"
+
+static int visible(const struct dirent *d)
+{
+	return strcmp(d->d_name, ".") && strcmp(d->d_name, "..") && strcmp(d->d_name, ".git");
+}
+
+static void add_folder(struct world *w, const char *dir, const char *under, struct buf *out)
+{
+	struct dirent **list;
+	int n = scandir(dir, &list, visible, alphasort);
+	if (n < 0)
+		world_fail(w, "reading %s", dir);
+	for (int i = 0; i < n; i++) {
+		struct stat st;
+		struct err e = ERR_INIT;
+		cleanup_free char *path = mem_printf("%s/%s", dir, list[i]->d_name);
+		cleanup_free char *name = mem_printf("%s%s", under, list[i]->d_name);
+		cleanup_free char *below = mem_printf("%s/", name);
+		cleanup_buf struct buf text = BUF_INIT(1 << 22);
+		if (lstat(path, &st))
+			world_fail(w, "stat %s", path);
+		if (S_ISDIR(st.st_mode)) {
+			add_folder(w, path, below, out);
+		} else {
+			world_must(w, fs_read(path, &text, &e), &e);
+			buf_addf(out, "%s: ", name);
+			buf_addspan(out, buf_span(&text));
+			buf_addc(out, '\n');
+		}
+		free(list[i]);
+	}
+	free(list);
+}
+
+char *world_tree(struct world *w)
+{
+	struct buf out = BUF_INIT(1 << 24);
+	char dir[512];
+	snprintf(dir, sizeof(dir), "%s/data/copies/%s", w->root, w->id);
+	add_folder(w, dir, "", &out);
+	buf_addc(&out, '\n');
+	return buf_take(&out);
+}
+
+static void take_end(void *ctx, const struct event *ev, const json_t *data)
+{
+	char **out = ctx;
+	if (ev->type != EVENT_RUN_COMPLETED && ev->type != EVENT_RUN_FAILED && ev->type != EVENT_RUN_CANCELLED)
+		return;
+	cleanup_json json_t *v = json_pack("{s:s, s:O?, s:O?, s:O?}", "type", event_kinds[ev->type].type, "evidence",
+		json_get(data, "evidence"), "result", json_get(data, "result"), "text", json_get(data, "text"));
+	mem_free(*out);
+	*out = json_text(v);
+}
+
+char *world_end(struct world *w)
+{
+	char *out = NULL;
+	world_events(w, take_end, &out);
+	if (!out)
+		world_fail(w, "the run has no end");
+	return out;
+}
+
+/* ---- what agents said and got ---- */
+
+static json_t *talk_of(json_t *all, const char *agent)
+{
+	json_t *steps = json_get(all, agent);
+	if (!steps) {
+		steps = json_array();
+		json_object_set_new(all, agent, steps);
+	}
+	return steps;
+}
+
+static void take_talk(void *ctx, const struct event *ev, const json_t *data)
+{
+	json_t *all = ctx, *steps = json_str(data, "agent") ? talk_of(all, json_str(data, "agent")) : NULL;
+	json_t *last = json_array_size(steps) ? json_array_get(steps, json_array_size(steps) - 1) : NULL;
+	switch (ev->type) {
+	case EVENT_MODEL_ANSWERED:
+		if (json_bool(last, "again", false))
+			json_array_remove(steps, json_array_size(steps) - 1);
+		json_array_append_new(steps, json_pack("{s:O?, s:O?, s:[]}", "text", json_get(data, "text"), "calls",
+						     json_get(data, "calls"), "results"));
+		break;
+	case EVENT_TOOL_LOST:
+		if (strstr(json_str(data, "content"), "No file has changed"))
+			json_object_set_new(last, "again", json_true());
+		json_array_append_new(json_get(last, "results"), json_null());
+		break;
+	case EVENT_TOOL_FINISHED:
+	case EVENT_TOOL_ANSWERED:
+		json_array_append_new(
+			json_get(last, "results"), json_pack("{s:O?, s:O?}", "status", json_get(data, "status"),
+							   "content", json_get(data, "content")));
+		break;
+	default:
+		break;
+	}
+}
+
+json_t *world_talk(struct world *w)
+{
+	json_t *all = json_object();
+	world_events(w, take_talk, all);
+	return all;
+}
