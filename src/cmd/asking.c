@@ -80,6 +80,12 @@ static const char *option_in(const json_t *options, struct span words, struct sp
 	return NULL;
 }
 
+const char *answer_option(const json_t *action, struct span words)
+{
+	struct span rest;
+	return option_in(json_get(action, "options"), span_trim(words), &rest);
+}
+
 json_t *answer_parse(const json_t *action, struct span words, struct err *e)
 {
 	const char *kind = json_str(action, "kind");

@@ -111,6 +111,8 @@ static void look(struct tick *t)
 		broke(d, &e);
 		return;
 	}
+	if (d->settled != head) /* the house has not said so yet */
+		return;
 	int status = verdict(d, r);
 	if (status >= 0 && run_quiet(r))
 		over(d, status);
@@ -262,8 +264,15 @@ static int begin(struct drive *d, struct err *e)
 		sign_start(&d->hangup, d->app->loop, SIGHUP, on_hangup, e))
 		return -1;
 	d->sock = sock_open(d->app, e);
-	if (!d->sock || house_resume(d->app->house, d->overview.id, e))
+	if (!d->sock)
 		return -1;
+	if (house_resume(d->app->house, d->overview.id, e)) {
+		/* A new run whose flow fails before it waits for anything has failed already: that is shown. */
+		struct run *r = house_run(d->app->house, d->overview.id);
+		if (d->options->quiet_past || !r || strcmp(run_state(r), "failed") != 0)
+			return -1;
+		err_clear(e);
+	}
 	return give_commands(d, e);
 }
 

@@ -2,6 +2,7 @@
 #include "cmd/summary.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -176,9 +177,11 @@ static void add_head(const struct overview *o, int status, const struct err *why
 	else if (status == 130)
 		buf_adds(out, "was paused by you");
 	else
-		buf_addf(out, "%s%s%s", !strcmp(o->state, "waiting") ? "" : "is ", o->state, *o->waiting_on ? "" : "");
+		buf_addf(out, "%s", *o->waiting_on ? "waits" : "is ");
+	if (!why && status != 130 && strcmp(o->state, "completed") != 0 && !*o->waiting_on)
+		buf_adds(out, o->state);
 	if (!why && *o->waiting_on)
-		buf_addf(out, "s for a %s", !strcmp(o->waiting_on, "budget") ? "larger budget" : o->waiting_on);
+		buf_addf(out, " for a %s", !strcmp(o->waiting_on, "budget") ? "larger budget" : o->waiting_on);
 	buf_addc(out, '\n');
 	const char *text = why ? why->text : !strcmp(o->state, "failed") ? o->error : NULL;
 	if (text) {
@@ -226,10 +229,17 @@ void summary_text(const struct overview *o, int status, const struct err *why, c
 	add_next(o, status, data, out);
 }
 
+/* Sums of dollars without the noise of binary fractions. */
+static double nano(double usd)
+{
+	return round(usd * 1e9) / 1e9;
+}
+
 json_t *summary_json(const struct overview *o, int status, struct err *e)
 {
 	return json_make(e, "{s:s, s:s, s:s?, s:i, s:f, s:f, s:s?, s:O?, s:s?, s:O?, s:s?}", "run", o->id, "state",
-		o->state, "evidence", o->evidence, "exit", status, "cost", o->usd + o->usd_unknown, "cost_unknown",
-		o->usd_unknown, "waiting_on", *o->waiting_on ? o->waiting_on : NULL, "check", o->check, "error",
-		!strcmp(o->state, "failed") ? o->error : NULL, "result", o->result, "dir", json_str(o->created, "dir"));
+		o->state, "evidence", o->evidence, "exit", status, "cost", nano(o->usd + o->usd_unknown),
+		"cost_unknown", nano(o->usd_unknown), "waiting_on", *o->waiting_on ? o->waiting_on : NULL, "check",
+		o->check, "error", !strcmp(o->state, "failed") ? o->error : NULL, "result", o->result, "dir",
+		json_str(o->created, "dir"));
 }

@@ -29,17 +29,15 @@ static json_t *command_of(struct control *c, const struct args *args, const char
 	cleanup_json json_t *action = control_action(&c->app, run, args_word(args, 1), e);
 	if (!action || words_of(args, &words, e))
 		return NULL;
-	json_t *command = answer_command(action, buf_span(&words), person_name(), e);
-	/* Given as an option, it must be one: a mistyped one is no text. */
-	if (command && args_word(args, 2) && !json_str(command, "option") &&
-		json_array_size(json_get(action, "options")) && !args_get(args, "text")) {
+	/* What is given as an option must be one: a mistyped one is no text. */
+	if (args_word(args, 2) && json_array_size(json_get(action, "options")) &&
+		!answer_option(action, buf_span(&words))) {
 		cleanup_free char *known = json_text(json_get(action, "options"));
 		err_set(e, ERR_INVALID, "\"%s\" is none of the options %s; an answer in words is given with --text",
 			args_word(args, 2), known ? known : "");
-		json_decref(command);
 		return NULL;
 	}
-	return command;
+	return answer_command(action, buf_span(&words), person_name(), e);
 }
 
 static int answer(const struct args *args, struct err *e)

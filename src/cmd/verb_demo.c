@@ -67,7 +67,7 @@ static json_t *request_from(
 	}
 	const char *mode = json_str(header, "mode"), *dir = args_get(args, "project");
 	const json_t *settings = json_get(header, "settings"), *check = json_get(header, "check");
-	return json_make(e, "{s:s, s:O?, s:O?, s:O?, s:s, s:s, s:b}", "mode", mode ? mode : "build", "inputs",
+	return json_make(e, "{s:s, s:O*, s:O*, s:O*, s:s, s:s, s:b}", "mode", mode ? mode : "build", "inputs",
 		json_get(header, "inputs"), "settings", settings, "check", check, "model", model, "project",
 		dir ? dir : project, "unattended", 1);
 }

@@ -80,7 +80,7 @@ void action_close(struct run *r, const char *id, const char *why)
 	struct action *a = map_del(&r->actions, span_of(id));
 	if (!a)
 		return;
-	run_emit(r, EVENT_ACTION_CLOSED, NULL, json_pack("{s:s, s:s}", "action", id, "why", why));
+	run_emit(r, EVENT_ACTION_CLOSED, NULL, json_pack("{s:s, s:s}", "action", a->id, "why", why));
 	action_free(a);
 }
 

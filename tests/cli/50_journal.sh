@@ -1,0 +1,171 @@
+#!/bin/bash
+# What is kept: log, show, replay, verify, fork, usage; and folders that cannot be used.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/flows.sh"
+
+finished()
+{
+	asking_mode
+	is_status 0 muster run asking --script script.jsonl --project p --yes all --answer colour=red
+	run=$(newest)
+}
+
+test_log_filters()
+{
+	finished
+	is_status 0 muster log "$run" --type run --json
+	same "$(jq -r '.type | split(".")[0]' out | sort -u)" run
+	is_status 0 muster log "$run" --after 5 --json
+	same "$(head -n 1 out | jq .seq)" 6
+	is_status 2 muster log "$run" --type run.complete
+	err_has 'did you mean "run.completed"'
+	is_status 2 muster log "$run" --after x
+}
+
+test_runs_are_filtered()
+{
+	finished
+	is_status 3 muster run asking --script script.jsonl --project p2
+	is_status 0 muster runs --json
+	json_is length 2
+	is_status 0 muster runs --state waiting --json
+	json_is length 1
+	is_status 0 muster runs --limit 1 --json
+	json_is length 1
+	is_status 2 muster runs --state waitng
+	err_has 'did you mean "waiting"'
+}
+
+test_runs_are_named_by_parts_of_their_id()
+{
+	finished
+	local id
+	id=$(muster runs --json | jq -r '.[0].run')
+	is_status 0 muster show "${id: -6}"
+	is_status 0 muster show "$id"
+	is_status 2 muster show zzzz
+	err_has zzzz
+}
+
+test_an_empty_folder_has_no_runs()
+{
+	is_status 0 muster runs
+	out_has "no runs"
+	is_status 0 muster runs --json
+	json_is length 0
+	is_status 0 muster actions --json
+	json_is length 0
+	is_status 0 muster usage --json
+	json_is length 0
+	is_status 2 muster show abcd
+	err_has "$MUSTER_DATA"
+	is_status 2 muster verify
+	[ ! -e "$MUSTER_DATA" ]
+}
+
+test_replay_finds_an_altered_result()
+{
+	finished
+	is_status 0 muster replay "$run"
+	out_has "events match"
+	is_status 0 muster verify "$run"
+}
+
+test_verify_finds_an_altered_journal()
+{
+	command -v python3 >/dev/null || skip "no python3"
+	finished
+	is_status 0 muster verify
+	python3 - "$MUSTER_DATA/muster.db" <<-'END'
+		import sqlite3, sys
+		db = sqlite3.connect(sys.argv[1])
+		changed = 0
+		for table, in db.execute("select name from sqlite_master where type = 'table'").fetchall():
+		    columns = [row[1] for row in db.execute(f'pragma table_info("{table}")')]
+		    if "data" in columns and "seq" in columns:
+		        changed += db.execute(f"""update "{table}" set data = replace(data, '"red"', '"ned"')
+		            where instr(data, '"red"')""").rowcount
+		db.commit()
+		sys.exit(0 if changed else 1)
+	END
+	is_status 1 muster verify
+	[ -s "$T/err" ]
+}
+
+test_a_fork_begins_at_a_quiet_event()
+{
+	finished
+	local seq fork
+	seq=$(muster log "$run" --json --type action.opened | tail -n 1 | jq .seq)
+	is_status 0 muster fork "$run" --at "$seq" --json
+	json_is '.at <= '"$seq" true
+	fork=$(json_get .run)
+	same "$(state "${fork: -8}")" paused
+	is_status 0 muster resume "$fork" --answer colour=blue
+	is_status 0 muster diff "$fork"
+	out_has "+blue"
+	file_has p/colour.txt red
+	is_status 0 muster replay "$fork"
+	is_status 0 muster verify
+	is_status 2 muster fork "$run" --at 0
+}
+
+test_usage_adds_up()
+{
+	slow_mode
+	{
+		call worker write_file '{"path":"a","content":"b"}'
+		call worker finish '{"result":"ok"}'
+	} | script
+	is_status 0 muster run slow --script script.jsonl --project p
+	is_status 0 muster usage --json
+	json_is '.[0].role' worker
+	json_is '.[0].calls' 2
+	json_is '.[0].usd' 0.003
+	is_status 0 muster usage
+	out_has "\$0.0030"
+	is_status 0 muster usage "$(newest)"
+	out_has worker
+}
+
+test_a_folder_of_a_newer_format_is_refused()
+{
+	finished
+	sed -i 's/[0-9]\+/99/' "$MUSTER_DATA/format"
+	is_status 2 muster runs
+	err_has 99
+	is_status 2 muster run asking --script script.jsonl
+	err_has 99
+}
+
+test_a_folder_that_cannot_be_written_is_said()
+{
+	asking_mode
+	run muster run one_shot --input task=x --script script.jsonl --data /proc/muster && fail "it ran$(shown)"
+	err_has /proc/muster
+}
+
+test_a_read_only_folder_can_be_read()
+{
+	finished
+	[ "$(id -u)" = 0 ] || skip "needs root to mount"
+	unshare -m true 2>/dev/null || skip "no mount namespaces"
+	# shellcheck disable=SC2016
+	is_status 0 unshare -m sh -c 'mount --bind "$MUSTER_DATA" "$MUSTER_DATA" && mount -o remount,bind,ro "$MUSTER_DATA" && exec "$MUSTER" show '"$run"
+	out_has "is done"
+	# shellcheck disable=SC2016
+	run unshare -m sh -c 'mount --bind "$MUSTER_DATA" "$MUSTER_DATA" && mount -o remount,bind,ro "$MUSTER_DATA" && exec "$MUSTER" run asking --script script.jsonl --project p9' && fail "it ran$(shown)"
+	err_has "$MUSTER_DATA"
+}
+
+test_a_damaged_configuration_names_file_and_line()
+{
+	mkdir -p "$MUSTER_DATA"
+	printf 'log:\n  levle: debug\n' >"$MUSTER_DATA/config.yaml"
+	is_status 2 muster runs
+	err_has "config.yaml:2"
+	err_has level
+	is_status 2 muster runs --option log.level=loud
+}
+
+run_tests
