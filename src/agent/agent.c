@@ -262,6 +262,7 @@ static int begin_turn(struct agent *a, struct err *e)
 	}
 	a->attempt = 1;
 	a->candidate = 0;
+	a->shrunk = false;
 	return agent_ask(a, e);
 }
 
@@ -303,9 +304,12 @@ int agent_requested(struct agent *a, const json_t *data, struct err *e)
 {
 	if (sm_is(&a->sm) != AGENT_ASKING)
 		return out_of_place(a, "model.requested", e);
-	json_decref(a->context);
-	a->context = json_incref(json_get(data, "context"));
+	if (!a->compacting) { /* a summary is made without it; the next request has it again */
+		json_decref(a->context);
+		a->context = json_incref(json_get(data, "context"));
+	}
 	a->context_limit = json_int(data, "window", 0);
+	a->max_tokens = (int)json_int(data, "output", a->max_tokens);
 	struct llm_message **messages;
 	struct llm_message *extra;
 	size_t count;
@@ -338,17 +342,33 @@ static int repair(struct agent *a, const char *reason, struct err *e)
 	return agent_tell(a, "muster", span_of(reason), e);
 }
 
+/* A reply without calls is the result: as finish it needs evidence. result is stolen. */
+static int end_by_text(struct agent *a, json_t *result, struct err *e)
+{
+	const char *missing = calls_missing_evidence(a);
+	if (!missing)
+		return agent_end(a, "done", result, NULL, e);
+	if (++a->refusals > AGENT_REFUSALS) {
+		struct err why = ERR_INIT;
+		err_set(&why, ERR_CONFLICT, "it ended %d times without evidence: %s", a->refusals, missing);
+		return agent_end(a, "failed", result, &why, e);
+	}
+	json_decref(result);
+	sm_move(&a->sm, AGENT_IDLE);
+	return agent_tell(a, "muster", span_of(missing), e);
+}
+
 static int text_only(struct agent *a, const char *text, struct err *e)
 {
 	bool finishes = false;
 	size_t i;
 	json_t *name;
 	json_array_foreach(a->names, i, name) finishes |= !strcmp(json_string_value(name), "finish");
-	if (a->output) {
+	if (a->output && !json_get(a->handlers, "finish")) {
 		struct err why = ERR_INIT;
 		json_t *value = json_parse(span_of(text), "the reply", &why);
 		if (value && !schema_validate(a->output, value, &why))
-			return agent_end(a, "done", value, NULL, e);
+			return end_by_text(a, value, e);
 		json_decref(value);
 		if (finishes)
 			return repair(a,
@@ -359,7 +379,7 @@ static int text_only(struct agent *a, const char *text, struct err *e)
 		return reason ? repair(a, reason, e) : err_nomem(e);
 	}
 	if (!finishes)
-		return agent_end(a, "done", json_from_span(span_of(text)), NULL, e);
+		return end_by_text(a, json_from_span(span_of(text)), e);
 	return repair(a, "Your reply has no tool call. Go on with a tool, or call finish with your result.", e);
 }
 
@@ -495,7 +515,8 @@ int agent_failed(struct agent *a, const json_t *data, struct err *e)
 			a->turn++;
 		return agent_ask(a, e);
 	}
-	if (code == ERR_TOO_LARGE && a->message_count > 3 && !json_bool(data, "reply", false)) {
+	if (code == ERR_TOO_LARGE && !a->shrunk && a->message_count > 3 && !json_bool(data, "reply", false)) {
+		a->shrunk = true; /* once: what is too large after that stays so */
 		if (conversation_compact(a, NULL, e))
 			return -1;
 		return agent_ask(a, e);

@@ -42,6 +42,7 @@ struct agent_call {
 	char *bad;
 	bool handler; /* fulfilled by the flow */
 	enum call_state state;
+	bool malformed;  /* refused for its form: unknown tool, arguments or result that do not fit */
 	char action[24]; /* open approval or question; "" none */
 	/* result */
 	const char *status; /* "ok", "error", "denied", "lost" */
@@ -82,6 +83,10 @@ struct agent_host {
 	/* The tree changed by these calls, as the run's working copy knows it (for progress and evidence): a number
 	 * that grows with every change. */
 	uint64_t (*tree_version)(struct agent *a);
+	/* Is everything known that its calls changed? Else agent_settled follows. */
+	bool (*settled)(struct agent *a);
+	/* Is an agent below it at work, whose report it could wait for? */
+	bool (*has_children)(struct agent *a);
 };
 
 struct agent_options {
@@ -138,6 +143,7 @@ struct agent {
 	int attempt, candidate; /* of the request; candidate: index among fallback models */
 	bool compacting;	/* the request under way asks for a summary */
 	bool after_lost;	/* the newest results hold a lost call */
+	bool shrunk;		/* the conversation of this turn was too large for the model and was shortened */
 	struct agent_call *calls;
 	size_t call_count;
 	enum agent_block block; /* why it is BLOCKED */
@@ -153,6 +159,7 @@ struct agent {
 	int idle_turns; /* turns without change of workspace, plan or knowledge */
 	struct hash last_call;
 	int same_calls;	   /* the same call with the same result in a row */
+	bool nudge;	   /* they have become too many in this turn */
 	uint64_t seen[64]; /* short hashes of results seen: knowledge */
 	size_t seen_count;
 	uint64_t edit_tree; /* tree version at its own last edit */
@@ -184,6 +191,8 @@ int agent_timer(struct agent *a, struct err *e);
 
 /* A command of its own changed files: evidence from before it is void. */
 void agent_changed_files(struct agent *a);
+/* What its calls changed is known now: a finish that waited for it goes on. */
+int agent_settled(struct agent *a, struct err *e);
 /* A message from the flow, a person or another agent joins the conversation before the next turn; wakes an idle agent.
  */
 int agent_tell(struct agent *a, const char *from, struct span text, struct err *e);

@@ -13,6 +13,7 @@
 
 #include "base/caps.h"
 #include "base/schema.h"
+#include "base/utf8.h"
 
 static int call_begin(struct agent *a, struct agent_call *c, struct err *e);
 
@@ -117,6 +118,7 @@ static int call_answer(struct agent *a, struct agent_call *c, const char *status
 
 static int call_refuse(struct agent *a, struct agent_call *c, struct err *e, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+#define call_malformed(a, c, ...) ((c)->malformed = true, call_refuse(a, c, __VA_ARGS__))
 static int call_refuse(struct agent *a, struct agent_call *c, struct err *e, const char *fmt, ...)
 {
 	cleanup_buf struct buf text = BUF_INIT(CAP_TOOL_RESULT);
@@ -136,16 +138,16 @@ static int begin_note(struct agent *a, struct agent_call *c, struct err *e)
 	const char *key = json_str(c->args, "key");
 	const char *op = json_str(c->args, "op");
 	const json_t *value = json_get(c->args, "value");
-	if (!value || (op && !strcmp(op, "get"))) {
+	bool drop = op && !strcmp(op, "delete");
+	if (!drop && (!value || (op && !strcmp(op, "get")))) {
 		const json_t *kept = json_get(a->notes, key);
 		if (!kept)
 			return call_refuse(a, c, e, "there is no note \"%s\"", key);
 		cleanup_free char *text = json_is_string(kept) ? mem_strdup(json_string_value(kept)) : json_text(kept);
 		return text ? call_answer(a, c, "ok", span_of(text), e) : err_nomem(e);
 	}
-	if (json_object_size(a->notes) >= 256 && !json_get(a->notes, key))
+	if (!drop && json_object_size(a->notes) >= 256 && !json_get(a->notes, key))
 		return call_refuse(a, c, e, "the scratchpad is full (256 notes): overwrite one of them");
-	bool drop = op && !strcmp(op, "delete");
 	if (drop ? (json_object_del(a->notes, key), 0) : json_object_set(a->notes, key, (json_t *)value))
 		return err_nomem(e);
 	json_t *data = json_make(e, "{s:s, s:O?}", "key", key, "value", drop ? NULL : value);
@@ -189,15 +191,13 @@ static bool checked_after_edit(const struct agent *a)
 	return a->check_exit != -1 && a->check_tree >= a->edit_tree;
 }
 
-/* Why finish is refused for lack of evidence; NULL when it is not. */
-static const char *missing_evidence(const struct agent *a)
+const char *calls_missing_evidence(const struct agent *a)
 {
 	if (a->check == CHECK_NONE || !a->edited)
 		return NULL;
 	if (!checked_after_edit(a))
 		return "You changed files after the last run of the project's checks (or never ran them). Call "
-		       "run_tests, look at the "
-		       "result, mend what fails, then finish.";
+		       "run_tests for the whole project, look at the result, mend what fails, then finish.";
 	if (a->check == CHECK_PASS && a->check_exit > 0)
 		return "The project's checks fail on the files as they are now. Mend them and run the checks again; "
 		       "finish is accepted "
@@ -232,9 +232,9 @@ static int begin_finish(struct agent *a, struct agent_call *c, struct err *e)
 		struct err why = ERR_INIT;
 		cleanup_json json_t *value = finish_value(a, c);
 		if (schema_validate(a->output, value, &why))
-			return call_refuse(a, c, e, "the result does not fit: %s", why.text);
+			return call_malformed(a, c, e, "the result does not fit: %s", why.text);
 	}
-	const char *missing = missing_evidence(a);
+	const char *missing = calls_missing_evidence(a);
 	if (missing && ++a->refusals > AGENT_REFUSALS) {
 		struct err why = ERR_INIT;
 		err_set(&why, ERR_CONFLICT, "it called finish %d times without evidence: %s", a->refusals, missing);
@@ -312,16 +312,16 @@ static int call_begin(struct agent *a, struct agent_call *c, struct err *e)
 	if (!is_named(a, c->name)) {
 		cleanup_buf struct buf names = BUF_INIT(CAP_TOOL_RESULT);
 		calls_names(a, &names);
-		return call_refuse(a, c, e, "there is no tool \"%.80s\"; you have: %s", c->name, buf_span(&names).p);
+		return call_malformed(a, c, e, "there is no tool \"%.80s\"; you have: %s", c->name, buf_span(&names).p);
 	}
 	if (!c->args)
-		return call_refuse(a, c, e, "the arguments are no JSON object: %.200s", c->bad ? c->bad : "");
+		return call_malformed(a, c, e, "the arguments are no JSON object: %.200s", c->bad ? c->bad : "");
 	bool finish = !strcmp(c->name, "finish");
 	const json_t *own = json_get(json_get(a->handlers, c->name), "schema");
 	const json_t *schema = own ? own : c->tool && !(finish && a->output) ? tool_schema(c->tool) : NULL;
 	struct err why = ERR_INIT;
 	if (schema && schema_validate(schema, c->args, &why))
-		return call_refuse(a, c, e, "wrong arguments: %s", why.text);
+		return call_malformed(a, c, e, "wrong arguments: %s", why.text);
 	if (finish)
 		return begin_finish(a, c, e);
 	if (c->handler) {
@@ -336,7 +336,9 @@ static int call_begin(struct agent *a, struct agent_call *c, struct err *e)
 	if (!strcmp(c->name, "ask_human"))
 		return begin_ask_human(a, c, e);
 	if (!strcmp(c->name, "wait"))
-		return call_answer(a, c, "ok", span_of("waiting"), e);
+		return a->host->has_children(a) || json_array_size(a->inbox)
+			       ? call_answer(a, c, "ok", span_of("waiting"), e)
+			       : call_refuse(a, c, e, "nobody is at work below you whose report you could wait for");
 	if (!c->tool || !c->tool->start)
 		return call_refuse(a, c, e, "%s is not available in this mode", c->name);
 	return begin_outside(a, c, e);
@@ -358,10 +360,15 @@ static int push_results(struct agent *a, struct err *e)
 		return 0;
 	}
 	cleanup_buf struct buf text = BUF_INIT(CAP_EVENT_DATA);
+	size_t share = (CAP_EVENT_DATA - KIB) / a->call_count; /* of the message, for each result */
 	for (size_t i = 0; i < a->call_count; i++) {
 		const struct agent_call *c = &a->calls[i];
-		buf_addf(&text, "%s[%s: %s]\n", i ? "\n\n" : "", c->name, c->status);
-		buf_addspan(&text, span_n(c->content, c->content_len));
+		struct span content = span_n(c->content, c->content_len);
+		size_t cut = share > 256 ? utf8_cut(content, share - 256) : 0;
+		buf_addf(&text, "%s[%.64s: %s]\n", i ? "\n\n" : "", c->name, c->status);
+		buf_addspan(&text, span_n(content.p, cut));
+		if (cut < content.n)
+			buf_adds(&text, "\n… (cut here)");
 	}
 	return buf_check(&text, "the results of a turn", e) ? -1 : conversation_user(a, buf_span(&text), false, e);
 }
@@ -369,12 +376,20 @@ static int push_results(struct agent *a, struct err *e)
 /* All calls ended: their results join the conversation and the agent waits for its next turn. */
 static int turn_end(struct agent *a, struct err *e)
 {
-	bool waits = false;
-	for (size_t i = 0; i < a->call_count; i++)
+	bool waits = false, malformed = true;
+	for (size_t i = 0; i < a->call_count; i++) {
 		waits |= !strcmp(a->calls[i].name, "wait") && !strcmp(a->calls[i].status, "ok");
-	a->repairs = 0;
+		malformed &= a->calls[i].malformed;
+	}
+	a->repairs = malformed ? a->repairs + 1 : 0;
 	if (push_results(a, e))
 		return -1;
+	if (a->repairs > AGENT_REPAIRS) {
+		struct err why = ERR_INIT;
+		err_set(&why, ERR_MODEL_REPLY, "%d replies in a row could not be used; the last: %.300s", a->repairs,
+			a->calls[a->call_count - 1].content);
+		return agent_end(a, "failed", NULL, &why, e);
+	}
 	if (progress_turn(a, e) || sm_is(&a->sm) != AGENT_ACTING)
 		return sm_is(&a->sm) == AGENT_BLOCKED ? 0 : -1;
 	if (waits) /* until a message arrives */
@@ -388,6 +403,8 @@ int calls_advance(struct agent *a, struct err *e)
 	for (size_t i = 0; i < a->call_count; i++) {
 		struct agent_call *c = &a->calls[i];
 		if (c->state == CALL_QUEUED && (!others_run || only_reads(c))) {
+			if (!strcmp(c->name, "finish") && !a->host->settled(a))
+				return 0; /* agent_settled goes on */
 			if (call_begin(a, c, e))
 				return -1;
 			if (sm_is(&a->sm) == AGENT_ENDED)
@@ -408,10 +425,12 @@ static int learn(struct agent *a, struct agent_call *c, const json_t *data, stru
 	uint64_t tree = a->host->tree_version(a);
 	const json_t *evidence = json_get(data, "evidence");
 	bool ok = !strcmp(c->status, "ok");
-	if (evidence) {
+	/* a folder's check is no pass of the project's */
+	if (evidence && !(json_get(evidence, "path") && a->check == CHECK_PASS)) {
 		a->check_exit = (int)json_int(evidence, "exit", 1);
 		a->check_tree = tree;
-	} else if (json_array_size(json_get(data, "changed"))) {
+	}
+	if (json_array_size(json_get(data, "changed"))) {
 		a->edited = true;
 		a->edit_tree = tree;
 	}
@@ -450,6 +469,11 @@ int agent_tool_finished(struct agent *a, const json_t *data, bool lost, struct e
 		learn(a, c, data, e))
 		return -1;
 	return calls_advance(a, e);
+}
+
+int agent_settled(struct agent *a, struct err *e)
+{
+	return sm_is(&a->sm) == AGENT_ACTING && a->host->settled(a) ? calls_advance(a, e) : 0;
 }
 
 void agent_changed_files(struct agent *a)

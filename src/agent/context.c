@@ -22,10 +22,17 @@ static void hash_message(struct hash_stream *h, const struct llm_message *m)
 	uint64_t head[3] = {(uint64_t)m->role, m->text_len, m->call_count};
 	hash_update(h, head, sizeof(head));
 	hash_update(h, m->text, m->text_len);
-	for (size_t i = 0; i < m->call_count; i++)
+	for (size_t i = 0; i < m->call_count; i++) {
+		char *args = m->calls[i].arguments ? json_text(m->calls[i].arguments) : NULL;
+		const char *shown = args ? args : m->calls[i].bad ? m->calls[i].bad : "";
 		hash_update(h, m->calls[i].name, strlen(m->calls[i].name) + 1);
+		hash_update(h, shown, strlen(shown) + 1);
+		mem_free(args);
+	}
 	if (m->call_id)
 		hash_update(h, m->call_id, strlen(m->call_id) + 1);
+	if (m->status)
+		hash_update(h, m->status, strlen(m->status) + 1);
 }
 
 static void hash_fixed(struct agent *a, struct hash_stream *h)
@@ -194,11 +201,6 @@ static int64_t budget_tokens(const struct agent *a)
 	return a->context_limit - a->max_tokens - a->context_limit / 10;
 }
 
-bool conversation_full(const struct agent *a)
-{
-	return a->context_limit > 0 && a->message_count > 3 && agent_input_tokens(a) > budget_tokens(a);
-}
-
 /* Index of the first message that stays: the newest ones within a quarter of the window, beginning with an answer. */
 static size_t keep_from(const struct agent *a)
 {
@@ -215,6 +217,13 @@ static size_t keep_from(const struct agent *a)
 			break;
 	}
 	return keep;
+}
+
+/* Full, and something but the task and the last summary can go. */
+bool conversation_full(const struct agent *a)
+{
+	return a->context_limit > 0 && agent_input_tokens(a) > budget_tokens(a) && a->message_count > 3 &&
+	       keep_from(a) > 2;
 }
 
 static void add_line(struct buf *out, struct span text)

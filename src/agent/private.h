@@ -6,7 +6,7 @@
 #include "agent/agent.h"
 
 #define AGENT_TRIES 3	   /* requests to one model before the next candidate */
-#define AGENT_REPAIRS 3	   /* malformed replies in a row before the agent fails */
+#define AGENT_REPAIRS 3	   /* malformed replies in a row that are sent back; the next ends the agent */
 #define AGENT_REFUSALS 5   /* of finish */
 #define AGENT_SAME_NUDGE 3 /* the same call with the same result */
 #define AGENT_SAME_STUCK 6
@@ -30,6 +30,8 @@ void calls_clear(struct agent *a);
 /* Begin every call that may begin now; when all have ended, push their results and end the turn. */
 int calls_advance(struct agent *a, struct err *e);
 bool calls_ended(const struct agent *a);
+/* Why the agent may not end for lack of evidence; NULL when it may. */
+const char *calls_missing_evidence(const struct agent *a);
 /* Everything the model may call, for messages. */
 void calls_names(const struct agent *a, struct buf *out);
 

@@ -41,6 +41,7 @@ void progress_call(struct agent *a, const struct agent_call *c)
 	mem_free(args);
 	hash_bytes(&result, NULL, span_n(c->content, c->content_len));
 	a->same_calls = hash_eq(&call, &a->last_call) ? a->same_calls + 1 : 1;
+	a->nudge |= a->same_calls == AGENT_SAME_NUDGE; /* told at the end of the turn */
 	a->last_call = call;
 	uint64_t mark;
 	memcpy(&mark, result.b, sizeof(mark));
@@ -51,6 +52,7 @@ void progress_call(struct agent *a, const struct agent_call *c)
 void progress_reset(struct agent *a)
 {
 	a->same_calls = 0;
+	a->nudge = false;
 	a->idle_turns = -1;
 	memset(&a->last_call, 0, sizeof(a->last_call));
 }
@@ -86,7 +88,9 @@ int progress_turn(struct agent *a, struct err *e)
 		snprintf(how, sizeof(how), "Its last %d turns changed no file and learned nothing new.", a->idle_turns);
 		return ask_person(a, how, e);
 	}
-	if (a->same_calls == AGENT_SAME_NUDGE)
+	bool nudge = a->nudge && a->same_calls >= AGENT_SAME_NUDGE;
+	a->nudge = false;
+	if (nudge)
 		return agent_tell(a, "muster",
 			span_of("You have made the same call with the same result several times. Doing it again will "
 				"not help: look "

@@ -135,20 +135,23 @@ void op_drop(struct op *op)
 		op->type->cancel(op);
 }
 
+bool ops_snapshot_due(const struct run *r, const char *agent)
+{
+	size_t n = strlen(agent);
+	list_for (it, &r->ops) {
+		const struct op *op = list_entry(it, struct op, link);
+		if (op->kind == OP_SNAPSHOT && op->state != OP_DROPPED && op->name && !strncmp(op->name, agent, n) &&
+			op->name[n] == '/')
+			return true;
+	}
+	return false;
+}
+
 /* An answer is kept until the snapshot of its agent's last command was delivered, so that evidence is judged on known
  * files. */
 static bool must_keep(const struct op *op)
 {
-	if (op->kind != OP_ANSWER || !op->agent)
-		return false;
-	list_for (it, &op->run->ops) {
-		const struct op *other = list_entry(it, struct op, link);
-		if (other->kind == OP_SNAPSHOT && other->state != OP_DROPPED && other->name &&
-			!strncmp(other->name, op->agent->id, strlen(op->agent->id)) &&
-			other->name[strlen(op->agent->id)] == '/')
-			return true;
-	}
-	return false;
+	return op->kind == OP_ANSWER && op->agent && ops_snapshot_due(op->run, op->agent->id);
 }
 
 void op_done(struct op *op, enum event_type type, json_t *data)
@@ -335,6 +338,24 @@ static uint64_t agent_tree(struct agent *a)
 	return c ? c->version : 0;
 }
 
+static bool agent_is_settled(struct agent *a)
+{
+	return !ops_snapshot_due(run_of(a), a->id);
+}
+
+static bool agent_has_children(struct agent *a)
+{
+	struct map_entry *it;
+	size_t n = strlen(a->id);
+	for (size_t i = 0; (it = map_next(&run_of(a)->agents, &i));) {
+		const struct agent_entry *entry = it->value;
+		if (!strncmp(it->key, a->id, n) && it->key[n] == '.' && entry->agent &&
+			sm_is(&entry->agent->sm) != AGENT_ENDED)
+			return true;
+	}
+	return false;
+}
+
 const struct agent_host run_agent_host = {
 	.emit = agent_emits,
 	.want_request = want_request,
@@ -349,4 +370,6 @@ const struct agent_host run_agent_host = {
 	.ended = agent_ends,
 	.blocked = agent_blocked,
 	.tree_version = agent_tree,
+	.settled = agent_is_settled,
+	.has_children = agent_has_children,
 };

@@ -458,9 +458,12 @@ int host_result(struct run *r, const json_t *data, struct err *e)
 	struct workcopy *c = run_copy(r, json_str(data, "copy"));
 	if (json_array_size(json_get(data, "changed")))
 		c->edit_version = ++c->version;
-	if (json_get(data, "evidence")) {
+	const json_t *evidence = json_get(data, "evidence");
+	if (evidence)
+		snprintf(c->check_after, sizeof(c->check_after), "%s", key);
+	if (evidence && !json_get(evidence, "path")) {
 		json_decref(c->check);
-		c->check = json_incref(json_get(data, "evidence"));
+		c->check = json_incref((json_t *)evidence);
 		c->check_version = c->version;
 	}
 	if (json_bool(data, "walk", false) || (name && !strcmp(name, "merge")))

@@ -92,7 +92,8 @@ int run_command(struct run *r, const json_t *command, int64_t command_n, struct 
 		return 0;
 	if (!strcmp(kind, "answer") && r->recorder) {
 		const struct action *a = map_get(&r->actions, span_of(json_str(command, "action")));
-		const char *said = json_str(command, "option") ? json_str(command, "option") : json_str(command, "text");
+		const char *said =
+			json_str(command, "option") ? json_str(command, "option") : json_str(command, "text");
 		if (recorder_answer(r->recorder, a->name, said, e))
 			return -1;
 	}
@@ -129,10 +130,9 @@ static int resume(struct run *r, struct err *e)
 	r->life = RUN_ACTIVE;
 	err_clear(&r->error);
 	run_emit(r, EVENT_RUN_RESUMED, NULL, json_object());
-	if (before == RUN_FAILED)
-		list_for (it, &r->awake)
-			if (agent_resume(list_entry(it, struct agent, link), e))
-				return -1;
+	list_for (it, &r->awake) /* also those that failed while it was paused */
+		if (agent_resume(list_entry(it, struct agent, link), e))
+			return -1;
 	r->flow_ready = true;
 	return 0;
 }

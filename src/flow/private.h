@@ -87,6 +87,7 @@ struct workcopy {
 	struct hash checked; /* snapshot after the last check, and its exit */
 	json_t *check;	     /* last evidence: {command, exit, passed} */
 	uint64_t check_version;
+	char check_after[96]; /* whose snapshot shows what the last check itself wrote: no edit of anybody */
 	uint64_t edit_version; /* version at the last change that was no check's */
 };
 
@@ -221,6 +222,7 @@ void op_done(struct op *op, enum event_type type, json_t *data); /* the effect e
 void ops_start(struct run *r);					 /* all that may start now */
 void ops_recover(struct run *r);				 /* the journal is used up: apply the recovery table */
 bool ops_working(const struct run *r);				 /* anything but waiting */
+bool ops_snapshot_due(const struct run *r, const char *agent);	 /* of what a call of this agent changed */
 extern const struct op_type op_types[OP_KINDS];
 extern const struct agent_host run_agent_host;
 

@@ -271,7 +271,9 @@ int tool_delivered(struct run *r, struct agent *a, const json_t *data, bool lost
 		c->edit_version = ++c->version;
 	if (lost && json_get(data, "manifest") && !hash_parse(&c->last, json_span(data, "manifest")))
 		c->has_last = true;
-	if (evidence) {
+	if (evidence)
+		snprintf(c->check_after, sizeof(c->check_after), "%s", after);
+	if (evidence && !json_get(evidence, "path")) {
 		json_decref(c->check);
 		c->check = json_incref((json_t *)evidence);
 		c->check_version = c->version;
@@ -359,7 +361,8 @@ void snap_release(struct op *op)
 /* What tools strew over a tree by running is no edit of anybody. */
 static bool is_litter(const char *path)
 {
-	static const char *const litter[] = {"__pycache__/", ".pytest_cache/", ".mypy_cache/", "node_modules/", ".ruff_cache/", NULL};
+	static const char *const litter[] = {
+		"__pycache__/", ".pytest_cache/", ".mypy_cache/", "node_modules/", ".ruff_cache/", NULL};
 	for (const char *const *name = litter; *name; name++)
 		if (strstr(path, *name))
 			return true;
@@ -370,8 +373,7 @@ static size_t count_edits(const json_t *changed)
 {
 	size_t n = 0, i;
 	json_t *item;
-	json_array_foreach (changed, i, item)
-		n += !json_str(item, "path") || !is_litter(json_str(item, "path"));
+	json_array_foreach(changed, i, item) n += !json_str(item, "path") || !is_litter(json_str(item, "path"));
 	return n;
 }
 
@@ -383,17 +385,21 @@ int snap_delivered(struct run *r, const json_t *data, struct err *e)
 		return err_set(e, ERR_CORRUPT, "snapshot.taken names no working copy or manifest");
 	c->has_last = true;
 	size_t changed = count_edits(json_get(data, "changed"));
-	bool by_check = c->check && c->check_version == c->version;
-	if (changed && !(after && by_check)) {
+	bool by_check = after && *c->check_after && !strcmp(after, c->check_after);
+	struct agent *whose = NULL;
+	if (after) {
+		char id[64];
+		snprintf(id, sizeof(id), "%.*s", (int)strcspn(after, "/"), after);
+		struct agent_entry *entry = run_agent(r, id);
+		whose = entry ? entry->agent : NULL;
+	}
+	if (changed && !by_check) {
 		c->edit_version = ++c->version;
-		char agent[64];
-		snprintf(agent, sizeof(agent), "%.*s", after ? (int)strcspn(after, "/") : 0, after ? after : "");
-		struct agent_entry *entry = *agent ? run_agent(r, agent) : NULL;
-		if (entry && entry->agent)
-			agent_changed_files(entry->agent);
+		if (whose)
+			agent_changed_files(whose);
 	}
 	if (by_check)
 		c->checked = c->last;
 	op_end(key ? op_named(r, key) : NULL);
-	return 0;
+	return whose ? agent_settled(whose, e) : 0;
 }

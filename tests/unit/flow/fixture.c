@@ -101,7 +101,8 @@ void fixture_open(struct fixture *f)
 	f->store = store_open(f->loop, &so, &e);
 	if (!f->store)
 		fail_msg("%s", e.text);
-	struct llm_options lo = {.loop = f->loop, .allow_local = true};
+	cleanup_json json_t *config = f->models ? json_pack("{s:O}", "models", f->models) : NULL;
+	struct llm_options lo = {.loop = f->loop, .allow_local = true, .config = config};
 	f->llm = llm_new(&lo, &e);
 	if (!f->llm)
 		fail_msg("%s", e.text);
@@ -112,6 +113,8 @@ void fixture_open(struct fixture *f)
 		.modes_dir = modes,
 		.roles_dir = roles,
 		.user = "tester",
+		.settings = f->settings,
+		.passivate = f->passivate,
 		.exec = shell};
 	f->house = house_new(&ho, &e);
 	if (!f->house)
@@ -144,6 +147,8 @@ void fixture_release(struct fixture *f)
 {
 	struct err e = ERR_INIT;
 	fixture_close(f);
+	json_decref(f->models);
+	json_decref(f->settings);
 	buf_release(&f->script);
 	must(fs_remove_tree(f->root, &e), &e);
 }

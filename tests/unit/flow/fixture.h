@@ -18,6 +18,9 @@ struct fixture {
 	int settled;
 	struct buf script;
 	bool shipped; /* use the shipped modes and roles */
+	bool passivate;
+	json_t *models;	  /* facts of models for the configuration ({"script:…": {context}}); owned */
+	json_t *settings; /* of the installation; owned */
 };
 
 /* Make the folder; write the parts with the functions below, then open. */
