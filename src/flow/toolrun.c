@@ -284,7 +284,7 @@ int tool_delivered(struct run *r, struct agent *a, const json_t *data, bool lost
 		snprintf(c->head, sizeof(c->head), "%s", json_str(commit, "oid"));
 	if (json_bool(data, "walk", false))
 		snap_want(r, c, after, NULL);
-	else if (json_array_size(changed))
+	else if (!lost && json_array_size(changed)) /* that of a lost call was taken */
 		snap_want(r, c, after, changed);
 	return agent_tool_finished(a, data, lost, e);
 }
