@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "cmd/asking.h"
 #include "cmd/remote.h"
+#include "config/nearest.h"
 #include "flow/run.h"
 #include "vcs/project.h"
 
@@ -86,6 +87,22 @@ static int check_answer(const json_t *action, const json_t *command, struct err 
 		json_str(action, "action"), json_array_size(options) && known ? known : "none, answer with a text");
 }
 
+static int check_kind(const char *kind, struct err *e)
+{
+	static const char *const kinds[] = {"pause", "resume", "cancel", "steer", "redirect", "modify", "budget",
+		"model", "record", "answer", NULL};
+	if (!kind)
+		return err_set(e, ERR_INVALID, "a command needs a kind");
+	for (const char *const *k = kinds; *k; k++)
+		if (!strcmp(*k, kind))
+			return 0;
+	struct nearest near;
+	nearest_init(&near, kind);
+	for (const char *const *k = kinds; *k; k++)
+		nearest_try(&near, *k);
+	return err_set(e, ERR_INVALID, "there is no command of kind \"%s\"%s", kind, nearest_hint(&near));
+}
+
 static int leave_answer(struct app *a, const json_t *run, const json_t *command, struct err *e)
 {
 	const char *id = json_str(run, "run"), *state = json_str(run, "state");
@@ -101,8 +118,8 @@ int control_apply(struct app *a, const json_t *run, const json_t *command, bool 
 {
 	const char *kind = json_str(command, "kind"), *id = json_str(run, "run");
 	*now = true;
-	if (!kind)
-		return err_set(e, ERR_INVALID, "a command needs a kind");
+	if (check_kind(kind, e))
+		return -1;
 	if (strcmp(kind, "answer") != 0)
 		return house_command(a->house, id, command, 0, e);
 	cleanup_json json_t *action =

@@ -13,10 +13,10 @@ int give_words(const struct args *args, int from, struct buf *out, struct err *e
 	return buf_check(out, "the text", e);
 }
 
-int give(const struct args *args, json_t *command, const char *live, const char *still, struct err *e)
+int give(const struct args *args, json_t *given, const char *live, const char *still, struct err *e)
 {
 	struct control c cleanup_control = {0};
-	cleanup_json json_t *owned = command;
+	cleanup_json json_t *command = given;
 	bool now;
 	if (!command || json_put(command, "by", json_string(person_name())))
 		return err_nomem(e);

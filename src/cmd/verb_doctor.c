@@ -85,7 +85,6 @@ static int check_providers(json_t *rows, struct app *a, struct err *e)
 	cleanup_json json_t *providers = llm_providers(a->llm, e);
 	size_t i;
 	json_t *p;
-	bool any = false;
 	if (!providers)
 		return -1;
 	json_array_foreach(providers, i, p)
@@ -93,7 +92,6 @@ static int check_providers(json_t *rows, struct app *a, struct err *e)
 		bool key = json_bool(p, "key", false);
 		cleanup_free char *text = mem_printf("%s%s%s", json_str(p, "kind") ? json_str(p, "kind") : "",
 			json_str(p, "base_url") ? " at " : "", json_str(p, "base_url") ? json_str(p, "base_url") : "");
-		any |= key;
 		if (key)
 			add(rows, "models", json_str(p, "name"), true, text, NULL);
 	}
@@ -102,8 +100,8 @@ static int check_providers(json_t *rows, struct app *a, struct err *e)
 		struct llm_model found[8];
 		struct err why = ERR_INIT;
 		int n = llm_resolve(a->llm, classes[i], found, 8, &why);
-		add(rows, "models", classes[i], n > 0, n > 0 ? found[0].name : why.text,
-			n > 0 ? NULL : "set a provider's key, or try `muster demo`, which needs none");
+		add(rows, "models", classes[i], n > 0, n > 0 ? found[0].name : "no model for this class",
+			n > 0 ? NULL : why.text);
 	}
 	return 0;
 }

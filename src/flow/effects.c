@@ -214,6 +214,8 @@ void ops_recover(struct run *r)
 	json_t *lost = json_array();
 	list_for (it, &r->ops) {
 		struct op *op = list_entry(it, struct op, link);
+		if (op->announced > r->durable) /* announced just now: it cannot have begun */
+			continue;
 		op->was_announced = true;
 		if (op->kind == OP_ANSWER || op->kind == OP_TOOL || op->kind == OP_HOST)
 			json_array_append_new(lost, json_string(op->key));

@@ -30,7 +30,7 @@ test_json_prints_every_event_and_a_last_line()
 	one_shot --json || fail "exit status $?$(shown)"
 	tail -n 1 out >last
 	json_is .state completed last
-	json_is .evidence done last
+	json_is .evidence 'done' last
 	json_is .exit 0 last
 	json_is .cost 0.0045 last
 	head -n -1 out | jq -c 'select(.seq != null) | .seq' >seqs

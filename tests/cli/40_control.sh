@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2154  # started, run: set by the helpers
 # A second terminal: list, tail, steer, answer, pause, cancel a run that another process works on; and interrupts.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/flows.sh"
@@ -9,6 +10,17 @@ slow_run()
 	slow_mode
 	start muster run slow --script script.jsonl --project p
 	began
+}
+
+# served: a run exists, and its process serves the socket.
+served()
+{
+	[ -n "$(newest)" ] && [ -S "$MUSTER_DATA/sock" ]
+}
+
+sleeping()
+{
+	muster log "$(newest)" --type flow.step | grep -q sleep
 }
 
 # over STATUS: the background run ends with this exit status.
@@ -103,7 +115,7 @@ test_modify_changes_a_value_of_the_flow()
 	END
 	script </dev/null
 	start muster run watch --script script.jsonl --project p
-	wait_for 20 eval '[ -n "$(newest)" ] && [ -S $MUSTER_DATA/sock ]'
+	wait_for 20 served
 	run=$(newest)
 	is_status 0 muster modify "$run" limit=3
 	over 0
@@ -130,26 +142,31 @@ test_an_action_is_answered_from_elsewhere()
 	file_has bg.out "answered yes"
 }
 
+get()
+{
+	run curl -sS --unix-socket "$MUSTER_DATA/sock" "$@"
+}
+
 test_the_socket_speaks_http()
 {
-	local api="curl -sS --unix-socket $MUSTER_DATA/sock http://muster/api/v1"
+	local api=http://muster/api/v1
 	command -v curl >/dev/null || skip "no curl"
 	slow_run
-	run $api/runs
+	get "$api/runs"
 	json_is '.[0].state' running
-	run $api/runs/"$run"
+	get "$api/runs/$run"
 	json_is .mode slow
-	run $api/runs/"$run"/events?after=2
+	get "$api/runs/$run/events?after=2"
 	same "$(head -n 1 out | jq .seq)" 3
-	run $api/nothing
+	get "$api/nothing"
 	json_is .status 404
-	run $api/runs/nosuchrun
+	get "$api/runs/nosuchrun"
 	json_is .status 404
-	run $api/runs/"$run"/commands -d '{"kind":"dance"}'
+	get "$api/runs/$run/commands" -d '{"kind":"dance"}'
 	json_is '.status >= 400' true
-	run $api/runs/"$run"/commands -d '{'
+	get "$api/runs/$run/commands" -d '{'
 	json_is .status 400
-	run $api/runs/"$run"/commands -d '{"kind":"cancel","by":"curl"}'
+	get "$api/runs/$run/commands" -d '{"kind":"cancel","by":"curl"}'
 	json_is .ok true
 	over 6
 	muster log "$run" | grep -q "cancelled by curl"
@@ -186,7 +203,7 @@ test_interrupted_twice_it_stops_at_once()
 	END
 	script </dev/null
 	start muster run nap --script script.jsonl --project p
-	wait_for 20 eval 'muster log "$(newest)" --type flow.step | grep -q sleep'
+	wait_for 20 sleeping
 	sleep 0.3
 	local before=$SECONDS
 	kill -INT "$started"

@@ -94,9 +94,15 @@ state()
 	muster runs --json | jq -r ".[] | select(.run | endswith(\"$1\")) | .state"
 }
 
+tool_started()
+{
+	[ -n "$(newest)" ] && muster log "$(newest)" --type tool.started | grep -q .
+}
+
 # began: until a run exists and its first turn is over; sets $run.
 began()
 {
-	wait_for 20 eval '[ -n "$(newest)" ] && muster log "$(newest)" --type tool.started | grep -q .'
+	wait_for 20 tool_started
+	# shellcheck disable=SC2034  # for the tests
 	run=$(newest)
 }
