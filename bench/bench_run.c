@@ -1,7 +1,7 @@
 /* bench_run: the cost of one step of a run (a model's answer → the next request is about to be sent), durable, with a
  * scripted model, so that nothing but muster's own work is in it.
  *
- * Two runs of 500 steps: one with a file tool in this process, one with `true` in the sandbox. The figures are read
+ * Two runs of 500 steps: one with a file tool in this process, one with `echo` in the sandbox. The figures are read
  * from the journal's own times: from model.answered to the following model.requested. Floor: appending the same bytes
  * to a file with fdatasync, twice a step. Data lies in $TMPDIR, which should be on a disk. */
 #include <fcntl.h>
@@ -41,9 +41,12 @@ static void write_inputs(const char *root, bool sandbox)
 	struct buf script;
 	buf_init(&script, 4 << 20);
 	for (int i = 0; i < STEPS; i++) {
-		if (sandbox)
-			buf_adds(&script, "{\"match\":{},\"reply\":{\"text\":\"\",\"tool_calls\":[{\"name\":\"shell\","
-					  "\"arguments\":{\"command\":\"true\"}}]}}\n");
+		if (sandbox) /* a new result each time, or the agent would be taken for stuck */
+			buf_addf(&script,
+				"{\"match\":{},\"reply\":{\"text\":\"\",\"tool_calls\":[{\"name\":\"shell\","
+				"\"arguments\":{\"command\":"
+				"\"echo %d\"}}]}}\n",
+				i);
 		else
 			buf_addf(&script,
 				"{\"match\":{},\"reply\":{\"text\":\"\",\"tool_calls\":[{\"name\":\"write_file\","
@@ -213,7 +216,7 @@ int main(void)
 	printf("one step of a run, durable, %d steps      median     p95   at 50  at 500   target\n", STEPS);
 	printf("  file tool in this process           %8.3f %7.3f %7.3f %7.3f   0.6 ms\n", file.median, file.p95,
 		file.at50, file.at500);
-	printf("  `true` in the sandbox               %8.3f %7.3f %7.3f %7.3f   1.5 ms, p95 4\n", shell.median,
+	printf("  `echo` in the sandbox               %8.3f %7.3f %7.3f %7.3f   1.5 ms, p95 4\n", shell.median,
 		shell.p95, shell.at50, shell.at500);
 	printf("  floor: two synced appends           %8.3f\n", floor);
 	printf("  step 500 against step 50            %8.2f times (file), %.2f (sandbox)   1.2\n",
