@@ -15,6 +15,7 @@
 
 #define LIVE_RUNS 20000
 #define FIRST_UID 500000
+#define NAP_US 2000000 /* shorter waits are not worth being rebuilt for; and a timer that is due must fire first */
 
 /* A run that only waits, in no memory but this. */
 struct sleeper {
@@ -277,12 +278,18 @@ static int put_to_sleep(struct house *h, struct run *r, struct err *e)
 	return 0;
 }
 
+static bool may_sleep(struct house *h, struct run *r)
+{
+	int64_t due = run_wakes_at(r);
+	return r->life == RUN_ACTIVE && run_quiet(r) && (!due || due - clock_wall(loop_clock(h->loop)) >= NAP_US);
+}
+
 void house_settled(struct house *h, struct run *r)
 {
 	if (h->watch)
 		h->watch(h->watch_ctx, r);
 	struct err e = ERR_INIT;
-	if (h->passivate && !r->closing && r->life == RUN_ACTIVE && run_quiet(r) && put_to_sleep(h, r, &e))
+	if (h->passivate && !r->closing && may_sleep(h, r) && put_to_sleep(h, r, &e))
 		log_warn("house", "run %s stays in memory: %s", run_short(r->id), e.text);
 	else if (h->passivate && !r->closing && run_quiet(r) && r->life != RUN_ACTIVE)
 		close_run(r);
