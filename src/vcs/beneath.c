@@ -89,7 +89,7 @@ struct blob *beneath_read(int fd, size_t cap)
 	}
 	b = blob_alloc((size_t)st.st_size);
 	for (;;) {
-		char probe;
+		char probe = 0;
 
 		if (!b) {
 			errno = ENOMEM;

@@ -266,12 +266,12 @@ int project_checkout(struct project *p, const char *commit, const char *dir, con
 	return 0;
 }
 
-int project_tree(struct project *p, struct store *s, const char *oid, struct hash *root, struct err *e)
+int project_tree(struct project *p, struct store *s, const char *commit, struct hash *root, struct err *e)
 {
-	cleanup_git(git_commit) *commit = NULL;
+	cleanup_git(git_commit) *from = NULL;
 
 	LOCKED(p);
-	if (oid && *oid && commit_find(p, oid, &commit, e))
+	if (commit && *commit && commit_find(p, commit, &from, e))
 		return -1;
-	return commit_root(p, s, commit, false, root, e);
+	return commit_root(p, s, from, false, root, e);
 }

@@ -35,9 +35,9 @@ static int note(struct diff *d, const struct entry *from, const struct entry *to
 }
 
 /* Either may be NULL. */
-static int diff_entry(struct diff *d, const struct entry *from, const struct entry *to, int depth, struct err *e)
+static int diff_entry(
+	struct diff *d, struct span name, const struct entry *from, const struct entry *to, int depth, struct err *e)
 {
-	struct span name = from ? from->name : to->name;
 	bool from_dir = from && from->kind == ENTRY_DIR, to_dir = to && to->kind == ENTRY_DIR;
 	size_t before = d->path.len;
 	int rc = 0;
@@ -81,7 +81,8 @@ static int walk_both(struct diff *d, struct side *a, struct side *b, int depth, 
 	while (a->have || b->have) {
 		int rc = order(a, b);
 
-		if (diff_entry(d, rc <= 0 ? &a->entry : NULL, rc >= 0 ? &b->entry : NULL, depth, e))
+		if (diff_entry(d, rc <= 0 ? a->entry.name : b->entry.name, rc <= 0 ? &a->entry : NULL,
+			    rc >= 0 ? &b->entry : NULL, depth, e))
 			return -1;
 		if ((rc <= 0 && next(a, e)) || (rc >= 0 && next(b, e)))
 			return -1;

@@ -50,8 +50,8 @@ char *project_copy_git_dir(const char *copy_dir, struct err *e);
 /* Bring the copy's git directory up to its branch (after a commit or merge on it, before a command runs there): until
  * then git in the sandbox shows the old commit. */
 int project_copy_update(struct project *p, struct copy *copy, const char *branch, struct err *e);
-/* A commit's files ("" or NULL: none) as a snapshot in the store. */
-int project_tree(struct project *p, struct store *s, const char *oid, struct hash *root, struct err *e);
+/* The files of a commit as a snapshot (blobs are put where the store lacks them); "" or NULL: the empty one. */
+int project_tree(struct project *p, struct store *s, const char *commit, struct hash *root, struct err *e);
 /* git status of a copy: what its snapshot changes against a commit, ignored new files left out. */
 int project_changes(struct project *p, struct store *s, const char *commit, const struct hash *root,
 	struct changes *out, struct err *e);
@@ -70,8 +70,6 @@ struct commit_author {
  * parent's (and the branch begins there). ERR_CONFLICT when the branch has moved elsewhere. */
 int project_commit(struct project *p, struct store *s, const struct hash *root, const char *branch, const char *parent,
 	const struct commit_author *who, const char *message, char oid[OID_TEXT], struct err *e);
-/* The files of a commit as a snapshot (blobs are put where the store lacks them); "" or NULL: the empty one. */
-int project_tree(struct project *p, struct store *s, const char *commit, struct hash *root, struct err *e);
 /* The branch's commit; "" when there is none. */
 int project_branch(struct project *p, const char *branch, char oid[OID_TEXT], struct err *e);
 

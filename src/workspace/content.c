@@ -99,7 +99,7 @@ static int replace(const struct files *f, const struct place *p, const char *pat
 	const struct stat *unless_changed, struct err *e)
 {
 	char temp[BENEATH_TEMP];
-	struct stat now;
+	struct stat now = {0};
 	int rc;
 
 	if (content.n > CAP_FILE_WRITE)

@@ -47,7 +47,7 @@ static bool touch(struct span a, struct span b)
 
 	if (span_is(a, ".") || span_is(b, "."))
 		return true;
-	return memcmp(a.p, b.p, n) == 0 && (longer.n == n || longer.p[n] == '/');
+	return n && memcmp(a.p, b.p, n) == 0 && (longer.n == n || longer.p[n] == '/');
 }
 
 static int refuse(const char *path, const char *locked, const struct lock *lock, const char *by, struct err *e)

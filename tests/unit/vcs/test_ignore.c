@@ -36,16 +36,16 @@ static void as_git_does(void **state)
 			/* To git a character is a byte. */
 			if (strcmp(files[k], "ü") == 0 && strpbrk(rules[i], "?["))
 				continue;
-			buf_addf(&list, "%s\n", files[k]);
+			buf_adds(&list, files[k]), buf_addc(&list, '\n');
 			if (ours(&g, files[k]))
-				buf_addf(&want, "%s\n", files[k]), ignored++;
+				buf_adds(&want, files[k]), buf_addc(&want, '\n'), ignored++;
 		}
 		put(&w->top, "list", list.data);
 		cleanup_free char *got =
 			shell(w->s.dir, "cp ../rules .gitignore; git -c core.quotePath=false check-ignore --no-index "
 					"--stdin < ../list || [ $? = 1 ]");
 		if (strcmp(got, buf_span(&want).p) != 0)
-			fail_msg("rule \"%s\": git ignores\n%sbut we\n%s", rules[i], got, buf_span(&want).p);
+			fail_msg("rule %zu: git ignores\n%sbut we\n%s", i, got, buf_span(&want).p);
 		ignore_release(&g);
 	}
 	assert_true(ignored > 100);
