@@ -170,7 +170,8 @@ void run_emit(struct run *r, enum event_type type, const char *agent, json_t *da
 		json_decref(data);
 		return;
 	}
-	char *text = data ? json_text(data) : NULL;
+	struct err e = ERR_INIT;
+	char *text = data ? spill_text(r, type, data, &e) : NULL;
 	json_decref(data);
 	if (!text) {
 		break_nomem(r);
@@ -269,11 +270,11 @@ void run_input(struct run *r, enum event_type type, enum actor_kind actor, const
 	}
 	BUG_ON(!r->live);
 	*r->cause = '\0';
-	if (!make_event(r, type, actor, actor_id, json_text(data))) {
+	struct err e = ERR_INIT;
+	if (!make_event(r, type, actor, actor_id, spill_text(r, type, data, &e))) {
 		const struct event *ev = &r->drafts[r->draft_count - 1];
 		r->now = ev->at;
 		snprintf(r->cause, sizeof(r->cause), "%s", ev->id);
-		struct err e = ERR_INIT;
 		if (deliver(r, type, data, &e))
 			run_break(r, &e);
 		else
@@ -540,7 +541,7 @@ int run_catch_up(struct run *r, struct err *e)
 		snprintf(r->cause, sizeof(r->cause), "%s", ev->id);
 		consume(r);
 		struct err why = ERR_INIT;
-		if (deliver(r, type, data, &why)) {
+		if (spill_back(r, type, data, &why) || deliver(r, type, data, &why)) {
 			err_wrap(&why, "event %" PRId64 " (%s)", r->seq, event_kinds[type].type);
 			if (why.code == ERR_FLOW_DIVERGED && r->dry)
 				why.code = ERR_REPLAY_DIFFERS;

@@ -20,7 +20,7 @@ void fixture_init(struct fixture *f)
 	must(crypt_setup(&e), &e);
 	snprintf(f->root, sizeof(f->root), "/tmp/muster-flow-XXXXXX");
 	assert_non_null(mkdtemp(f->root));
-	buf_init(&f->script, 1 << 20);
+	buf_init(&f->script, 64 << 20);
 	memset(f->key, 7, sizeof(f->key));
 	char path[512];
 	path_of(f, "data", path);
