@@ -197,9 +197,9 @@ static const struct host_row host_rows[] = {
 	{.name = "continue_as", .inside = call_continue},
 	{.name = "exec", .tool = "shell", .writes = true},
 	{.name = "check", .tool = "run_tests", .writes = true, .again = true},
-	{.name = "write", .tool = "write_file", .writes = true, .again = true},
+	{.name = "write", .tool = "write_file", .writes = true},
 	{.name = "edit", .tool = "edit_file", .writes = true},
-	{.name = "remove", .tool = "delete_path", .writes = true, .again = true},
+	{.name = "remove", .tool = "delete_path", .writes = true},
 	{.name = "read", .job = job_read, .again = true},
 	{.name = "list", .job = job_list, .again = true},
 	{.name = "glob", .job = job_glob, .again = true},
@@ -377,25 +377,21 @@ static json_t *tool_args(const json_t *args, const char *tool)
 	return out;
 }
 
-void host_op_start(struct op *op)
+/* Take the working copy and fill the tool's call. False: it waits for the copy, or has ended with an error. */
+static bool host_op_ready(struct op *op, const struct host_row *row)
 {
-	const struct host_row *row = host_row(op->name);
-	struct err e = ERR_INIT;
 	const char *copy = json_str(op->args, "copy");
 	op->copy = run_copy(op->run, copy);
 	if (!op->copy)
 		err_set(&op->error, ERR_NOT_FOUND, "there is no working copy \"%s\"", copy);
 	else if (row->writes && !copy_acquire(op->copy, op))
-		return;
+		return false;
 	if (!op->copy || copy_ready(op->copy, &op->error)) {
 		host_done(op);
-		return;
+		return false;
 	}
-	if (row->job) {
-		if (work_start(&op->work, op->run->loop, job_run, job_done, &e))
-			run_break(op->run, &e);
-		return;
-	}
+	if (row->job)
+		return true;
 	tool_call_init(&op->tool);
 	cleanup_json json_t *args = tool_args(op->args, row->tool);
 	json_object_set(op->args, "tool", args);
@@ -408,8 +404,25 @@ void host_op_start(struct op *op)
 	op->tool.on_done = host_tool_done;
 	op->tool.ctx = op;
 	op->tool.check = !strcmp(op->name, "check") ? json_str(op->args, "command") : NULL;
+	return true;
+}
+
+static void host_tool_start(struct op *op)
+{
 	if (tool_call_start(&op->tool, &op->error))
 		host_done(op);
+}
+
+void host_op_start(struct op *op)
+{
+	const struct host_row *row = host_row(op->name);
+	struct err e = ERR_INIT;
+	if (!host_op_ready(op, row))
+		return;
+	if (!row->job)
+		host_tool_start(op);
+	else if (work_start(&op->work, op->run->loop, job_run, job_done, &e))
+		run_break(op->run, &e);
 }
 
 void host_op_cancel(struct op *op)
@@ -426,15 +439,49 @@ void host_op_release(struct op *op)
 		tool_call_release(&op->tool);
 }
 
-void host_op_recover(struct op *op)
+static void host_lost(struct op *op)
 {
-	if (host_row(op->name)->again || json_bool(op->args, "again", false)) {
-		host_op_start(op);
-		return;
-	}
 	json_t *data = json_pack("{s:s, s:b, s:{s:b, s:s}, s:b}", "key", op->key, "ok", 1, "value", "lost", 1, "output",
 		"the program stopped while this ran; its result is not known", "walk", 1);
+	if (data && json_str(op->args, "copy"))
+		json_object_set(data, "copy", json_get(op->args, "copy"));
 	op_done(op, EVENT_FLOW_RESULT, data);
+}
+
+static void recover_run(struct work *w)
+{
+	struct op *op = container_of(w, struct op, work);
+	op->due_us = tool_call_recover(&op->tool, &op->error);
+}
+
+static void recover_done(struct work *w)
+{
+	struct op *op = container_of(w, struct op, work);
+	if (op->state == OP_DROPPED)
+		op_done(op, EVENT_FLOW_RESULT, NULL);
+	else if (op->error.code != ERR_OK)
+		host_done(op);
+	else if (op->due_us == TOOL_RUN_AGAIN)
+		host_tool_start(op);
+	else if (op->due_us == TOOL_DONE)
+		host_tool_done(&op->tool);
+	else
+		host_lost(op);
+}
+
+/* Edits of files are decided by their content; other calls are done again when that is harmless, else they are lost. */
+void host_op_recover(struct op *op)
+{
+	const struct host_row *row = host_row(op->name);
+	struct err e = ERR_INIT;
+	if (row->tool && tool_named(row->tool)->recover) {
+		if (host_op_ready(op, row) && work_start(&op->work, op->run->loop, recover_run, recover_done, &e))
+			run_break(op->run, &e);
+	} else if (row->again || json_bool(op->args, "again", false)) {
+		host_op_start(op);
+	} else {
+		host_lost(op);
+	}
 }
 
 /* The input flow.result: timers of agents, and every outside call. */
