@@ -82,7 +82,8 @@ void job_commit(struct op *op)
 	snapshot_release(&op->taken);
 	if (snapshot_take(c->copy, NULL, 0, &op->taken, &op->error) ||
 		project_commit(c->env.project, op->run->store, &op->taken.root, c->branch, c->head, &who,
-			message ? message : "Work of a run", oid, &op->error))
+			message ? message : "Work of a run", oid, &op->error) ||
+		project_copy_update(c->env.project, c->copy, c->branch, &op->error))
 		return;
 	op->result = json_pack("{s:s}", "commit", oid);
 }

@@ -82,6 +82,7 @@ static void on_done(struct sandbox_exec *x, const struct err *why)
 	join_tail(c);
 	make_readable(c);
 	if (cmd->background && why->code == ERR_OK) {
+		copy_live(c->env->copy, true);
 		buf_addf(&c->content, "[started in the background as job %u]", x->job);
 	} else if (ran) {
 		c->exit = why->code == ERR_TIMEOUT ? 124 : x->status < 0 ? 128 + x->signal : x->status;

@@ -131,6 +131,8 @@ static int commit(struct tool_call *c, const char *parent, char oid[OID_TEXT], s
 	int failed = look(c, &now) ? err_set(e, c->error.code, "%s", c->error.text)
 				   : project_commit(c->env->project, c->env->store, &now.root, c->env->branch, parent,
 					     &who, tool_arg(c, "message"), oid, e);
+	if (!failed)
+		failed = project_copy_update(c->env->project, c->env->copy, c->env->branch, e);
 	snapshot_release(&now);
 	return failed;
 }
