@@ -37,8 +37,9 @@ void calls_names(const struct agent *a, struct buf *out);
 
 /* ---- agent.c ---- */
 int agent_end(struct agent *a, const char *status, json_t *result, const struct err *why, struct err *e);
-void agent_emit(struct agent *a, enum event_type type, json_t *data); /* puts "agent" into it; data stolen */
-int agent_ask(struct agent *a, struct err *e);			      /* → ASKING */
+void agent_emit(struct agent *a, enum event_type type, json_t *data);	   /* puts "agent" into it; data stolen */
+int agent_out_of_place(struct agent *a, const char *event, struct err *e); /* an event that does not fit the state */
+int agent_ask(struct agent *a, struct err *e);				   /* → ASKING */
 
 /* ---- progress.c ---- */
 /* A call ended: remember whether it taught anything. */
