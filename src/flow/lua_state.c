@@ -295,7 +295,6 @@ static int furnish(lua_State *L)
 {
 	make_error_metatable(L);
 	lua_guard_open(L);
-	lua_gc(L, LUA_GCCOLLECT);
 	return 0;
 }
 

@@ -33,8 +33,8 @@ static json_t *all_modes(const char *const dirs[2], struct err *e)
 	if (!found)
 		err_nomem(e);
 	for (int i = 0; found && i < 2; i++) {
-		cleanup_json json_t *names = dirs[i] ? dirnames(dirs[i], "", e) : json_array();
-		bool bad = !names;
+		cleanup_json json_t *names = dirs[i] ? dirnames(dirs[i], "", e) : NULL;
+		bool bad = dirs[i] && !names;
 		for (size_t k = 0; !bad && k < json_array_size(names); k++) {
 			const char *id = json_string_value(json_array_get(names, k));
 			cleanup_free char *folder = NULL;

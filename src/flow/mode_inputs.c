@@ -94,10 +94,8 @@ static json_t *as_option(const struct mode_input *in, const json_t *v, const cha
 {
 	cleanup_buf struct buf all = BUF_INIT(512);
 	char option[64], given[64];
-	struct nearest near;
 
 	option_text(v, given);
-	nearest_init(&near, given);
 	for (size_t i = 0; i < json_array_size(in->options); i++) {
 		json_t *one = json_array_get(in->options, i);
 		option_text(one, option);
@@ -105,13 +103,7 @@ static json_t *as_option(const struct mode_input *in, const json_t *v, const cha
 			return json_incref(one);
 		buf_addf(&all, "%s%s", i ? ", " : "", option);
 	}
-	for (size_t i = 0; i < json_array_size(in->options); i++) {
-		const char *one = json_string_value(json_array_get(in->options, i));
-		if (one)
-			nearest_try(&near, one);
-	}
-	err_set(e, ERR_INVALID, "%s must be one of %s; \"%s\" is not%s", where, all.data ? all.data : "", given,
-		nearest_hint(&near));
+	err_set(e, ERR_INVALID, "%s must be one of %s; \"%s\" is not", where, all.data ? all.data : "", given);
 	return NULL;
 }
 
