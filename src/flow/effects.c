@@ -89,6 +89,7 @@ struct op *op_new(struct run *r, enum op_kind kind, const char *key, struct agen
 	op->agent = a;
 	op->owner = a;
 	op->announced = r->seq;
+	op->order = ++r->ops_made;
 	list_init(&op->queue);
 	list_push(&r->ops, &op->link);
 	return op;
@@ -96,6 +97,7 @@ struct op *op_new(struct run *r, enum op_kind kind, const char *key, struct agen
 
 static void op_free(struct op *op)
 {
+	op->run->ops_ended++;
 	if (op->type->release)
 		op->type->release(op);
 	list_remove(&op->link);
@@ -184,6 +186,25 @@ bool ops_working(const struct run *r)
 	return false;
 }
 
+/* Starting one may end others, also the next in the list: then from the beginning. */
+static void start_wanted(struct run *r)
+{
+	for (struct list *it = r->ops.next, *next; it != &r->ops; it = next) {
+		struct op *op = list_entry(it, struct op, link);
+		int64_t ended = r->ops_ended;
+		next = it->next;
+		if (op->state != OP_WANTED || op->announced > r->durable)
+			continue;
+		op->state = OP_UNDERWAY;
+		if (op->was_announced)
+			op->type->recover(op);
+		else
+			op->type->start(op);
+		if (r->ops_ended != ended)
+			next = r->ops.next;
+	}
+}
+
 void ops_start(struct run *r)
 {
 	if (!r->live || r->closing || r->broken.code != ERR_OK)
@@ -197,16 +218,25 @@ void ops_start(struct run *r)
 			return; /* the list changed: again in the next tick */
 		}
 	}
-	list_for (it, &r->ops) {
-		struct op *op = list_entry(it, struct op, link);
-		if (op->state != OP_WANTED || op->announced > r->durable)
-			continue;
-		op->state = OP_UNDERWAY;
-		if (op->was_announced)
-			op->type->recover(op);
-		else
-			op->type->start(op);
-	}
+	start_wanted(r);
+}
+
+/* The working copy that an operation changes; NULL: none. */
+static struct workcopy *copy_changed(const struct op *op)
+{
+	return op->kind == OP_TOOL ? tool_op_copy(op) : op->kind == OP_HOST ? host_op_copy(op) : NULL;
+}
+
+/* One after the other, in the order of the announcements, and each only after the end of the one before and the
+ * snapshot of its changes are durable: so of those that are left, only the first can have begun. */
+static bool can_have_begun(const struct op *op)
+{
+	struct workcopy *c = copy_changed(op);
+	if (!c)
+		return true;
+	bool first = !c->user && !c->recovered;
+	c->recovered = true;
+	return first;
 }
 
 void ops_recover(struct run *r)
@@ -216,7 +246,9 @@ void ops_recover(struct run *r)
 		struct op *op = list_entry(it, struct op, link);
 		if (op->announced > r->durable) /* announced just now: it cannot have begun */
 			continue;
-		op->was_announced = true;
+		op->was_announced = can_have_begun(op);
+		if (!op->was_announced)
+			continue;
 		if (op->kind == OP_ANSWER || op->kind == OP_TOOL || op->kind == OP_HOST)
 			json_array_append_new(lost, json_string(op->key));
 	}

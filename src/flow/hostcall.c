@@ -407,6 +407,11 @@ static bool host_op_ready(struct op *op, const struct host_row *row)
 	return true;
 }
 
+struct workcopy *host_op_copy(const struct op *op)
+{
+	return host_row(op->name)->writes ? run_copy(op->run, json_str(op->args, "copy")) : NULL;
+}
+
 static void host_tool_start(struct op *op)
 {
 	if (tool_call_start(&op->tool, &op->error))

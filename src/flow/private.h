@@ -45,6 +45,7 @@ struct op {
 	enum op_state state;
 	char *key; /* unique in the run: "ans:0.1", "tool:0.1:c3_1", "0.4" (host call), "timer:0.1", "snap:<copy>" */
 	int64_t announced;   /* seq that must be durable before it starts */
+	int64_t order;	     /* grows with every operation made */
 	bool was_announced;  /* it stood in the journal when this process took the run over: the recovery table applies
 			      */
 	int64_t due_us;	     /* timers: run time */
@@ -82,7 +83,9 @@ struct workcopy {
 	struct tool_env env;
 	uid_t uid;
 	struct op *user;     /* the operation that changes it right now; NULL free */
-	struct list waiting; /* operations that want to change it */
+	struct list waiting; /* operations that want to change it, in their order */
+	int64_t free_at;     /* seq at which the last user gave it up: durable before the next begins */
+	bool recovered;	     /* after a stop: the operation that may have begun is known */
 	uint64_t version;    /* grows with every delivered change */
 	struct hash checked; /* snapshot after the last check, and its exit */
 	json_t *check;	     /* last evidence: {command, exit, passed} */
@@ -170,6 +173,7 @@ struct run {
 	json_t *vars;
 	char *phase;
 	struct list ops;
+	int64_t ops_made, ops_ended;
 	struct list copies;
 	struct workcopy *main;
 	struct locks locks;
@@ -249,6 +253,7 @@ void budget_wake(struct house *h); /* room was freed: requests that wait for a b
 void tool_op_start(struct op *op);
 void tool_op_cancel(struct op *op);
 void tool_op_recover(struct op *op);
+struct workcopy *tool_op_copy(const struct op *op); /* which it changes, or NULL */
 void tool_op_release(struct op *op);
 void snap_release(struct op *op);
 int tool_delivered(struct run *r, struct agent *a, const json_t *data, bool lost, struct err *e);
@@ -264,6 +269,7 @@ void host_handled(void *ctx, const char *key, bool ok, const json_t *value, cons
 void host_op_start(struct op *op);
 void host_op_cancel(struct op *op);
 void host_op_recover(struct op *op);
+struct workcopy *host_op_copy(const struct op *op);
 void host_op_release(struct op *op);
 /* Want an outside call served (also the run's own at its end). */
 void host_want(struct run *r, const char *key, const char *name, const json_t *args);

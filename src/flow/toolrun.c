@@ -18,9 +18,19 @@
 
 bool copy_acquire(struct workcopy *c, struct op *op)
 {
-	if (c->user && c->user != op) {
+	if (c->user == op)
+		return true;
+	if (c->user) {
+		struct list *before = c->waiting.next;
+		while (before != &c->waiting && list_entry(before, struct op, queue)->order < op->order)
+			before = before->next;
 		op->state = OP_HELD;
-		list_push(&c->waiting, &op->queue);
+		list_push(before, &op->queue);
+		return false;
+	}
+	if (c->free_at > op->run->durable) {
+		op->announced = c->free_at;
+		op->state = OP_WANTED;
 		return false;
 	}
 	c->user = op;
@@ -32,6 +42,7 @@ void copy_release_user(struct workcopy *c, struct op *op)
 	if (!c || c->user != op)
 		return;
 	c->user = NULL;
+	c->free_at = c->run->seq;
 	struct list *next = list_shift(&c->waiting);
 	if (!next)
 		return;
@@ -43,6 +54,11 @@ void copy_release_user(struct workcopy *c, struct op *op)
 static bool changes_files(const struct tool *t)
 {
 	return t->effects & (TOOL_WRITES | TOOL_EXECS | TOOL_GIT);
+}
+
+struct workcopy *tool_op_copy(const struct op *op)
+{
+	return changes_files(agent_call_named(op->agent, op->name)->tool) ? run_copy(op->run, op->agent->copy) : NULL;
 }
 
 /* ---- a call ---- */
@@ -305,6 +321,7 @@ void snap_want(struct run *r, struct workcopy *c, const char *after, const json_
 		c->user = op;
 	else {
 		op->state = OP_HELD;
+		op->order = 0; /* before all that would change it */
 		list_unshift(&c->waiting, &op->queue);
 	}
 }
