@@ -84,6 +84,13 @@ static json_t *talk_of(json_t *all, const char *agent)
 	return steps;
 }
 
+/* Which of the answer's calls it is: ids hold the turn before it. */
+static const char *nth(const json_t *data)
+{
+	const char *id = json_str(data, "call"), *place = id ? strchr(id, '_') : NULL;
+	return place ? place + 1 : "?";
+}
+
 static void take_talk(void *ctx, const struct event *ev, const json_t *data)
 {
 	json_t *all = ctx, *steps = json_str(data, "agent") ? talk_of(all, json_str(data, "agent")) : NULL;
@@ -92,19 +99,19 @@ static void take_talk(void *ctx, const struct event *ev, const json_t *data)
 	case EVENT_MODEL_ANSWERED:
 		if (json_bool(last, "again", false))
 			json_array_remove(steps, json_array_size(steps) - 1);
-		json_array_append_new(steps, json_pack("{s:O?, s:O?, s:[]}", "text", json_get(data, "text"), "calls",
+		json_array_append_new(steps, json_pack("{s:O?, s:O?, s:{}}", "text", json_get(data, "text"), "calls",
 						     json_get(data, "calls"), "results"));
 		break;
 	case EVENT_TOOL_LOST:
 		if (strstr(json_str(data, "content"), "No file has changed"))
 			json_object_set_new(last, "again", json_true());
-		json_array_append_new(json_get(last, "results"), json_null());
+		json_object_set_new(json_get(last, "results"), nth(data), json_null());
 		break;
 	case EVENT_TOOL_FINISHED:
 	case EVENT_TOOL_ANSWERED:
-		json_array_append_new(
-			json_get(last, "results"), json_pack("{s:O?, s:O?}", "status", json_get(data, "status"),
-							   "content", json_get(data, "content")));
+		json_object_set_new(json_get(last, "results"), nth(data),
+			json_pack("{s:O?, s:O?}", "status", json_get(data, "status"), "content",
+				json_get(data, "content")));
 		break;
 	default:
 		break;

@@ -24,7 +24,7 @@ static void show(void *ctx, const struct event *ev, const json_t *data)
 {
 	struct world *w = ctx;
 	(void)data;
-	if (ev->seq + 60 > w->turns) /* turns: borrowed for the head, see below */
+	if (getenv("MUSTER_JOURNAL") || ev->seq + 40 > w->turns) /* turns: borrowed for the head, see below */
 		fprintf(stderr, "%5lld %-16s %.300s\n", (long long)ev->seq, event_kinds[ev->type].type,
 			blob_span(ev->data).p);
 }
@@ -271,7 +271,9 @@ static void resume(struct world *w, void *ctx)
 	char state[16];
 	(void)ctx;
 	world_state(w, state);
-	if (strcmp(state, "completed") && strcmp(state, "cancelled") && strcmp(state, "paused"))
+	bool ended = !strcmp(state, "completed") || !strcmp(state, "cancelled") ||
+		     (w->scene->fails && !strcmp(state, "failed"));
+	if (!ended && strcmp(state, "paused"))
 		world_must(w, house_resume(w->house, w->id, &e), &e);
 }
 

@@ -114,7 +114,7 @@ void world_events(struct world *w, void (*each)(void *ctx, const struct event *e
 char *world_tree(struct world *w);
 /* Of the last run.completed (or .failed): evidence and result. mem_free. */
 char *world_end(struct world *w);
-/* {agent: [{calls, results}]}: steps that were lost and done again count once; lost results are null. */
+/* {agent: [{text, calls, results by place}]}: steps that were lost and done again count once; lost results are null. */
 json_t *world_talk(struct world *w);
 
 /* Called by the hooks; may not return. */
@@ -135,6 +135,6 @@ int sim_main(int argc, char **argv, const char *what, const struct scene *const 
 	void (*one)(const struct scene *s, uint64_t seed));
 
 enum { SHIPPED_SCENES = 4, FLOW_SCENES = 8 };
-extern const struct scene shipped_scenes[SHIPPED_SCENES], flow_scenes[FLOW_SCENES];
+extern const struct scene shipped_scenes[SHIPPED_SCENES], flow_scenes[FLOW_SCENES], long_scene;
 
 #endif
