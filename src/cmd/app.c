@@ -228,7 +228,14 @@ static int open_read(struct app *a, struct err *e)
 	if (!fs_exists(journal))
 		return 0;
 	a->vault = vault_open(a->data_dir, false, e);
-	return a->vault ? open_store(a, STORE_READ, e) : -1;
+	if (!a->vault)
+		return -1;
+	if (!open_store(a, STORE_READ, e))
+		return 0;
+	if (e->code != ERR_NOT_FOUND)
+		return -1;
+	err_clear(e); /* made, but nothing was ever written */
+	return 0;
 }
 
 int app_must_have(const struct app *a, struct err *e)

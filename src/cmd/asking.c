@@ -6,6 +6,7 @@
 #include "cmd/asking.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,9 +118,10 @@ json_t *answer_command(const json_t *action, struct span words, const char *by, 
 
 const char *person_name(void)
 {
+	const struct passwd *who = getpwuid(getuid());
 	const char *name = getenv("SUDO_USER");
 	if (!name || !*name)
-		name = getenv("USER");
+		name = who ? who->pw_name : NULL;
 	return name && *name && utf8_valid(span_of(name)) && strlen(name) < 64 ? name : "person";
 }
 
@@ -175,7 +177,12 @@ static int answer_by_flags(struct asking *a, const json_t *action, struct err *e
 		words = span_of("approve");
 	if (!words.p)
 		return 0;
-	return give(a, action, words, e) ? err_wrap(e, "the answer to \"%s\"", json_str(action, "name")) : 1;
+	if (!give(a, action, words, e))
+		return 1;
+	if (e->code != ERR_CONFLICT)
+		return err_wrap(e, "the answer to \"%s\"", json_str(action, "name"));
+	err_clear(e); /* somebody was faster; its event is still to come */
+	return 1;
 }
 
 /* ---- the terminal ---- */

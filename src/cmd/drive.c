@@ -317,6 +317,11 @@ static void show_end(struct drive *d)
 	summary_text(&d->overview, d->status, why, args_get(d->app->args, "data"), &text);
 	if (last && !buf_check(&text, "the summary", &e))
 		d->view->ops->end(d->view, buf_span(&text), last);
+	if (d->status == 4 && !why && !isatty(STDOUT_FILENO)) {
+		cleanup_free char *what = mem_printf("run %s failed: %s", run_short(d->overview.id),
+			d->overview.error ? d->overview.error : "no reason is known");
+		out_error(what ? what : "the run failed");
+	}
 	if (d->status == 130 && (!isatty(STDOUT_FILENO) || d->options->json)) {
 		cleanup_free char *how =
 			mem_printf("paused; go on with: muster resume %s\n", run_short(d->overview.id));

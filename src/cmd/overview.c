@@ -102,6 +102,7 @@ static void run_failed(struct overview *o, const struct event *ev, const json_t 
 	(void)ev;
 	state(o, "failed");
 	set_text(o, &o->error, json_str(data, "text"));
+	o->flow_failed = !json_str(data, "where");
 }
 
 static void run_cancelled(struct overview *o, const struct event *ev, const json_t *data)

@@ -41,8 +41,9 @@ struct overview {
 	int64_t input, output, cached;
 	char *model; /* the one that answered last */
 	char *evidence, *merged, *error, *commit;
-	json_t *result; /* what the flow returned */
-	bool failed;	/* no memory: what is shown may be incomplete */
+	bool flow_failed; /* the error is the flow's own: resuming would repeat it */
+	json_t *result;	  /* what the flow returned */
+	bool failed;	  /* no memory: what is shown may be incomplete */
 };
 
 void overview_init(struct overview *o, const char *id);

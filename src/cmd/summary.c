@@ -155,7 +155,7 @@ static void add_next(const struct overview *o, int status, const char *data, str
 		buf_adds(out, " && git log --stat\n");
 	} else if (!strcmp(o->state, "completed")) {
 		buf_addf(out, "muster diff %s%s    then    muster merge %s%s\n", run, flag, run, flag);
-	} else if (!strcmp(o->state, "cancelled")) {
+	} else if (!strcmp(o->state, "cancelled") || (!strcmp(o->state, "failed") && o->flow_failed)) {
 		buf_addf(out, "muster fork %s%s    to go on from an earlier event\n", run, flag);
 	} else {
 		if (status == 3 || status == 5)
