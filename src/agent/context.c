@@ -45,6 +45,17 @@ static void hash_fixed(struct agent *a, struct hash_stream *h)
 	mem_free(offers);
 }
 
+/* The arguments of finish: the role's output when that is an object, else an object that holds it. */
+static json_t *finish_offer(const struct agent *a, const struct tool *t)
+{
+	const char *type = json_str(a->output, "type");
+	bool object = (type && !strcmp(type, "object")) || json_get(a->output, "properties");
+	return object ? json_pack("{s:s, s:s, s:O}", "name", t->name, "description", t->summary, "schema", a->output)
+		      : json_pack("{s:s, s:s, s:{s:s, s:[s], s:b, s:{s:O}}}", "name", t->name, "description",
+				t->summary, "schema", "type", "object", "required", "result", "additionalProperties", 0,
+				"properties", "result", a->output);
+}
+
 /* What the model is offered: built-in tools, finish with the role's output schema, and the flow's own tools. */
 static int make_offers(struct agent *a, struct err *e)
 {
@@ -66,8 +77,7 @@ static int make_offers(struct agent *a, struct err *e)
 				json_str(own, "summary") ? json_str(own, "summary") : text, "schema",
 				json_get(own, "schema"));
 		else if (t && a->output && !strcmp(text, "finish"))
-			offer = json_pack(
-				"{s:s, s:s, s:O}", "name", text, "description", t->summary, "schema", a->output);
+			offer = finish_offer(a, t);
 		else if (t)
 			offer = tool_offer(t);
 		else

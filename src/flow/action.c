@@ -84,6 +84,15 @@ void action_close(struct run *r, const char *id, const char *why)
 	action_free(a);
 }
 
+struct action *action_of_kind(struct run *r, const char *kind)
+{
+	struct map_entry *it;
+	for (size_t i = 0; (it = map_next(&r->actions, &i));)
+		if (!strcmp(((struct action *)it->value)->kind, kind))
+			return it->value;
+	return NULL;
+}
+
 bool actions_only_budget(const struct run *r)
 {
 	struct map_entry *it;
@@ -116,7 +125,13 @@ int action_resolved(struct run *r, const json_t *data, struct err *e)
 	int failed = 0;
 	if (!strcmp(a->kind, "budget") && option && !strcmp(option, "extend"))
 		extend_budget(r, text);
-	if (*a->agent && !a->key) {
+	if (!strcmp(a->kind, "budget")) {
+		list_for (it, &r->awake) {
+			struct agent *who = list_entry(it, struct agent, link);
+			if (!failed && !strcmp(who->action, id))
+				failed = agent_action(who, id, option, text, e);
+		}
+	} else if (*a->agent && !a->key) {
 		struct agent_entry *entry = run_agent(r, a->agent);
 		if (entry && entry->agent)
 			failed = agent_action(entry->agent, id, option, text, e);

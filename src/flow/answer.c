@@ -114,6 +114,8 @@ static void answer_done(struct llm_call *c, const struct err *why)
 			"code", err_name(why->code), "text", why->text, "candidates", (json_int_t)(intptr_t)op->priv);
 	if (data && c->retry_ms >= 0)
 		json_object_set_new(data, "retry_ms", json_integer(c->retry_ms));
+	if (data && c->line)
+		json_object_set_new(data, "line", json_integer(c->line));
 	if (data && c->status)
 		json_object_set_new(data, "status", json_integer(c->status));
 	op_done(op, EVENT_MODEL_FAILED, data);

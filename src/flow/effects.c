@@ -333,11 +333,22 @@ static void want_handler(struct agent *a, struct agent_call *c)
 static void agent_opens(struct agent *a, const char *name, const char *kind, const char *title, const char *body,
 	json_t *options, const char *priority, struct agent_call *c, char out[24])
 {
+	struct action *open = strcmp(kind, "budget") ? NULL : action_of_kind(run_of(a), kind);
+	if (open) { /* one question for all that wait for the same money */
+		json_decref(options);
+		snprintf(out, sizeof(open->id), "%s", open->id);
+		return;
+	}
 	action_open(run_of(a), a->id, NULL, name, kind, title, body, options, priority, c, out);
 }
 
 static void agent_closes(struct agent *a, const char *action, const char *why)
 {
+	list_for (it, &run_of(a)->awake) {
+		const struct agent *other = list_entry(it, struct agent, link);
+		if (other != a && !strcmp(other->action, action))
+			return; /* another waits for it too */
+	}
 	action_close(run_of(a), action, why);
 }
 

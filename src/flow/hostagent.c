@@ -144,6 +144,7 @@ void agent_outcome(struct run *r, struct agent *a)
 {
 	struct agent_entry *entry = run_agent(r, a->id);
 	r->reap = true;
+	r->unpaid |= entry->reserved > 0;
 	entry->outcome = json_pack("{s:s, s:s, s:O?, s:i, s:f, s:s?, s:s?, s:s?}", "agent", a->id, "status",
 		a->end_status, "result", a->result, "turns", a->turns_all, "usd", a->usd, "name", a->name, "file",
 		a->file, "scope", a->scope);

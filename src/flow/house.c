@@ -217,7 +217,8 @@ int house_resume(struct house *h, const char *id, struct err *e)
 	if (run_final(r))
 		return err_set(e, ERR_FINAL, "run %s is %s; fork it to go on: muster fork %s", run_short(id),
 			run_state(r), run_short(id));
-	if (r->life == RUN_ACTIVE)
+	bool just_failed = r->life == RUN_FAILED && r->seq > r->durable;
+	if (r->life == RUN_ACTIVE || just_failed)
 		return 0;
 	cleanup_json json_t *command = json_pack("{s:s, s:s}", "kind", "resume", "by", h->user);
 	return command ? run_command(r, command, 0, e) : err_nomem(e);

@@ -204,7 +204,11 @@ static int deliver_agent(struct run *r, enum event_type type, const json_t *data
 	const char *id = json_str(data, "agent");
 	struct agent_entry *entry = id ? run_agent(r, id) : NULL;
 	struct agent *a = entry ? entry->agent : NULL;
-	if (!a)
+	if (entry && (!a || sm_is(&a->sm) == AGENT_ENDED) && type == EVENT_MODEL_FAILED) {
+		r->usd += json_num(data, "usd_unknown", 0);
+		request_settled(r, entry, json_num(data, "usd_unknown", 0));
+	}
+	if (!a || sm_is(&a->sm) == AGENT_ENDED)
 		return 0; /* its result came after it had ended */
 	char key[160];
 	switch (type) {
@@ -513,6 +517,7 @@ void run_tick(struct tick *t)
 {
 	struct run *r = container_of(t, struct run, flush);
 	struct err e = ERR_INIT;
+	requests_settle(r);
 	if (r->broken.code == ERR_OK && run_flush(r, &e))
 		run_break(r, &e);
 	ops_start(r);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "config/nearest.h"
 #include "flow/house_private.h"
 
 /* ---- commands: is it possible now? ---- */
@@ -54,12 +55,28 @@ static int check_redirect(struct run *r, const json_t *command, struct err *e)
 		       : err_set(e, ERR_NOT_FOUND, "the run's mode has no role \"%s\"", role ? role : "");
 }
 
+static int check_kind(const char *kind, struct err *e)
+{
+	static const char *const kinds[] = {"answer", "pause", "resume", "cancel", "steer", "redirect", "modify",
+		"budget", "model", "record", "merged", "forked", NULL};
+	struct nearest n;
+	nearest_init(&n, kind);
+	for (const char *const *k = kinds; *k; k++) {
+		if (!strcmp(*k, kind))
+			return 0;
+		nearest_try(&n, *k);
+	}
+	return err_set(e, ERR_INVALID, "there is no command \"%s\"%s", kind, nearest_hint(&n));
+}
+
 int run_command(struct run *r, const json_t *command, int64_t command_n, struct err *e)
 {
 	const char *kind = json_str(command, "kind");
 	const char *by = json_str(command, "by") ? json_str(command, "by") : "person";
 	if (!kind)
 		return err_set(e, ERR_INVALID, "a command needs a kind");
+	if (check_kind(kind, e))
+		return -1;
 	if (r->broken.code != ERR_OK) {
 		*e = r->broken;
 		return err_wrap(e, "run %s", run_short(r->id));
@@ -68,6 +85,8 @@ int run_command(struct run *r, const json_t *command, int64_t command_n, struct 
 	if (run_final(r) && !note)
 		return err_set(e, ERR_FINAL, "run %s is %s; fork it to go on: muster fork %s", run_short(r->id),
 			run_state(r), run_short(r->id));
+	if (!strcmp(kind, "record")) /* of this process, no event of the run */
+		return run_record(r, json_str(command, "record"), e);
 	bool resume = !strcmp(kind, "resume");
 	if (r->life == RUN_FAILED && !resume && strcmp(kind, "cancel") && !note)
 		return err_set(e, ERR_CONFLICT, "run %s has failed: resume it first", run_short(r->id));
@@ -233,7 +252,7 @@ int run_intervened(struct run *r, const json_t *data, struct err *e)
 		r->model = mem_strdup(json_str(data, "model"));
 		return r->model ? 0 : err_nomem(e);
 	} else if (!strcmp(kind, "budget")) {
-		r->budget_usd = json_num(data, "usd", r->budget_usd);
+		r->budget_usd = json_num(data, "value", r->budget_usd);
 		struct err ignored = ERR_INIT;
 		struct budget *b = r->live ? house_budget(r->house, r->scopes[0], &ignored) : NULL;
 		if (b)

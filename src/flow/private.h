@@ -114,6 +114,7 @@ struct agent_entry {
 	json_t *outcome;     /* set at its end */
 	int children;	     /* created so far: names the next */
 	double reserved;     /* dollars, by the request under way */
+	int reserved_turn;   /* whose request that is */
 };
 
 enum run_life { RUN_ACTIVE, RUN_PAUSED, RUN_FAILED, RUN_COMPLETED, RUN_CANCELLED };
@@ -189,11 +190,13 @@ struct run {
 	bool closing, freeing;
 	bool was_quiet; /* at the last look */
 	bool reap;	/* an agent has ended since the last rest */
+	bool unpaid;	/* an agent has ended with a request under way: its reservation is to be settled */
 	void (*closed)(void *ctx);
 	void *closed_ctx;
 };
 
 /* ---- run.c ---- */
+int run_record(struct run *r, const char *path, struct err *e); /* append real answers to this recording; NULL: none */
 int run_segment(struct run *r, struct err *e); /* make the flow anew: the first segment, or after continue_as */
 void run_conclude(struct run *r);	       /* the flow returned and nothing works any more: the run is completed */
 int run_ending(struct run *r, const char *step, bool ok, const json_t *data, struct err *e); /* a step of it was done */
@@ -247,6 +250,7 @@ const char *run_model(struct run *r, const struct agent *a); /* the run's model 
 int request_delivered(struct run *r, struct agent *a, const json_t *data, struct err *e); /* renders the context */
 /* The request under way of this agent is over: its reservation becomes what was spent. */
 void request_settled(struct run *r, struct agent_entry *entry, double spent);
+void requests_settle(struct run *r); /* live: of agents that have ended */
 void budget_wake(struct house *h); /* room was freed: requests that wait for a budget try again */
 
 /* ---- toolrun.c ---- */
@@ -288,6 +292,7 @@ void action_free_value(void *action);
 void action_close(struct run *r, const char *id, const char *why);
 int action_resolved(struct run *r, const json_t *data, struct err *e);
 bool actions_only_budget(const struct run *r);
+struct action *action_of_kind(struct run *r, const char *kind); /* the first open one; NULL */
 void actions_try_script(struct run *r); /* live: answers that the script or --answer has */
 
 /* ---- people.c ---- */

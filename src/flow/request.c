@@ -49,7 +49,11 @@ static void gather_file(struct gathered *it, struct files *files, size_t cap)
 {
 	cleanup_buf struct buf raw = BUF_INIT(CAP_FILE_READ), clean = BUF_INIT(CAP_FILE_READ * 3);
 	struct err e = ERR_INIT;
-	if (files_read(files, it->path, &raw, NULL, &e)) {
+	bool folder = false;
+	cleanup_free char *readme = files_exists(files, it->path, &folder) && folder /* a folder gives its README */
+					    ? mem_printf("%s/README.md", it->path)
+					    : NULL;
+	if (files_read(files, readme ? readme : it->path, &raw, NULL, &e)) {
 		it->text = e.code == ERR_TOO_LARGE ? mem_strdup("(too large to show: read parts of it)") : NULL;
 		return;
 	}
@@ -221,6 +225,7 @@ int request_delivered(struct run *r, struct agent *a, const json_t *data, struct
 {
 	struct agent_entry *entry = run_agent(r, a->id);
 	entry->reserved = json_num(data, "reserved", 0);
+	entry->reserved_turn = (int)json_int(data, "turn", 0);
 	return render(r, a, json_get(data, "context"), e);
 }
 
@@ -245,6 +250,38 @@ void request_settled(struct run *r, struct agent_entry *entry, double spent)
 		budget_wake(r->house);
 	}
 	entry->reserved = 0;
+}
+
+static bool is_asking(const struct run *r, const char *agent)
+{
+	list_for (it, &r->ops) {
+		const struct op *op = list_entry(it, struct op, link);
+		if (op->kind == OP_ANSWER && op->owner && !strcmp(op->owner->id, agent))
+			return true;
+	}
+	return false;
+}
+
+/* What a request costs whose agent has ended before the answer is not known: the whole reservation counts as spent. */
+void requests_settle(struct run *r)
+{
+	struct map_entry *it;
+	if (!r->unpaid || !r->live || r->closing || r->broken.code != ERR_OK)
+		return;
+	r->unpaid = false;
+	for (size_t i = 0; (it = map_next(&r->agents, &i));) {
+		struct agent_entry *entry = it->value;
+		if (entry->reserved <= 0 || (entry->agent && sm_is(&entry->agent->sm) != AGENT_ENDED))
+			continue;
+		if (is_asking(r, it->key)) {
+			r->unpaid = true; /* when its call has ended */
+			continue;
+		}
+		run_input(r, EVENT_MODEL_FAILED, ACTOR_SYSTEM, NULL,
+			json_pack("{s:s, s:i, s:i, s:s, s:s, s:f}", "agent", it->key, "turn", entry->reserved_turn,
+				"attempt", 0, "code", "cancelled", "text", "the agent ended before the answer came",
+				"usd_unknown", entry->reserved));
+	}
 }
 
 /* Reserve in every scope, or find the one that has no room. */
@@ -279,12 +316,21 @@ static bool has_budget(struct run *r)
 
 /* ---- before the call ---- */
 
-static void request_failed(struct op *op, const struct err *why)
+static void request_failed(struct op *op, const struct err *why, int candidates)
 {
 	struct agent *a = op->agent;
 	op_done(op, EVENT_MODEL_FAILED,
-		json_pack("{s:s, s:i, s:i, s:s, s:s}", "agent", a->id, "turn", a->turn, "attempt", a->attempt, "code",
-			err_name(why->code), "text", why->text));
+		json_pack("{s:s, s:i, s:i, s:s, s:s, s:i}", "agent", a->id, "turn", a->turn, "attempt", a->attempt,
+			"code", err_name(why->code), "text", why->text, "candidates", candidates));
+}
+
+/* Tokens of the answer: what the role allows, as far as the model has them; at most half its window. */
+static int answer_room(const struct agent *a, const struct llm_model *m)
+{
+	int room = a->role->output_tokens;
+	if (m->max_output > 0 && room > m->max_output)
+		room = m->max_output;
+	return m->context > 0 && room > m->context / 2 ? m->context / 2 : room;
 }
 
 /* Everything is read: choose, reserve, and make the input. */
@@ -297,7 +343,7 @@ static void request_ready(struct op *op)
 	int count = r->house->llm ? llm_resolve(r->house->llm, run_model(r, a), models, CANDIDATES, &e)
 				  : err_set(&e, ERR_NO_MODEL, "this process has no models");
 	if (count < 1) {
-		request_failed(op, &e);
+		request_failed(op, &e, 1);
 		return;
 	}
 	const struct llm_model *m = &models[a->candidate < count ? a->candidate : count - 1];
@@ -307,7 +353,7 @@ static void request_ready(struct op *op)
 		run_break(r, &e);
 		return;
 	}
-	struct llm_usage guess = {.input = agent_input_tokens(a), .output = a->max_tokens};
+	struct llm_usage guess = {.input = agent_input_tokens(a), .output = answer_room(a, m)};
 	double need = m->priced ? llm_cost(m, &guess) : 0;
 	const char *scope = NULL;
 	if (has_budget(r) && !m->priced) {
@@ -316,7 +362,7 @@ static void request_ready(struct op *op)
 			"`prices` in "
 			"the configuration, or run without a budget",
 			m->name);
-		request_failed(op, &e);
+		request_failed(op, &e, count);
 		return;
 	}
 	struct budget *full = need > 0 ? reserve(r, need, &scope) : NULL;
@@ -349,7 +395,7 @@ static void request_ready(struct op *op)
 		json_pack("{s:s, s:i, s:i, s:s, s:s, s:s, s:O?, s:i, s:s?, s:I, s:i, s:f}", "agent", a->id, "turn",
 			a->turn, "attempt", a->attempt, "model", m->name, "prompt", prompt_hex, "own", own_hex,
 			"context", context, "window", m->context, "purpose", a->compacting ? "compact" : NULL, "input",
-			(json_int_t)guess.input, "output", a->max_tokens, "reserved", need));
+			(json_int_t)guess.input, "output", (int)guess.output, "reserved", need));
 }
 
 static void gather_done(struct work *w)
@@ -401,7 +447,9 @@ void request_start(struct op *op)
 	if (fine && (a->role->context & CONTEXT_TREE))
 		fine = gather_item(g, "tree", ".") != NULL;
 	mem_free(op->name);
-	op->name = mem_strdup(a->scope ? a->scope : "");
+	const char *slash = a->file ? strrchr(a->file, '/') : NULL;
+	op->name = slash ? span_dup(span_n(a->file, (size_t)(slash - a->file)))
+			 : mem_strdup(a->scope && !a->file ? a->scope : "");
 	op->priv = g;
 	if (!fine || !op->name || work_start(&op->work, r->loop, gather_run, gather_done, &e)) {
 		gather_free(g);

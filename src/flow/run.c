@@ -55,7 +55,7 @@ const struct err *run_broken(const struct run *r)
 
 bool run_quiet(const struct run *r)
 {
-	if (r->appends || r->draft_count)
+	if (r->appends || r->draft_count || r->unpaid)
 		return false;
 	if (r->life == RUN_ACTIVE)
 		return *r->waits && !ops_working(r);
@@ -397,7 +397,8 @@ static int tell_script(struct run *r, struct err *e)
 		return 0;
 	for (int64_t after = 0; (got = store_read(r->store, r->stream, after, ev, 64, e)) > 0;)
 		for (int i = 0; i < got; i++) {
-			bool may = ev[i].type == EVENT_MODEL_ANSWERED || ev[i].type == EVENT_ACTION_RESOLVED;
+			bool may = ev[i].type == EVENT_MODEL_ANSWERED || ev[i].type == EVENT_MODEL_FAILED ||
+				   ev[i].type == EVENT_ACTION_RESOLVED;
 			json_t *data = may ? event_data(&ev[i], e) : NULL;
 			int64_t line = json_int(data, "line", 0);
 			if (line && llm_script_used_in(r->house->llm, model + 7, r->id, line, e)) {
@@ -412,11 +413,12 @@ static int tell_script(struct run *r, struct err *e)
 }
 
 /* --record: real answers are appended to a script as they come, people's too. */
-static int open_recorder(struct run *r, struct err *e)
+int run_record(struct run *r, const char *path, struct err *e)
 {
-	const char *path = json_str(r->created, "record");
 	if (!path || run_final(r))
 		return 0;
+	recorder_close(r->recorder);
+	r->recorder = NULL;
 	char date[CLOCK_TEXT];
 	const char *model = r->model ? r->model : "";
 	if (!strncmp(model, "exec:", 5) &&
@@ -440,7 +442,8 @@ static int open_recorder(struct run *r, struct err *e)
 
 static int go_live(struct run *r, struct err *e)
 {
-	if (house_lease(r->house, r->stream, &r->fence, e) || tell_script(r, e) || open_recorder(r, e))
+	if (house_lease(r->house, r->stream, &r->fence, e) || tell_script(r, e) ||
+		run_record(r, json_str(r->created, "record"), e))
 		return -1;
 	r->live = true;
 	struct budget *b = house_budget(r->house, r->scopes[0], e);
@@ -466,7 +469,7 @@ struct run *run_open(struct house *h, const char *id, bool dry, struct err *e)
 	struct run *r = run_new(h, id, dry, e);
 	if (!r)
 		return NULL;
-	if (e->code == ERR_OK && !begin(r, e) && !run_segment(r, e)) {
+	if (r->done_commands && !begin(r, e) && !run_segment(r, e)) {
 		run_rest(r);
 		if (!run_catch_up(r, e) && (dry || !go_live(r, e))) {
 			list_push(&h->runs, &r->link);
