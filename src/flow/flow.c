@@ -235,30 +235,34 @@ static int key_order(const char *a, const char *b)
 	return (*a != 0) - (*b != 0);
 }
 
+struct wait {
+	struct coro *coro;
+};
+
 static int by_key(const void *pa, const void *pb)
 {
-	const struct coro *a = *(struct coro *const *)pa, *b = *(struct coro *const *)pb;
+	const struct wait *a = pa, *b = pb;
 
-	return key_order(a->call_key, b->call_key);
+	return key_order(a->coro->call_key, b->coro->call_key);
 }
 
 static int by_depth(const void *pa, const void *pb)
 {
-	const struct coro *a = *(struct coro *const *)pa, *b = *(struct coro *const *)pb;
-	int da = depth(a->call_key), db = depth(b->call_key);
+	const struct wait *a = pa, *b = pb;
+	int da = depth(a->coro->call_key), db = depth(b->coro->call_key);
 
 	return da != db ? db - da : by_key(pa, pb);
 }
 
 /* The coroutines that wait for a call, in order; mem_free. NULL: no memory. */
-static struct coro **waiting(struct flow *f, int (*order)(const void *, const void *), size_t *count)
+static struct wait *waiting(struct flow *f, int (*order)(const void *, const void *), size_t *count)
 {
-	struct coro **list = mem_alloc(map_count(&f->calling) * sizeof *list);
+	struct wait *list = mem_alloc(map_count(&f->calling) * sizeof *list);
 	struct map_entry *it;
 
 	*count = 0;
 	for (size_t i = 0; list && (it = map_next(&f->calling, &i));)
-		list[(*count)++] = it->value;
+		list[(*count)++].coro = it->value;
 	if (list)
 		qsort(list, *count, sizeof *list, order);
 	return list;
@@ -267,25 +271,26 @@ static struct coro **waiting(struct flow *f, int (*order)(const void *, const vo
 void flow_cancel(struct flow *f, bool (*allowed)(const char *name), int clean_up_calls)
 {
 	size_t count;
-	struct coro **list = waiting(f, by_depth, &count);
+	struct wait *list = waiting(f, by_depth, &count);
 
 	f->cancelled = true;
 	f->allowed = allowed;
 	f->clean_up_calls = clean_up_calls;
 	f->nomem = f->nomem || !list;
 	for (size_t i = 0; i < count; i++)
-		stop_waiting(f, list[i], OUTCOME_CANCELLED);
+		stop_waiting(f, list[i].coro, OUTCOME_CANCELLED);
 	mem_free(list);
 }
 
 json_t *flow_pending(struct flow *f)
 {
 	size_t count;
-	struct coro **list = waiting(f, by_key, &count);
+	struct wait *list = waiting(f, by_key, &count);
 	json_t *pending = list ? json_array() : NULL;
 
 	for (size_t i = 0; pending && i < count; i++) {
-		json_t *item = json_make(NULL, "{s:s, s:s}", "key", list[i]->call_key, "name", list[i]->row->name);
+		const struct coro *c = list[i].coro;
+		json_t *item = json_make(NULL, "{s:s, s:s}", "key", c->call_key, "name", c->row->name);
 		if (json_array_append_new(pending, item)) {
 			json_decref(pending);
 			pending = NULL;

@@ -111,7 +111,7 @@ static json_t *named(lua_State *L, int given, const struct call_row *row, struct
 		return NULL;
 	}
 	args = lua_json_take(L, 1, row->name, row->handlers ? "on" : NULL, e);
-	if (args && json_is_array(args) && json_array_size(args)) {
+	if (json_is_array(args) && json_array_size(args)) {
 		err_set(e, ERR_INVALID, "%s takes a table with names, not a list: %s{%s = …}", row->name, row->name,
 			row->params[0]);
 		json_decref(args);

@@ -85,7 +85,7 @@ static int find_or_match(lua_State *L, bool find)
 			return 1;
 		}
 		lua_pushinteger(L, (lua_Integer)at + 1);
-		lua_pushinteger(L, (lua_Integer)(at + pattern.n));
+		lua_pushinteger(L, (lua_Integer)at + (lua_Integer)pattern.n);
 		return 2;
 	}
 	start(&m, L, text, pattern);

@@ -105,6 +105,7 @@ static int math_random(lua_State *L)
 {
 	struct rng *r = &lua_host_of(L)->rng;
 	lua_Integer low = 1, high;
+	uint64_t drawn;
 
 	switch (lua_gettop(L)) {
 	case 0:
@@ -125,7 +126,8 @@ static int math_random(lua_State *L)
 		return luaL_error(L, "wrong number of arguments");
 	}
 	luaL_argcheck(L, low <= high, lua_gettop(L), "interval is empty");
-	lua_pushinteger(L, (lua_Integer)((uint64_t)low + below(r, (uint64_t)high - (uint64_t)low)));
+	drawn = (uint64_t)low + below(r, (uint64_t)high - (uint64_t)low);
+	lua_pushinteger(L, (lua_Integer)drawn);
 	return 1;
 }
 

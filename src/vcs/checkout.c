@@ -239,7 +239,10 @@ static int fill_copy(struct project *p, struct store *s, git_commit *commit, str
 	if (snapshot_restore(copy, &root, e) == 0)
 		return 0;
 	/* A blob that was there once may have been collected since. */
-	if (e->code != ERR_NOT_FOUND || commit_root(p, s, commit, false, &root, e))
+	if (e->code != ERR_NOT_FOUND)
+		return -1;
+	err_clear(e);
+	if (commit_root(p, s, commit, false, &root, e))
 		return -1;
 	return snapshot_restore(copy, &root, e);
 }

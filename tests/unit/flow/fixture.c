@@ -101,7 +101,8 @@ void fixture_open(struct fixture *f)
 	f->store = store_open(f->loop, &so, &e);
 	if (!f->store)
 		fail_msg("%s", e.text);
-	cleanup_json json_t *config = f->models ? json_pack("{s:O}", "models", f->models) : NULL;
+	cleanup_json json_t *config =
+		json_pack("{s:O*, s:O*, s:O*}", "models", f->models, "classes", f->classes, "prices", f->prices);
 	struct llm_options lo = {.loop = f->loop, .allow_local = true, .config = config};
 	f->llm = llm_new(&lo, &e);
 	if (!f->llm)
@@ -148,6 +149,8 @@ void fixture_release(struct fixture *f)
 	struct err e = ERR_INIT;
 	fixture_close(f);
 	json_decref(f->models);
+	json_decref(f->classes);
+	json_decref(f->prices);
 	json_decref(f->settings);
 	buf_release(&f->script);
 	must(fs_remove_tree(f->root, &e), &e);

@@ -19,7 +19,8 @@ struct fixture {
 	struct buf script;
 	bool shipped; /* use the shipped modes and roles */
 	bool passivate;
-	json_t *models;	  /* facts of models for the configuration ({"script:…": {context}}); owned */
+	/* of the configuration, all owned: facts of models ({"script:…": {context}}), classes, prices */
+	json_t *models, *classes, *prices;
 	json_t *settings; /* of the installation; owned */
 };
 
