@@ -489,6 +489,15 @@ void host_op_recover(struct op *op)
 	}
 }
 
+static int add_branch(struct run *r, const json_t *value, struct err *e)
+{
+	struct workcopy *c = copy_add(r, json_str(value, "copy"), json_str(value, "dir"), json_str(value, "branch"),
+		json_str(value, "from"), e);
+	if (c && !hash_parse(&c->last, json_span(value, "manifest")))
+		c->has_last = true;
+	return c ? 0 : -1;
+}
+
 /* The input flow.result: timers of agents, and every outside call. */
 int host_result(struct run *r, const json_t *data, struct err *e)
 {
@@ -525,9 +534,7 @@ int host_result(struct run *r, const json_t *data, struct err *e)
 	bool ok = json_bool(data, "ok", false);
 	if (ok && json_str(value, "commit"))
 		snprintf(c->head, sizeof(c->head), "%s", json_str(value, "commit"));
-	if (ok && name && !strcmp(name, "branch") &&
-		!copy_add(r, json_str(value, "copy"), json_str(value, "dir"), json_str(value, "branch"),
-			json_str(value, "from"), e))
+	if (ok && name && !strcmp(name, "branch") && add_branch(r, value, e))
 		return -1;
 	if (ok && name && !strcmp(name, "artifact"))
 		run_emit(r, EVENT_ARTIFACT_ADDED, NULL, json_incref((json_t *)value));

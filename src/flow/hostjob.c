@@ -108,9 +108,11 @@ void job_branch(struct op *op)
 		err_nomem(&op->error);
 	else if (!fs_remove_tree(dir, &op->error) && !project_checkout(r->main->env.project, from, dir, branch,
 							     r->main->uid, &copy, r->store, &op->error)) {
+		char manifest[HASH_HEX];
+		hash_hex(copy_snapshot(copy), manifest);
 		copy_close(copy);
-		json_t *value =
-			json_pack("{s:s, s:s, s:s, s:s}", "copy", name, "branch", branch, "dir", dir, "from", from);
+		json_t *value = json_pack("{s:s, s:s, s:s, s:s, s:s}", "copy", name, "branch", branch, "dir", dir,
+			"from", from, "manifest", manifest);
 		json_decref(op->result);
 		op->result = value;
 	}
