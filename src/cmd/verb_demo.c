@@ -1,4 +1,4 @@
-/* demo: play a recorded run of the `build` mode. The model's and the person's words come from the recording; sandbox,
+/* demo: play a recorded run. The model's and the person's words come from the recording; sandbox,
  * programs, tests and git are real. */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 static const struct verb_option options[] = {
 	{"project", "DIR", false, "where the project is built (default: in a new folder below /tmp)"},
-	{"recording", "FILE", false, "another recording (default: the shipped one of the build mode)"},
+	{"recording", "FILE", false, "another recording (default: the fullest of the shipped ones)"},
 	{"yes", "NAME", true, "approve the gate of this name, where the recording has no answer"},
 	{"answer", "NAME=TEXT", true, "answer the action of this name, where the recording has no answer"},
 	{"json", NULL, false, "print the events as JSON lines"},
@@ -28,9 +28,17 @@ static char *find_recording(const struct args *args, struct err *e)
 		return absolute_path(given, e);
 	if (app_open(&a, args, APP_FOLDERS, e))
 		return NULL;
-	char *path = fs_join(a.share, "recordings/build.jsonl");
-	if (!path)
-		err_nomem(e);
+	static const char *const shipped[] = {"build", "pipeline", "one_shot", NULL}; /* the fullest that is there */
+	char *path = NULL;
+	for (const char *const *name = shipped; *name && (!path || !fs_exists(path)); name++) {
+		cleanup_free char *file = mem_printf("recordings/%s.jsonl", *name);
+		mem_free(path);
+		path = file ? fs_join(a.share, file) : NULL;
+		if (!path) {
+			err_nomem(e);
+			return NULL;
+		}
+	}
 	return path;
 }
 

@@ -1,0 +1,36 @@
+#!/bin/bash
+# The shipped recordings play: a real model's words, everything else for real. A prompt that changed since needs a new recording.
+. "$(dirname "$0")/lib.sh"
+TIME_LIMIT=300
+
+# plays FILE: the run completes with passing checks, replays, and every prompt is the one that was recorded.
+plays()
+{
+	local file=$1 run
+	is_status 0 muster demo --recording "$file" --data "$T/data" --project "$T/project"
+	run=$(MUSTER_DATA=$T/data muster runs --json | jq -r '.[0].run // .run')
+	[ -n "$run" ] || fail "no run"
+	MUSTER_DATA=$T/data muster log "$run" --json |
+		jq -r 'select(.type == "model.requested" and .data.attempt == 1 and (.data.purpose | not)) | "\(.data.agent) \(.data.turn) \(.data.own)"' |
+		sort -u >"$T/asked"
+	jq -r 'select(.prompt and .match.agent) | "\(.match.agent) \(.match.turn) \(.prompt)"' "$file" | sort -u >"$T/recorded"
+	diff "$T/asked" "$T/recorded" >&3 || fail "prompts differ from the recording's: record $file again"
+	MUSTER_DATA=$T/data is_status 0 muster replay "$run"
+	MUSTER_DATA=$T/data is_status 0 muster verify
+	[ "$(git -C "$T/project" rev-list --count HEAD)" -ge 1 ] || fail "nothing was committed"
+}
+
+# Every recording says where it comes from.
+test_recordings_have_provenance()
+{
+	for file in "$SOURCE"/recordings/*.jsonl; do
+		head -1 "$file" | jq -e '.recording | .mode and .inputs and .model and .date' >"$T/out" || fail "$file: its header lacks mode, inputs, model or date"
+	done
+}
+
+test_one_shot_plays()
+{
+	plays "$SOURCE/recordings/one_shot.jsonl"
+}
+
+run_tests
