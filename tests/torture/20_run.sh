@@ -20,7 +20,7 @@ after()
 	run=$(newest)
 	[ -n "$run" ] || return 0
 	if [ "$(state "$run")" = failed ] && ! muster resume "$run" --yes all --answer colour=red; then
-		is_status 0 muster fork "$run" --at 3
+		is_status 0 muster fork "$run" --at "$(muster log "$run" --type action.resolved --json | head -n 1 | jq '.seq - 1')"
 		run=$(newest)
 	fi
 	[ "$(state "$run")" = completed ] || is_status 0 muster resume "$run" --yes all --answer colour=red

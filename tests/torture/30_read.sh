@@ -6,15 +6,16 @@ prepare()
 {
 	asking_mode
 	is_status 3 muster run asking --script script.jsonl --project p --yes all
+	newest >id
 }
 
 scenario()
 {
-	muster show "$(ls "$MUSTER_DATA/copies" | grep -v git)"
+	muster show "$(cat id)"
 }
 
 after()
 {
 	is_status 0 muster verify
-	is_status 3 muster resume "$(newest)"
+	is_status 3 muster resume "$(cat id)"
 }
