@@ -3,7 +3,7 @@
  * A host call packs its arguments (errors are raised where the call stands), gets the next key of its coroutine, and
  * yields; only then, outside of Lua, the host is told. The body of every coroutine runs under a protected call that may
  * yield, so that to-be-closed variables run where host calls work. A broken limit ends the flow whatever the coroutine
- * says. Failure modes: memory of the host (flow->nomem), limits (lua.limit): both end the flow. */
+ * says. Failure modes: memory of the host (FLOW_NOMEM), limits (lua.limit): both end the flow. */
 #include "flow/coro.h"
 
 #include <string.h>
@@ -50,7 +50,7 @@ static int note_trace(lua_State *L)
 			buf_addf(&c->trace, " in %s", at.name);
 	}
 	if (c->trace.failed == BUF_NOMEM)
-		c->flow->nomem = true; /* a text that differs from the recorded one is worse */
+		c->flow->end = FLOW_NOMEM; /* a text that differs from the recorded one is worse */
 	return 1;
 }
 
@@ -136,6 +136,15 @@ void coro_wake(struct coro *c)
 
 /* ---- host calls ---- */
 
+static noreturn void not_here(lua_State *L, const char *name)
+{
+	luaL_error(L,
+		"%s: host calls do not work in callbacks of sort, gsub and other library functions, in a library while "
+		"it loads, or in coroutines that the flow makes itself",
+		name);
+	BUG("lua_error returned");
+}
+
 /* A host call may be made here: counts the step and finds the key. Raises. */
 static struct coro *enter_call(lua_State *L, const char *name)
 {
@@ -144,14 +153,11 @@ static struct coro *enter_call(lua_State *L, const char *name)
 	struct err e;
 
 	if (!c || !lua_isyieldable(L))
-		luaL_error(L,
-			"%s: host calls do not work in callbacks of sort, gsub and other library functions, in a "
-			"library while it loads, or in coroutines that the flow makes itself",
-			name);
+		not_here(L, name);
 	f = c->flow;
 	if (++f->steps > f->lua.limits.steps)
 		lua_limit_raise(L, LIMIT_STEPS);
-	if (f->cancelled && (!f->allowed(name) || f->clean_up_calls-- <= 0)) {
+	if (f->allowed && (!f->allowed(name) || f->clean_up_calls-- <= 0)) {
 		err_set(&e, ERR_CANCELLED, "%s: the run was cancelled", name);
 		lua_push_error(L, &e);
 		lua_error(L);
@@ -409,7 +415,7 @@ static void tell_end(struct coro *c)
 	case CORO_HANDLER:
 		v = end_value(c, &e);
 		if (!v && e.code == ERR_NOMEM)
-			c->flow->nomem = true;
+			c->flow->end = FLOW_NOMEM;
 		else if (c->kind == CORO_MAIN)
 			host->ended(host->ctx, v != NULL, v, v ? NULL : &e);
 		else
@@ -423,11 +429,11 @@ static void tell_call(struct coro *c)
 	cleanup_json json_t *args = steal(&c->args), *names = steal(&c->names);
 
 	if (map_set(&f->calling, span_of(c->call_key), c, NULL, NULL)) {
-		f->nomem = true;
+		f->end = FLOW_NOMEM;
 		return;
 	}
 	if (c->row->final)
-		f->over = true;
+		f->end = FLOW_CONTINUES;
 	f->host.call(f->host.ctx, c->call_key, c->row->name, args, names);
 }
 

@@ -57,6 +57,12 @@ struct coro {
 	struct buf trace; /* where */
 };
 
+enum flow_end {
+	FLOW_GOES_ON,
+	FLOW_CONTINUES, /* continue_as was called: nothing of this flow runs any more */
+	FLOW_NOMEM,	/* the host's memory ran out: only flow_free */
+};
+
 struct flow {
 	struct lua_host lua;
 	struct flow_host host;
@@ -66,11 +72,9 @@ struct flow {
 	json_t *run;
 	int function, vars; /* registry: what flow.lua returned; the table `vars` */
 	int64_t steps;
-	bool resting;	/* within flow_rest */
-	bool over;	/* continue_as was called: nothing runs any more */
-	bool nomem;	/* the host's memory ran out: only flow_free */
-	bool cancelled; /* calls are refused, but for: */
-	bool (*allowed)(const char *name);
+	bool resting; /* within flow_rest */
+	enum flow_end end;
+	bool (*allowed)(const char *name); /* not NULL: cancelled, and calls are refused but for these */
 	int clean_up_calls;
 };
 

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "flow/coro.h"
 #include "flow/lua_json.h"
+#include "flow/watchdog.h"
 
 /* ---- making ---- */
 
@@ -49,6 +50,10 @@ struct flow *flow_new(const struct flow_source *src, const struct flow_host *hos
 
 	if (!f) {
 		err_nomem(e);
+		return NULL;
+	}
+	if (watchdog_setup(e)) {
+		mem_free(f);
 		return NULL;
 	}
 	f->host = *host;
@@ -98,19 +103,20 @@ static int start_main(lua_State *L)
 
 void flow_start(struct flow *f)
 {
-	/* what can fail is memory, which flow_rest tells */
-	if (lua_host_guard(&f->lua, start_main, f, false, NULL))
-		f->nomem = f->nomem || f->lua.limit == LIMIT_NONE;
+	if (lua_host_guard(&f->lua, start_main, f, false, NULL) && f->lua.limit == LIMIT_NONE)
+		f->end = FLOW_NOMEM; /* nothing else can fail; flow_rest tells */
 }
 
 int flow_rest(struct flow *f, struct err *e)
 {
 	BUG_ON(f->resting);
+	if (watchdog_setup(e)) /* it may be another thread than the last time */
+		return -1;
 	f->resting = true;
-	while (!f->over && !f->nomem && f->lua.limit == LIMIT_NONE && coro_step(f))
+	while (f->end == FLOW_GOES_ON && f->lua.limit == LIMIT_NONE && coro_step(f))
 		;
 	f->resting = false;
-	if (f->nomem)
+	if (f->end == FLOW_NOMEM)
 		return err_nomem(e);
 	return f->lua.limit == LIMIT_NONE ? 0 : lua_limit_error(&f->lua, e);
 }
@@ -273,11 +279,11 @@ void flow_cancel(struct flow *f, bool (*allowed)(const char *name), int clean_up
 	size_t count;
 	struct wait *list = waiting(f, by_depth, &count);
 
-	f->cancelled = true;
 	f->allowed = allowed;
 	f->clean_up_calls = clean_up_calls;
-	f->nomem = f->nomem || !list;
-	for (size_t i = 0; i < count; i++)
+	if (!list)
+		f->end = FLOW_NOMEM;
+	for (size_t i = 0; list && i < count; i++)
 		stop_waiting(f, list[i].coro, OUTCOME_CANCELLED);
 	mem_free(list);
 }

@@ -27,7 +27,7 @@ struct walk {
 	lua_State *L;
 	const char *what, *skip;
 	struct err *e;
-	struct step path[LUA_JSON_DEPTH];
+	struct step path[CAP_FLOW_JSON_DEPTH];
 	int depth;
 	int values;
 };
@@ -210,7 +210,7 @@ static json_t *take_object(struct walk *w, size_t count)
 		keys = mem_alloc(count * sizeof *keys);
 	if (!object || !keys)
 		no_memory(w);
-	else if (count > LUA_JSON_VALUES || !lua_checkstack(w->L, (int)count + 4))
+	else if (count > CAP_FLOW_JSON_VALUES || !lua_checkstack(w->L, (int)count + 4))
 		refuse(w, "the table has too many names");
 	else
 		done = take_members(w, object, keys, gather(w->L, top, keys));
@@ -232,7 +232,7 @@ static json_t *take_table(struct walk *w)
 	for (int i = 0; i < w->depth; i++)
 		if (w->path[i].table == self)
 			return refuse(w, "the table holds itself");
-	if (w->depth == LUA_JSON_DEPTH)
+	if (w->depth == CAP_FLOW_JSON_DEPTH)
 		return refuse(w, "tables are nested too deeply");
 	k = count_keys(w->L);
 	if (k.texts && k.texts < k.all)
@@ -252,7 +252,7 @@ static json_t *take_table(struct walk *w)
 /* Of the value at the top of the stack. */
 static json_t *take(struct walk *w)
 {
-	if (++w->values > LUA_JSON_VALUES)
+	if (++w->values > CAP_FLOW_JSON_VALUES)
 		return refuse(w, "too many values");
 	if (!lua_checkstack(w->L, 6))
 		return refuse(w, "tables are nested too deeply");

@@ -3,8 +3,8 @@
  * To JSON: a table with the array mark (json.array, arrays that came from JSON, results of parallel), or one whose keys
  * are 1..n with n > 0, is an array; a table without keys or with texts as keys is an object; members are made in sorted
  * order. Refused, with the path (".plan[2].title"): functions, threads, userdata, tables within themselves, mixed keys,
- * lists with holes, NaN and infinities, text that is no UTF-8 or holds a NUL, more than LUA_JSON_DEPTH levels or
- * LUA_JSON_VALUES values. Integers stay exact 64-bit integers, floats stay reals.
+ * lists with holes, NaN and infinities, text that is no UTF-8 or holds a NUL, more than CAP_FLOW_JSON_DEPTH levels or
+ * CAP_FLOW_JSON_VALUES values. Integers stay exact 64-bit integers, floats stay reals.
  *
  * From JSON: arrays are marked; a null within an array is the value `null`, a null member of an object is left out (so
  * that `if x.reason` and `x.reason or …` work); a null by itself is nil. `null` given to the host is JSON's null. */
@@ -14,9 +14,6 @@
 #include <lua.h>
 
 #include "base/json.h"
-
-#define LUA_JSON_DEPTH 64
-#define LUA_JSON_VALUES (1 << 20)
 
 /* A new JSON value of the Lua value at `index`; nil is null. Never raises and never allocates in Lua. `what` begins the
  * path in messages; member `skip` (may be NULL) of the outermost object is left out. NULL: ERR_INVALID, ERR_NOMEM. */

@@ -261,9 +261,10 @@ static int match_special(struct lua_match *m, const char **s, const char **p)
 	const char *end;
 
 	if (name == 'b') {
-		*s = balanced(m, *s, *p + 2);
+		end = balanced(m, *s, *p + 2);
 		*p += 4;
-		return *s != NULL;
+		*s = end ? end : *s;
+		return end != NULL;
 	}
 	if (name == 'f') {
 		*p += 2;
@@ -276,9 +277,10 @@ static int match_special(struct lua_match *m, const char **s, const char **p)
 		return 1;
 	}
 	if (in((unsigned char)name, '0', '9')) {
-		*s = back_reference(m, *s, name);
+		end = back_reference(m, *s, name);
 		*p += 2;
-		return *s != NULL;
+		*s = end ? end : *s;
+		return end != NULL;
 	}
 	return -1;
 }
@@ -365,6 +367,7 @@ void lua_match_start(struct lua_match *m, lua_State *L, struct span text, struct
 
 const char *lua_match_at(struct lua_match *m, const char *s, const char *p)
 {
+	BUG_ON(!s);
 	m->depth = m->count = 0;
 	return match(m, s, p);
 }

@@ -3,13 +3,14 @@
 
 #include <string.h>
 
+#include "base/caps.h"
 #include "flow/lua_guard.h"
 #include "flow/lua_match.h"
 #include "flow/lua_state.h"
 
 static void start(struct lua_match *m, lua_State *L, struct span text, struct span pattern)
 {
-	lua_match_start(m, L, text, pattern, PATTERN_WORK + 64 * (int64_t)text.n);
+	lua_match_start(m, L, text, pattern, CAP_FLOW_PATTERN_WORK + 64 * (int64_t)text.n);
 }
 
 /* Capture i; capture 0 of a pattern without any is the whole match. */

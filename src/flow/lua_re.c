@@ -6,6 +6,7 @@
 #include <pcre2.h>
 #include <string.h>
 
+#include "base/caps.h"
 #include "base/mem.h"
 #include "flow/lua_guard.h"
 #include "flow/lua_state.h"
@@ -57,8 +58,8 @@ static void compile(lua_State *L, struct re *r, struct span pattern)
 	if (r->code)
 		r->data = pcre2_match_data_create_from_pattern(r->code, memory);
 	if (r->data && r->limits) {
-		pcre2_set_match_limit(r->limits, RE_MATCH_LIMIT);
-		pcre2_set_heap_limit(r->limits, RE_HEAP_KIB);
+		pcre2_set_match_limit(r->limits, CAP_FLOW_RE_MATCH);
+		pcre2_set_heap_limit(r->limits, CAP_FLOW_RE_HEAP_KIB);
 	}
 	pcre2_compile_context_free(how);
 	pcre2_general_context_free(memory);
@@ -83,8 +84,8 @@ static struct re *check_pattern(lua_State *L)
 	if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TUSERDATA)
 		return lua_touserdata(L, -1);
 	lua_pop(L, 1);
-	if (pattern.n > RE_PATTERN)
-		luaL_error(L, "re: the pattern has more than %d bytes", RE_PATTERN);
+	if (pattern.n > CAP_FLOW_RE)
+		luaL_error(L, "re: the pattern has more than %d bytes", CAP_FLOW_RE);
 	r = lua_newuserdatauv(L, sizeof *r, 0);
 	*r = (struct re){0};
 	lua_rawgeti(L, lua_upvalueindex(1), 2);
@@ -93,7 +94,7 @@ static struct re *check_pattern(lua_State *L)
 	lua_rawgeti(L, lua_upvalueindex(1), 1);
 	count = lua_tointeger(L, -1);
 	lua_pop(L, 1);
-	if (count == RE_CACHED) {
+	if (count == CAP_FLOW_RE_CACHED) {
 		for (lua_pushnil(L); lua_next(L, lua_upvalueindex(1));) {
 			lua_pop(L, 1);
 			if (lua_type(L, -1) == LUA_TSTRING) {

@@ -7,16 +7,11 @@
  * table
  *
  * Texts are UTF-8; bytes that are not match nothing but themselves being skipped. A capture that took no part is false.
- * Flags stand in the pattern ("(?i)"). A pattern has at most RE_PATTERN bytes. */
+ * Flags stand in the pattern ("(?i)"). A pattern has at most CAP_FLOW_RE bytes. */
 #ifndef MUSTER_FLOW_LUA_RE_H
 #define MUSTER_FLOW_LUA_RE_H
 
 #include <lua.h>
-
-#define RE_PATTERN 8192
-#define RE_MATCH_LIMIT 1000000 /* PCRE2's count for one search */
-#define RE_HEAP_KIB 8192
-#define RE_CACHED 32 /* compiled patterns kept in a flow */
 
 void lua_re_open(lua_State *L);
 

@@ -303,8 +303,6 @@ int lua_host_open(struct lua_host *h, const struct flow_source *source, const st
 {
 	*h = (struct lua_host){
 		.source = *source, .limits = *limits, .rng = {.state = seed}, .tag = {.host = h, .coro = NULL}};
-	if (watchdog_setup(e))
-		return -1;
 	h->L = lua_newstate(grow, h);
 	if (!h->L) {
 		h->limit = h->starved ? LIMIT_NOMEM : LIMIT_MEMORY;

@@ -46,7 +46,7 @@ struct lua_host {
 	char where[96]; /* "flow.lua:12: " where the slice ended */
 };
 
-/* Make the state with its library. On failure (ERR_NOMEM, ERR_FLOW_LIMIT, ERR_INTERNAL) nothing needs a close. */
+/* Make the state with its library. On failure (ERR_NOMEM, ERR_FLOW_LIMIT) nothing needs a close. */
 int lua_host_open(struct lua_host *h, const struct flow_source *source, const struct flow_limits *limits, uint64_t seed,
 	struct err *e);
 void lua_host_close(struct lua_host *h);
@@ -60,7 +60,8 @@ static inline struct lua_host *lua_host_of(lua_State *L)
 	return lua_tag_of(L)->host;
 }
 
-/* Resume a thread as one watched slice / from within one (`from` runs). Returns lua_resume's status. */
+/* Slices are watched: the calling thread must have called watchdog_setup.
+ * Resume a thread as one slice / from within one (`from` runs). Returns lua_resume's status. */
 int lua_host_slice(struct lua_host *h, lua_State *co, int args, int *results);
 int lua_host_resume(lua_State *from, lua_State *co, int args, int *results);
 /* Run a function with `arg` as light userdata on the first thread, protected; `watched`: as a slice. -1 with the error

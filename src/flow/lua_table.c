@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/caps.h"
 #include "flow/lua_guard.h"
 #include "flow/lua_state.h"
 
@@ -134,8 +135,8 @@ static int count_keys(lua_State *L, bool *list)
 		else if (lua_tointeger(L, -2) > max)
 			max = lua_tointeger(L, -2);
 	}
-	if (n > TABLE_ITEMS)
-		luaL_error(L, "pairs: the table has more than %d keys", TABLE_ITEMS);
+	if (n > CAP_FLOW_ITEMS)
+		luaL_error(L, "pairs: the table has more than %d keys", CAP_FLOW_ITEMS);
 	*list = indexes && max == n;
 	return (int)n;
 }
@@ -190,8 +191,8 @@ static lua_Integer length(lua_State *L, const char *name)
 	if (lua_type(L, 1) != LUA_TTABLE && luaL_getmetafield(L, 1, "__index") == LUA_TNIL)
 		luaL_checktype(L, 1, LUA_TTABLE);
 	n = luaL_len(L, 1);
-	if (n > TABLE_ITEMS)
-		luaL_error(L, "table.%s: more than %d items", name, TABLE_ITEMS);
+	if (n > CAP_FLOW_ITEMS)
+		luaL_error(L, "table.%s: more than %d items", name, CAP_FLOW_ITEMS);
 	return n;
 }
 
@@ -241,8 +242,8 @@ static int table_concat(lua_State *L)
 	lua_Integer i = luaL_optinteger(L, 3, 1), last = luaL_optinteger(L, 4, n);
 	luaL_Buffer b;
 
-	if (i <= last && (lua_Unsigned)last - (lua_Unsigned)i >= TABLE_ITEMS)
-		return luaL_error(L, "table.concat: more than %d items", TABLE_ITEMS);
+	if (i <= last && (lua_Unsigned)last - (lua_Unsigned)i >= CAP_FLOW_ITEMS)
+		return luaL_error(L, "table.concat: more than %d items", CAP_FLOW_ITEMS);
 	luaL_buffinit(L, &b);
 	for (lua_Integer k = 0; i + k <= last; k++) {
 		if (k % WORK_EVERY == 0)
@@ -270,8 +271,8 @@ static int table_move(lua_State *L)
 	luaL_checktype(L, 1, LUA_TTABLE);
 	luaL_checktype(L, target, LUA_TTABLE);
 	if (last >= from) {
-		if ((lua_Unsigned)last - (lua_Unsigned)from >= TABLE_ITEMS)
-			return luaL_error(L, "table.move: more than %d items", TABLE_ITEMS);
+		if ((lua_Unsigned)last - (lua_Unsigned)from >= CAP_FLOW_ITEMS)
+			return luaL_error(L, "table.move: more than %d items", CAP_FLOW_ITEMS);
 		n = last - from + 1;
 		luaL_argcheck(L, to <= LUA_MAXINTEGER - n + 1, 4, "destination wrap around");
 		upwards = to > last || to <= from || (target != 1 && !lua_rawequal(L, 1, target));

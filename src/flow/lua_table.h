@@ -3,13 +3,11 @@
  * pairs(t) visits a snapshot of the keys: numbers, then texts by their bytes, then false and true; values are read when
  * their turn comes and keys that have gone are left out; any other kind of key is an error. table.sort is a stable
  * merge sort (it ends whatever the comparator says). insert, remove, concat, move are the manual's over at most
- * TABLE_ITEMS items. */
+ * CAP_FLOW_ITEMS items. */
 #ifndef MUSTER_FLOW_LUA_TABLE_H
 #define MUSTER_FLOW_LUA_TABLE_H
 
 #include <lua.h>
-
-#define TABLE_ITEMS (1 << 24)
 
 void lua_table_open(lua_State *L);
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/caps.h"
 #include "flow/lua_guard.h"
 #include "flow/lua_state.h"
 
@@ -76,8 +77,8 @@ static int rep(lua_State *L)
 		lua_pushliteral(L, "");
 		return 1;
 	}
-	if ((lua_Unsigned)count > TEXT_REP / (n + sep_n))
-		return luaL_error(L, "string.rep: the result has more than %I bytes", (lua_Integer)TEXT_REP);
+	if ((lua_Unsigned)count > CAP_FLOW_REP / (n + sep_n))
+		return luaL_error(L, "string.rep: the result has more than %I bytes", (lua_Integer)CAP_FLOW_REP);
 	luaL_buffinit(L, &b);
 	for (lua_Integer i = 0; i < count; i++) {
 		if (i)

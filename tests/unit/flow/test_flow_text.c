@@ -148,7 +148,7 @@ static const char *const same[] = {
 	"string.format('%s', setmetatable({}, {__tostring = function() return 'T' end}))",
 	"string.format('%10.3s|', 'abcdef')",
 	"string.rep('ab', 3, ',')",
-	"string.rep('', 1000000000)",
+	"string.rep('', 100000)",
 	"string.rep('x', 0)",
 	"string.rep('x', -1)",
 	"('x'):rep(2)",
