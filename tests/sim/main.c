@@ -13,7 +13,16 @@
 #define CHUNK 20
 #define SECONDS 120 /* of one seed */
 
-static uint64_t *current; /* seed under way, seen by parent and child */
+/* Seen by parent and children. */
+static struct {
+	uint64_t seed; /* under way */
+	int64_t kills; /* so far */
+} * shared;
+
+void sim_killed(void)
+{
+	shared->kills++;
+}
 
 /* --replay ROOT RUN */
 static int replay(const char *root, const char *id)
@@ -45,16 +54,16 @@ static int chunk(const struct scene *s, uint64_t from, int count, void (*one)(co
 	if (child == 0) {
 		for (int i = 0; i < count; i++) {
 			alarm(SECONDS);
-			*current = from + (uint64_t)i;
-			one(s, *current);
+			shared->seed = from + (uint64_t)i;
+			one(s, shared->seed);
 		}
 		exit(0);
 	}
 	if (child < 0 || waitpid(child, &status, 0) != child)
 		return 1;
 	if (status)
-		fprintf(stderr, "MUSTER_SEED=%llu MUSTER_SCENE=%s: ended with %s %d\n", (unsigned long long)*current,
-			s->name, WIFSIGNALED(status) ? "signal" : "status",
+		fprintf(stderr, "MUSTER_SEED=%llu MUSTER_SCENE=%s: ended with %s %d\n",
+			(unsigned long long)shared->seed, s->name, WIFSIGNALED(status) ? "signal" : "status",
 			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	return status != 0;
 }
@@ -72,12 +81,13 @@ int sim_main(int argc, char **argv, const char *what, const struct scene *const 
 	const char *seed = getenv("MUSTER_SEED"), *many = getenv("MUSTER_SEEDS"), *only = getenv("MUSTER_SCENE");
 	uint64_t from = seed ? strtoull(seed, NULL, 10) : 1;
 	int failed = 0, ran = 0;
+	int64_t kills = 0;
 	struct rlimit files = {65536, 65536};
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (argc == 4 && !strcmp(argv[1], "--replay"))
 		_exit(replay(argv[2], argv[3]));
-	current = mmap(NULL, sizeof(*current), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (current == MAP_FAILED)
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
 		return 1;
 	seeds = many ? atoi(many) : seed ? 1 : seeds;
 	for (const struct scene *s; (s = *scenes); scenes++) {
@@ -87,8 +97,10 @@ int sim_main(int argc, char **argv, const char *what, const struct scene *const 
 			continue;
 		for (int k = 0; k < seeds && !bad; k += CHUNK)
 			bad = chunk(s, from + (uint64_t)k, seeds - k < CHUNK ? seeds - k : CHUNK, one);
-		printf("%s %d - %s: %s, %d seeds from %llu, %.1f ms each\n", bad ? "not ok" : "ok", ++ran, what,
-			s->name, seeds, (unsigned long long)from, (now() - begin) * 1000 / seeds);
+		printf("%s %d - %s: %s, %d seeds from %llu, %lld kills, %.1f ms each\n", bad ? "not ok" : "ok", ++ran,
+			what, s->name, seeds, (unsigned long long)from, (long long)(shared->kills - kills),
+			(now() - begin) * 1000 / seeds);
+		kills = shared->kills;
 		fflush(stdout);
 		failed += bad;
 	}

@@ -11,7 +11,8 @@
 
 static int visible(const struct dirent *d)
 {
-	return strcmp(d->d_name, ".") && strcmp(d->d_name, "..") && strcmp(d->d_name, ".git");
+	bool temp = !strncmp(d->d_name, ".muster-", 8); /* half written when the process was killed: in no snapshot */
+	return strcmp(d->d_name, ".") && strcmp(d->d_name, "..") && strcmp(d->d_name, ".git") && !temp;
 }
 
 static void add_folder(struct world *w, const char *dir, const char *under, struct buf *out)
@@ -74,6 +75,11 @@ char *world_end(struct world *w)
 
 /* ---- what agents said and got ---- */
 
+struct talk {
+	json_t *all;   /* role and task → steps */
+	json_t *names; /* agent → role and task: ids follow the order in which agents were made */
+};
+
 static json_t *talk_of(json_t *all, const char *agent)
 {
 	json_t *steps = json_get(all, agent);
@@ -93,7 +99,15 @@ static const char *nth(const json_t *data)
 
 static void take_talk(void *ctx, const struct event *ev, const json_t *data)
 {
-	json_t *all = ctx, *steps = json_str(data, "agent") ? talk_of(all, json_str(data, "agent")) : NULL;
+	struct talk *t = ctx;
+	json_t *all = t->all;
+	const char *agent = json_str(data, "agent");
+	if (ev->type == EVENT_AGENT_STARTED) {
+		cleanup_free char *task = json_text(json_get(data, "task"));
+		cleanup_free char *name = mem_printf("%s: %s", json_str(data, "role"), task);
+		json_object_set_new(t->names, agent, json_string(name));
+	}
+	json_t *steps = agent && json_str(t->names, agent) ? talk_of(all, json_str(t->names, agent)) : NULL;
 	json_t *last = json_array_size(steps) ? json_array_get(steps, json_array_size(steps) - 1) : NULL;
 	switch (ev->type) {
 	case EVENT_MODEL_ANSWERED:
@@ -120,7 +134,8 @@ static void take_talk(void *ctx, const struct event *ev, const json_t *data)
 
 json_t *world_talk(struct world *w)
 {
-	json_t *all = json_object();
-	world_events(w, take_talk, all);
-	return all;
+	struct talk t = {json_object(), json_object()};
+	world_events(w, take_talk, &t);
+	json_decref(t.names);
+	return t.all;
 }

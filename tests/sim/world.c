@@ -283,6 +283,7 @@ void world_kill(struct world *w)
 	w->armed = false;
 	fault_disarm();
 	w->killed++;
+	sim_killed();
 	int64_t wall = clock_wall(loop_clock(w->loop)) + (int64_t)rng_below(&w->rng, 3600u) * 1000000;
 	boot(w, old, wall);
 	up_again(w);
@@ -356,6 +357,8 @@ static void turn(struct world *w, void *ctx)
 	brain_think(w, false);
 	if (w->plain ? w->turns % 16 == 0 : !rng_below(&w->rng, 12))
 		person(w);
+	if (w->meddle)
+		w->meddle(w);
 	loop_turn(w->loop, -1);
 	struct run *r = house_run(w->house, w->id);
 	if (r && run_broken(r)->code != ERR_OK)
@@ -371,22 +374,23 @@ void world_turn(struct world *w)
 		world_fail(w, "the run is stuck");
 }
 
-static bool at_rest(struct world *w, const char *wanted)
+static bool at_rest(struct world *w)
 {
+	const char *wanted = w->scene->fails ? "failed" : "completed";
 	char state[16];
 	struct run *r = house_run(w->house, w->id);
+	if (r && !run_quiet(r))
+		return false;
 	if (r)
-		return !strcmp(run_state(r), wanted) && run_quiet(r);
-	world_state(w, state);
-	return !strcmp(state, wanted);
+		snprintf(state, sizeof(state), "%s", run_state(r));
+	else
+		world_state(w, state);
+	return !strcmp(state, wanted) || (w->ends_anyhow && !strcmp(state, "cancelled"));
 }
 
 void world_finish(struct world *w)
 {
-	const char *wanted = w->scene->fails ? "failed" : "completed";
-	while (w->kills || !at_rest(w, wanted)) {
-		if (w->kills && at_rest(w, wanted))
-			w->kills = 0; /* it ended before */
+	while (!at_rest(w)) {
 		struct run *r = house_run(w->house, w->id);
 		if (r && !w->scene->fails && !strcmp(run_state(r), "failed"))
 			world_fail(w, "the run failed: %s", run_error(r)->text);

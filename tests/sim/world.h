@@ -78,6 +78,9 @@ struct world {
 	jmp_buf killed_here;
 	int64_t turns;
 	int64_t reached; /* turns in this life */
+	/* Also in every turn, before the loop's; may be killed. */
+	void (*meddle)(struct world *w);
+	bool ends_anyhow; /* also cancelled is an end */
 };
 
 /* Fails with the seed, the scene and the end of the journal. */
@@ -114,11 +117,13 @@ void world_events(struct world *w, void (*each)(void *ctx, const struct event *e
 char *world_tree(struct world *w);
 /* Of the last run.completed (or .failed): evidence and result. mem_free. */
 char *world_end(struct world *w);
-/* {agent: [{text, calls, results by place}]}: steps that were lost and done again count once; lost results are null. */
+/* {role and task: [{text, calls, results by place}]}: steps that were lost and done again count once; lost results are
+ * null. */
 json_t *world_talk(struct world *w);
 
 /* Called by the hooks; may not return. */
 void world_visit(enum spot s);
+void sim_killed(void); /* main.c: counts */
 extern struct world *the_world;
 
 /* hands.c: commands */
