@@ -1,6 +1,7 @@
 /* flow: keys, order, branches, handlers, errors, cancelling: the contract of flow.h. */
 #include "flow_rig.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 /* ---- calls and their keys ---- */
@@ -614,6 +615,49 @@ static void test_apart(void **state)
 	rig_release(&b);
 }
 
+/* A flow may be made and rested on different threads, one after the other; each thread's slices are watched. */
+static void *rest_elsewhere(void *arg)
+{
+	struct rig *r = arg;
+	static struct err e;
+
+	return flow_rest(r->f, &e) ? &e : NULL;
+}
+
+static void test_threads(void **state)
+{
+	struct err e = ERR_INIT, *elsewhere;
+	pthread_t thread;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, "return function() log 'here' read 'x' while true do end end");
+	r.instant = " log ";
+	r.limits.slice_ms = 60;
+	must(rig_open(&r, "{}", 1, &e), &e);
+	flow_start(r.f);
+	assert_int_equal(pthread_create(&thread, NULL, rest_elsewhere, &r), 0);
+	assert_int_equal(pthread_join(thread, (void **)&elsewhere), 0);
+	assert_null(elsewhere);
+	must(flow_deliver(r.f, "0.2", true, NULL, NULL, &e), &e);
+	assert_int_equal(pthread_create(&thread, NULL, rest_elsewhere, &r), 0);
+	assert_int_equal(pthread_join(thread, (void **)&elsewhere), 0);
+	assert_non_null(elsewhere);
+	assert_int_equal(elsewhere->code, ERR_FLOW_LIMIT);
+	assert_int_equal(flow_rest(r.f, &e), -1);
+	rig_release(&r);
+	for (int i = 0; i < 200; i++) { /* threads that end give their places back */
+		rig_init(&r, "return function() end");
+		must(rig_open(&r, "{}", 1, &e), &e);
+		flow_start(r.f);
+		assert_int_equal(pthread_create(&thread, NULL, rest_elsewhere, &r), 0);
+		assert_int_equal(pthread_join(thread, (void **)&elsewhere), 0);
+		assert_null(elsewhere);
+		assert_true(r.ended);
+		rig_release(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -637,6 +681,7 @@ int main(void)
 		cmocka_unit_test(test_template),
 		cmocka_unit_test(test_run_argument),
 		cmocka_unit_test(test_apart),
+		cmocka_unit_test(test_threads),
 	};
 
 	json_setup();
