@@ -101,7 +101,7 @@ static void answer_done(struct llm_call *c, const struct err *why)
 		int failed = why->code == ERR_OK ? recorder_reply(r->recorder, c, op->name, &e)
 						 : recorder_failure(r->recorder, c, why, &e);
 		if (failed) {
-			run_break(r, &e);
+			op_broke(op, &e);
 			return;
 		}
 	}
@@ -133,7 +133,7 @@ void answer_start(struct op *op)
 	int models = w ? llm_resolve(r->house->llm, run_model(r, a), w->models, CANDIDATES, &e) : err_nomem(&e);
 	if (models < 1 || agent_request(a, &w->messages, &count, &w->extra, &prompt, &own, &e)) {
 		mem_free(w);
-		run_break(r, &e);
+		op_broke(op, &e);
 		return;
 	}
 	hash_hex(&own, own_hex);

@@ -25,7 +25,7 @@ static void timer_op_start(struct op *op)
 	int64_t left = op->due_us - clock_wall(loop_clock(op->run->loop));
 	timer_init(&op->timer, op->run->loop, timer_fired);
 	if (timer_start(&op->timer, left > 0 ? (left + 999) / 1000 : 0, &e))
-		run_break(op->run, &e);
+		op_broke(op, &e);
 }
 
 static void timer_op_cancel(struct op *op)
@@ -149,6 +149,15 @@ bool ops_snapshot_due(const struct run *r, const char *agent)
 	return false;
 }
 
+void op_broke(struct op *op, const struct err *why)
+{
+	struct run *r = op->run;
+	struct err copy = *why; /* may lie in the operation */
+	op->state = OP_DROPPED;
+	run_break(r, &copy);
+	op_end(op);
+}
+
 /* An answer is kept until the snapshot of its agent's last command was delivered, so that evidence is judged on known
  * files. */
 static bool must_keep(const struct op *op)
@@ -200,6 +209,8 @@ static void start_wanted(struct run *r)
 			op->type->recover(op);
 		else
 			op->type->start(op);
+		if (r->broken.code != ERR_OK) /* the list is not what it was */
+			return;
 		if (r->ops_ended != ended)
 			next = r->ops.next;
 	}

@@ -427,7 +427,7 @@ void host_op_start(struct op *op)
 	if (!row->job)
 		host_tool_start(op);
 	else if (work_start(&op->work, op->run->loop, job_run, job_done, &e))
-		run_break(op->run, &e);
+		op_broke(op, &e);
 }
 
 void host_op_cancel(struct op *op)
@@ -481,7 +481,7 @@ void host_op_recover(struct op *op)
 	struct err e = ERR_INIT;
 	if (row->tool && tool_named(row->tool)->recover) {
 		if (host_op_ready(op, row) && work_start(&op->work, op->run->loop, recover_run, recover_done, &e))
-			run_break(op->run, &e);
+			op_broke(op, &e);
 	} else if (row->again || json_bool(op->args, "again", false)) {
 		host_op_start(op);
 	} else {

@@ -369,9 +369,10 @@ void run_rest(struct run *r)
 	while (r->broken.code == ERR_OK && r->life == RUN_ACTIVE) {
 		bool moved = false;
 		if (r->flow && flow_rest(r->flow, &e)) {
-			if (e.code == ERR_FLOW_LIMIT || e.code == ERR_FLOW)
+			if (e.code == ERR_FLOW_LIMIT || e.code == ERR_FLOW) {
+				r->flow_failed = true;
 				run_fail(r, &e, NULL);
-			else
+			} else
 				run_break(r, &e);
 			break;
 		}

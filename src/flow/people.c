@@ -99,7 +99,7 @@ int run_command(struct run *r, const json_t *command, int64_t command_n, struct 
 									 : 0;
 	if (bad)
 		return -1;
-	if (resume && r->life == RUN_FAILED && r->ended_flow)
+	if (resume && r->life == RUN_FAILED && r->flow_failed)
 		return err_set(e, ERR_FINAL,
 			"run %s failed in its flow, which would fail again (%s); fork it at an earlier event: muster "
 			"fork "

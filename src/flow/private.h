@@ -90,7 +90,7 @@ struct workcopy {
 	struct hash checked; /* snapshot after the last check, and its exit */
 	json_t *check;	     /* last evidence: {command, exit, passed} */
 	uint64_t check_version;
-	char check_after[96]; /* whose snapshot shows what the last check itself wrote: no edit of anybody */
+	char check_after[96];  /* whose snapshot shows what the last check itself wrote: no edit of anybody */
 	uint64_t edit_version; /* version at the last change that was no check's */
 };
 
@@ -158,6 +158,7 @@ struct run {
 	/* the machine */
 	enum run_life life;
 	bool ended_flow;	   /* the main function returned */
+	bool flow_failed;	   /* the flow raised an error or broke a limit: it would again */
 	struct recorder *recorder; /* --record; NULL */
 	char *scopes[4];	   /* budgets: run, project, user, house */
 	bool flow_ready;	   /* something was delivered to the flow: rest again */
@@ -231,10 +232,13 @@ struct op *op_named(struct run *r, const char *key);
 void op_end(struct op *op);					 /* its input was delivered: forget it */
 void op_drop(struct op *op);					 /* nobody wants its result */
 void op_done(struct op *op, enum event_type type, json_t *data); /* the effect ended: becomes an input (data stolen) */
-void ops_start(struct run *r);					 /* all that may start now */
-void ops_recover(struct run *r);				 /* the journal is used up: apply the recovery table */
-bool ops_working(const struct run *r);				 /* anything but waiting */
-bool ops_snapshot_due(const struct run *r, const char *agent);	 /* of what a call of this agent changed */
+/* Its effect could not begin, or ended without a result for reasons of this process: the run breaks, no callback is to
+ * come. */
+void op_broke(struct op *op, const struct err *why);
+void ops_start(struct run *r);				       /* all that may start now */
+void ops_recover(struct run *r);			       /* the journal is used up: apply the recovery table */
+bool ops_working(const struct run *r);			       /* anything but waiting */
+bool ops_snapshot_due(const struct run *r, const char *agent); /* of what a call of this agent changed */
 extern const struct op_type op_types[OP_KINDS];
 extern const struct agent_host run_agent_host;
 
@@ -251,7 +255,7 @@ int request_delivered(struct run *r, struct agent *a, const json_t *data, struct
 /* The request under way of this agent is over: its reservation becomes what was spent. */
 void request_settled(struct run *r, struct agent_entry *entry, double spent);
 void requests_settle(struct run *r); /* live: of agents that have ended */
-void budget_wake(struct house *h); /* room was freed: requests that wait for a budget try again */
+void budget_wake(struct house *h);   /* room was freed: requests that wait for a budget try again */
 
 /* ---- toolrun.c ---- */
 void tool_op_start(struct op *op);
@@ -293,7 +297,7 @@ void action_close(struct run *r, const char *id, const char *why);
 int action_resolved(struct run *r, const json_t *data, struct err *e);
 bool actions_only_budget(const struct run *r);
 struct action *action_of_kind(struct run *r, const char *kind); /* the first open one; NULL */
-void actions_try_script(struct run *r); /* live: answers that the script or --answer has */
+void actions_try_script(struct run *r);				/* live: answers that the script or --answer has */
 
 /* ---- people.c ---- */
 int run_intervened(struct run *r, const json_t *data, struct err *e);

@@ -350,7 +350,7 @@ static void request_ready(struct op *op)
 	struct gathering *g = op->priv;
 	cleanup_json json_t *context = g && g->count ? gather_json(r, g, &e) : NULL;
 	if ((g && g->count && !context) || render(r, a, context, &e)) {
-		run_break(r, &e);
+		op_broke(op, &e);
 		return;
 	}
 	struct llm_usage guess = {.input = agent_input_tokens(a), .output = answer_room(a, m)};
@@ -384,7 +384,7 @@ static void request_ready(struct op *op)
 	char prompt_hex[HASH_HEX], own_hex[HASH_HEX];
 	a->context_limit = m->context;
 	if (agent_request(a, &messages, &message_count, &extra, &prompt, &own, &e)) {
-		run_break(r, &e);
+		op_broke(op, &e);
 		return;
 	}
 	mem_free(messages);
@@ -405,7 +405,7 @@ static void gather_done(struct work *w)
 	if (op->state == OP_DROPPED)
 		op_done(op, EVENT_MODEL_REQUESTED, NULL);
 	else if (g->error.code != ERR_OK)
-		run_break(op->run, &g->error);
+		op_broke(op, &g->error);
 	else
 		request_ready(op);
 	gather_free(g);
@@ -433,7 +433,7 @@ void request_start(struct op *op)
 	if (!g) {
 		if (e.code == ERR_OK)
 			err_nomem(&e);
-		run_break(r, &e);
+		op_broke(op, &e);
 		return;
 	}
 	g->files = c->files;
@@ -455,7 +455,7 @@ void request_start(struct op *op)
 		gather_free(g);
 		if (e.code == ERR_OK)
 			err_nomem(&e);
-		run_break(r, &e);
+		op_broke(op, &e);
 	}
 }
 

@@ -99,8 +99,10 @@ static void flow_ended(void *ctx, bool ok, const json_t *value, const struct err
 	r->flow_ready = true;
 	json_decref(r->outcome);
 	r->outcome = json_incref((json_t *)value);
-	if (!ok)
+	if (!ok) {
+		r->flow_failed = true;
 		run_fail(r, error, NULL);
+	}
 }
 
 static void background_failed(void *ctx, const char *key, const struct err *error)

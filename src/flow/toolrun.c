@@ -200,7 +200,7 @@ static void lost_done(struct work *w)
 		return;
 	}
 	if (op->error.code != ERR_OK) {
-		run_break(op->run, &op->error);
+		op_broke(op, &op->error);
 		return;
 	}
 	cleanup_buf struct buf text = BUF_INIT(CAP_TOOL_RESULT);
@@ -221,7 +221,7 @@ static void lost_done(struct work *w)
 static void tool_lost(struct op *op)
 {
 	if (work_start(&op->work, op->run->loop, lost_run, lost_done, &op->error))
-		run_break(op->run, &op->error);
+		op_broke(op, &op->error);
 }
 
 static void recovered(struct op *op)
@@ -265,7 +265,7 @@ void tool_op_recover(struct op *op)
 	}
 	if (c->tool->recover) {
 		if (work_start(&op->work, op->run->loop, recover_run, recover_done, &e))
-			run_break(op->run, &e);
+			op_broke(op, &e);
 		return;
 	}
 	op->due_us = c->tool->effects & ~TOOL_READS ? TOOL_LOST : TOOL_RUN_AGAIN;
@@ -342,14 +342,13 @@ static void snapshot_run(struct work *w)
 static void snapshot_done(struct work *w)
 {
 	struct op *op = container_of(w, struct op, work);
-	struct run *r = op->run;
 	if (op->state == OP_DROPPED) {
 		op_done(op, EVENT_SNAPSHOT_TAKEN, NULL);
 		return;
 	}
 	if (op->error.code != ERR_OK) {
 		err_wrap(&op->error, "taking a snapshot of %s", op->copy->dir);
-		run_break(r, &op->error);
+		op_broke(op, &op->error);
 		return;
 	}
 	char hex[HASH_HEX];
@@ -366,7 +365,7 @@ void snap_start(struct op *op)
 	if (!copy_acquire(op->copy, op))
 		return;
 	if (copy_ready(op->copy, &e) || work_start(&op->work, op->run->loop, snapshot_run, snapshot_done, &e))
-		run_break(op->run, &e);
+		op_broke(op, &e);
 }
 
 void snap_release(struct op *op)
