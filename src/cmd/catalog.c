@@ -45,7 +45,8 @@ static bool known(const json_t *list, const char *id, const char *mode)
 	json_array_foreach(list, i, row)
 	{
 		const char *other = json_str(row, "mode");
-		if (!strcmp(json_str(row, "id"), id) && (mode ? other && !strcmp(other, mode) : !other))
+		bool same = mode && other ? !strcmp(other, mode) : !mode && !other;
+		if (same && !strcmp(json_str(row, "id"), id))
 			return true;
 	}
 	return false;

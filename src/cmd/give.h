@@ -5,9 +5,9 @@
 #include "base/json.h"
 #include "cmd/args.h"
 
-/* Give the command (consumed; NULL: no memory) to the run named by the first word. Prints `live` when a process works
- * on the run, else `still`. */
-int give(const struct args *args, json_t *command, const char *live, const char *still, struct err *e);
+/* Give the command (`given`, consumed; NULL: no memory) to the run named by the first word. Prints `live` when a
+ * process works on the run, else `still`. */
+int give(const struct args *args, json_t *given, const char *live, const char *still, struct err *e);
 /* The words from this one on as one text. */
 int give_words(const struct args *args, int from, struct buf *out, struct err *e);
 

@@ -27,7 +27,7 @@ void line_agent(const struct overview *o, const char *id, struct buf *out)
 		return;
 	buf_addc(out, ' ');
 	add(out, a->role, SHORT);
-	if (a->name && a->role && strcmp(a->name, a->role)) {
+	if (a->name && a->role && strcmp(a->name, a->role) != 0) {
 		buf_adds(out, " (");
 		add(out, a->name, SHORT);
 		buf_addc(out, ')');
@@ -180,7 +180,7 @@ static enum line_kind agent_started(const struct overview *o, const json_t *data
 	add(out, json_str(data, "agent"), 64);
 	buf_addc(out, ' ');
 	add(out, role, SHORT);
-	if (name && role && strcmp(name, role)) {
+	if (name && role && strcmp(name, role) != 0) {
 		buf_adds(out, " (");
 		add(out, name, SHORT);
 		buf_addc(out, ')');
@@ -353,7 +353,7 @@ static enum line_kind flow_step(const struct overview *o, const json_t *data, st
 {
 	const char *call = json_str(data, "call");
 	(void)o;
-	if (!call || strcmp(call, "exec"))
+	if (!call || strcmp(call, "exec") != 0)
 		return LINE_NONE;
 	add_call("shell", json_str(json_get(data, "args"), "command"), out);
 	return LINE_PLAIN;

@@ -314,7 +314,7 @@ static void flow_step(struct overview *o, const struct event *ev, const json_t *
 {
 	(void)ev;
 	const char *call = json_str(data, "call");
-	if (!call || (strcmp(call, "exec") && strcmp(call, "check")))
+	if (!call || (strcmp(call, "exec") != 0 && strcmp(call, "check") != 0))
 		return;
 	const char *command = json_str(json_get(data, "args"), "command");
 	put(o, o->steps, json_str(data, "key"), json_string(command ? command : "check"));
@@ -426,13 +426,18 @@ void overview_init(struct overview *o, const char *id)
 void overview_release(struct overview *o)
 {
 	char *texts[] = {o->phase, o->model, o->evidence, o->merged, o->error, o->commit};
-	json_t *values[] = {
-		o->created, o->calls, o->steps, o->tasks, o->actions, o->artifacts, o->files, o->check, o->result};
 	map_release(&o->agents, free_agent);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		mem_free(texts[i]);
-	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
-		json_decref(values[i]);
+	json_decref(o->created);
+	json_decref(o->calls);
+	json_decref(o->steps);
+	json_decref(o->tasks);
+	json_decref(o->actions);
+	json_decref(o->artifacts);
+	json_decref(o->files);
+	json_decref(o->check);
+	json_decref(o->result);
 	*o = (struct overview){0};
 }
 
