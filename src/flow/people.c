@@ -35,6 +35,13 @@ static int check_answer(struct run *r, const json_t *command, struct err *e)
 		known.len ? known.data : "none, answer with a text");
 }
 
+/* It may have ended, and its memory wait for an operation. */
+static struct agent *living(struct run *r, const char *id)
+{
+	const struct agent_entry *entry = id ? run_agent(r, id) : NULL;
+	return entry && entry->agent && sm_is(&entry->agent->sm) != AGENT_ENDED ? entry->agent : NULL;
+}
+
 static int check_agent(struct run *r, const json_t *command, struct err *e)
 {
 	const char *id = json_str(command, "agent");
@@ -42,7 +49,7 @@ static int check_agent(struct run *r, const json_t *command, struct err *e)
 	if (!entry)
 		return err_set(e, ERR_NOT_FOUND, "run %s has no agent \"%s\"; `muster show %s` lists them", r->id,
 			id ? id : "", r->id);
-	return entry->agent ? 0 : err_set(e, ERR_CONFLICT, "agent %s has ended", id);
+	return living(r, id) ? 0 : err_set(e, ERR_CONFLICT, "agent %s has ended", id);
 }
 
 static int check_redirect(struct run *r, const json_t *command, struct err *e)
@@ -191,9 +198,9 @@ static int redirect(struct run *r, const json_t *data, struct err *e)
 {
 	const char *id = json_str(data, "agent"), *role_id = json_str(data, "role"), *text = json_str(data, "text");
 	struct agent_entry *old = run_agent(r, id);
-	if (!old || !old->agent)
+	struct agent *was = living(r, id);
+	if (!was)
 		return 0;
-	struct agent *was = old->agent;
 	cleanup_buf struct buf task = BUF_INIT(1u << 20);
 	if (was->message_count)
 		buf_addspan(&task, span_n(was->messages[0]->text, was->messages[0]->text_len));
@@ -239,8 +246,8 @@ int run_intervened(struct run *r, const json_t *data, struct err *e)
 	} else if (!strcmp(kind, "cancel")) {
 		return cancel(r, by, e);
 	} else if (!strcmp(kind, "steer")) {
-		struct agent_entry *entry = run_agent(r, json_str(data, "agent"));
-		return entry && entry->agent ? agent_tell(entry->agent, "person", json_span(data, "text"), e) : 0;
+		struct agent *a = living(r, json_str(data, "agent"));
+		return a ? agent_tell(a, "person", json_span(data, "text"), e) : 0;
 	} else if (!strcmp(kind, "redirect")) {
 		return redirect(r, data, e);
 	} else if (!strcmp(kind, "modify")) {
