@@ -33,4 +33,9 @@ test_one_shot_plays()
 	plays "$SOURCE/recordings/one_shot.jsonl"
 }
 
+test_pipeline_plays()
+{
+	plays "$SOURCE/recordings/pipeline.jsonl"
+}
+
 run_tests
