@@ -513,7 +513,6 @@ int host_result(struct run *r, const json_t *data, struct err *e)
 	if (!op)
 		return 0;
 	cleanup_free char *name = op->name ? mem_strdup(op->name) : NULL;
-	cleanup_json json_t *args = json_incref(op->args);
 	op_end(op);
 	const json_t *value = json_get(data, "value");
 	struct workcopy *c = run_copy(r, json_str(data, "copy"));
