@@ -229,6 +229,7 @@ void ops_start(struct run *r)
 			return; /* the list changed: again in the next tick */
 		}
 	}
+	copies_wake(r);
 	start_wanted(r);
 }
 

@@ -43,12 +43,21 @@ void copy_release_user(struct workcopy *c, struct op *op)
 		return;
 	c->user = NULL;
 	c->free_at = c->run->seq;
-	struct list *next = list_shift(&c->waiting);
-	if (!next)
-		return;
-	struct op *waiting = list_entry(next, struct op, queue);
-	waiting->state = OP_WANTED;
 	tick_start(&c->run->flush);
+}
+
+void copies_wake(struct run *r)
+{
+	list_for (it, &r->copies) {
+		struct workcopy *c = list_entry(it, struct workcopy, link);
+		struct list *next = c->user ? NULL : list_shift(&c->waiting);
+		struct op *op = next ? list_entry(next, struct op, queue) : NULL;
+		if (!op)
+			continue;
+		op->state = OP_WANTED;
+		if (op->kind == OP_SNAPSHOT) /* whatever is wanted meanwhile */
+			c->user = op;
+	}
 }
 
 static bool changes_files(const struct tool *t)
