@@ -5,6 +5,7 @@
 #   make lint | fmt        the checks of the sources alone | lay them out
 #   make torture           fail every fallible call in turn
 #   make fuzz              each fuzz target for FUZZ_SECONDS (20)
+#   make sim SEEDS=1000    the runtime in virtual time, so many seeds for every flow; MUSTER_SEED=n begins there
 #   make soak MINUTES=60   what a commit cannot afford; resumable
 #   make bench             tables of speed and size
 #   make coverage          lines covered, by folder
@@ -14,8 +15,9 @@
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 20
 MINUTES ?= 60
+SEEDS ?= 1000
 
-.PHONY: build demo check lint fmt torture fuzz soak bench coverage install clean
+.PHONY: build demo check lint fmt torture fuzz sim soak bench coverage install clean
 build: build/build.ninja
 	@ninja -C build
 
@@ -45,6 +47,11 @@ torture:
 fuzz:
 	@scripts/install build run check
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz
+
+sim:
+	@scripts/install build run check
+	@scripts/stage build
+	@. scripts/env && MUSTER_SEEDS=$(SEEDS) meson test -C build-asan --suite sim --timeout-multiplier 0 --verbose
 
 soak:
 	@scripts/install build run check
