@@ -24,7 +24,7 @@ static bool new_to(struct agent *a, uint64_t mark)
 
 void progress_call(struct agent *a, const struct agent_call *c)
 {
-	if (waits_for_others(c)) {
+	if (waits_for_others(c) || !strcmp(c->status, "lost")) { /* a stop of the program is no fault of the agent's */
 		progress_reset(a);
 		return;
 	}

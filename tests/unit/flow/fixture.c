@@ -193,7 +193,9 @@ struct run *fixture_until(struct fixture *f, const char *state)
 		loop_turn(f->loop, 10);
 	}
 	char *journal = fixture_journal(f);
-	fail_msg("the run is %s, not %s:\n%s", run_state(house_run(f->house, f->id)), state, journal);
+	fputs(journal, stderr);
+	mem_free(journal);
+	fail_msg("the run is %s, not %s", run_state(house_run(f->house, f->id)), state);
 	return NULL;
 }
 

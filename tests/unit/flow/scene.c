@@ -1,7 +1,10 @@
 #include "scene.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 int scene_new(void **state)
 {
@@ -188,4 +191,53 @@ const char *scene_last(struct fixture *f, const char *type, const char *member)
 	snprintf(out, sizeof(out), "%s", json_str(data, member) ? json_str(data, member) : "");
 	json_decref(data);
 	return out;
+}
+
+double scene_spent(struct fixture *f, double *reserved)
+{
+	struct err e = ERR_INIT;
+	char scope[80];
+	double usd = 0;
+	size_t i;
+	json_t *row;
+	json_t *rows = store_budgets(f->store, &e);
+	snprintf(scope, sizeof(scope), "run/%s", f->id);
+	json_array_foreach(rows, i, row)
+	{
+		if (strcmp(json_str(row, "scope"), scope) != 0)
+			continue;
+		usd = json_num(row, "spent", 0);
+		*reserved = json_num(row, "reserved", 0);
+	}
+	json_decref(rows);
+	return usd;
+}
+
+void scene_play_until_killed(struct fixture *f, useconds_t us)
+{
+	int end;
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		struct err e = ERR_INIT;
+		fixture_open(f);
+		if (house_resume(f->house, f->id, &e) && e.code != ERR_FINAL)
+			_exit(3);
+		for (;;) {
+			struct run *r = house_run(f->house, f->id);
+			if (!r || run_final(r))
+				_exit(0);
+			if (run_broken(r)->code != ERR_OK) {
+				fprintf(stderr, "broken: %s\n", run_broken(r)->text);
+				_exit(4);
+			}
+			if (!loop_turn(f->loop, 10))
+				usleep(1000); /* it waits, to be killed */
+		}
+	}
+	usleep(us);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, &end, 0), child);
+	if (WIFEXITED(end) && WEXITSTATUS(end))
+		fail_msg("the process ended with %d", WEXITSTATUS(end));
 }

@@ -2,6 +2,8 @@
 #ifndef MUSTER_TESTS_FLOW_SCENE_H
 #define MUSTER_TESTS_FLOW_SCENE_H
 
+#include <unistd.h>
+
 #include "base/fs.h"
 #include "base/mem.h"
 #include "fixture.h"
@@ -47,5 +49,10 @@ bool scene_told(struct fixture *f, const char *text); /* does the talk hold this
 	} while (0)
 /* A text member of the last event of a type, "" when absent; valid until the next call. */
 const char *scene_last(struct fixture *f, const char *type, const char *member);
+
+/* What the run's budget counts as spent; what it has reserved. */
+double scene_spent(struct fixture *f, double *reserved);
+/* Another process opens the house and plays the run, until it is killed after so many microseconds or the run ends. */
+void scene_play_until_killed(struct fixture *f, useconds_t us);
 
 #endif

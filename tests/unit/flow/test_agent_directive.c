@@ -1,11 +1,8 @@
 /* Agents that act in the directive languages, and runs killed by SIGKILL at random instants. */
 #include "scene.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 /* ---- the directive dialect ---- */
 
@@ -101,36 +98,6 @@ static void four_unparsable_replies_end_it(void **state)
 
 /* ---- killed ---- */
 
-/* Another process plays the run until it is killed or the run is complete. */
-static void play_until_killed(struct fixture *f, useconds_t us)
-{
-	int end;
-	pid_t child = fork();
-	assert_true(child >= 0);
-	if (!child) {
-		struct err e = ERR_INIT;
-		fixture_open(f);
-		if (house_resume(f->house, f->id, &e) && e.code != ERR_FINAL)
-			_exit(3);
-		for (int i = 0; i < 3000; i++) {
-			struct run *r = house_run(f->house, f->id);
-			if (!r || run_final(r))
-				_exit(0);
-			if (run_broken(r)->code != ERR_OK) {
-				fprintf(stderr, "broken: %s\n", run_broken(r)->text);
-				_exit(4);
-			}
-			loop_turn(f->loop, 10);
-		}
-		_exit(5);
-	}
-	usleep(us);
-	kill(child, SIGKILL);
-	assert_int_equal(waitpid(child, &end, 0), child);
-	if (WIFEXITED(end) && WEXITSTATUS(end))
-		fail_msg("the process ended with %d", WEXITSTATUS(end));
-}
-
 /* Every file of the run's copy, with its hash. */
 static char *tree_of(struct fixture *f)
 {
@@ -142,6 +109,23 @@ static char *tree_of(struct fixture *f)
 	for (size_t n; (n = fread(piece, 1, sizeof(piece), p)) > 0;)
 		buf_add(&out, piece, n);
 	assert_int_equal(pclose(p), 0);
+	return buf_take(&out);
+}
+
+/* What the agents were told, agent by agent; without the checks, which may be lost and are then run again. */
+static char *results_of(struct fixture *f)
+{
+	char *talk = scene_talk(f);
+	struct buf out = BUF_INIT(1 << 20);
+	for (char agent = '0'; agent < '2'; agent++) {
+		struct span rest = span_of(talk), line;
+		while (span_line(&rest, &line))
+			if (line.n > 6 && line.p[0] == agent && !strncmp(line.p + 1, " ok: ", 5) && line.p[6] != '[') {
+				buf_addspan(&out, line);
+				buf_addc(&out, '\n');
+			}
+	}
+	mem_free(talk);
 	return buf_take(&out);
 }
 
@@ -203,7 +187,7 @@ static void story(struct fixture *f)
 	fixture_file(f, "project/test.sh", "sleep 0.02\n");
 }
 
-static void begin(struct fixture *f)
+static void begin(struct fixture *f, double budget)
 {
 	struct err e = ERR_INIT;
 	char project[512], model[600];
@@ -211,6 +195,8 @@ static void begin(struct fixture *f)
 	snprintf(project, sizeof(project), "%s/project", f->root);
 	snprintf(model, sizeof(model), "script:%s/script.jsonl", f->root);
 	json_t *q = json_pack("{s:s, s:s, s:{}, s:s}", "mode", "story", "project", project, "inputs", "model", model);
+	if (budget > 0)
+		json_object_set_new(q, "budget_usd", json_real(budget));
 	must(house_create(f->house, q, f->id, &e), &e);
 	json_decref(q);
 	fixture_close(f);
@@ -222,13 +208,13 @@ static void killed_at_any_instant_it_ends_the_same(void **state)
 	struct err e = ERR_INIT;
 	const char *seed = getenv("MUSTER_SEED"), *rounds = getenv("MUSTER_ROUNDS");
 	unsigned at = seed ? (unsigned)atoi(seed) : 7;
-	char *wanted = NULL;
+	char *wanted = NULL, *said = NULL;
 	int lost = 0, kills = 0;
 	story(f);
 	for (int round = 0; round < (rounds ? atoi(rounds) : 6); round++) {
-		begin(f);
+		begin(f, 0);
 		for (int i = 0; round && i < 12; i++) {
-			play_until_killed(f, 15000 + (useconds_t)(rand_r(&at) % 120000));
+			scene_play_until_killed(f, 15000 + (useconds_t)(rand_r(&at) % 120000));
 			kills++;
 		}
 		fixture_open(f);
@@ -238,12 +224,19 @@ static void killed_at_any_instant_it_ends_the_same(void **state)
 		if (house_run(f->house, f->id) && !run_final(house_run(f->house, f->id)))
 			fixture_until(f, "completed");
 		scene_replays(f);
-		char *tree = tree_of(f);
+		char *tree = tree_of(f), *results = results_of(f);
+		if (!round)
+			said = results;
+		else {
+			assert_string_equal(results, said);
+			mem_free(results);
+		}
 		if (!round)
 			wanted = tree;
 		else if (strcmp(tree, wanted) != 0) {
 			char *talk = scene_talk(f);
-			fail_msg("round %d differs:\n%s\nnot\n%s\n%s", round, tree, wanted, talk);
+			fprintf(stderr, "round %d:\n%s\nnot\n%s\n%s\n", round, tree, wanted, talk);
+			fail_msg("the files differ");
 		} else
 			mem_free(tree);
 		json_t *end = fixture_last(f, "run.completed");
@@ -258,7 +251,46 @@ static void killed_at_any_instant_it_ends_the_same(void **state)
 		fixture_file(f, "project/test.sh", "sleep 0.02\n");
 	}
 	mem_free(wanted);
+	mem_free(said);
 	print_message("%d kills, %d lost calls\n", kills, lost);
+}
+
+/* Lost calls keep their reservation as spent, so that no number of kills gets more than the budget. */
+static void killed_a_hundred_agents_never_exceed_a_dollar(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	unsigned at = 3;
+	double reserved = 0;
+	fixture_line(f, "{\"recording\":{\"v\":1,\"prices\":{\"input\":1,\"output\":1}}}");
+	scene_worker(f, "note, finish", NULL);
+	fixture_mode(f, "story",
+		"return function(run)\n  local l = {}\n  for i = 1, 100 do l[i] = i end\n"
+		"  parallel(l, function(i) agent { role = 'worker', task = 'part ' .. i } end)\nend\n");
+	fixture_line(f,
+		"{\"match\":{\"turn\":1},\"reply\":{\"text\":\"\",\"tool_calls\":[{\"name\":\"note\",\"arguments\":"
+		"{\"key\":\"k\",\"value\":1}}],\"usage\":{\"input\":50,\"output\":7900}},\"repeat\":true}");
+	fixture_line(f,
+		"{\"match\":{\"turn\":2},\"reply\":{\"text\":\"\",\"tool_calls\":[{\"name\":\"finish\",\"arguments\":"
+		"{\"result\":1}}],\"usage\":{\"input\":50,\"output\":7900}},\"repeat\":true}");
+	begin(f, 1);
+	for (int i = 0; i < 12; i++) {
+		scene_play_until_killed(f, 40000 + (useconds_t)(rand_r(&at) % 100000));
+		fixture_open(f);
+		double usd = scene_spent(f, &reserved);
+		if (usd + reserved > 1 + 1e-6)
+			fail_msg("%f spent, %f reserved", usd, reserved);
+		fixture_close(f);
+	}
+	fixture_open(f);
+	must(house_resume(f->house, f->id, &e), &e);
+	fixture_until(f, "waiting");
+	assert_string_equal(run_waits_on(house_run(f->house, f->id)), "budget");
+	assert_true(scene_spent(f, &reserved) <= 1 + 1e-6);
+	assert_true(scene_spent(f, &reserved) > 0.97);
+	assert_true(reserved < 1e-9);
+	scene_replays(f);
+	print_message("%d lost requests\n", fixture_count(f, "model.failed"));
 }
 
 int main(void)
@@ -270,6 +302,7 @@ int main(void)
 		TEST(a_coder_stays_in_its_file),
 		TEST(four_unparsable_replies_end_it),
 		TEST(killed_at_any_instant_it_ends_the_same),
+		TEST(killed_a_hundred_agents_never_exceed_a_dollar),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

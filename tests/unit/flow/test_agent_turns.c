@@ -446,26 +446,6 @@ static void a_budget_needs_prices(void **state)
 	scene_replays(f);
 }
 
-static double spent(struct fixture *f, double *reserved)
-{
-	struct err e = ERR_INIT;
-	char scope[80];
-	double usd = 0;
-	size_t i;
-	json_t *row;
-	json_t *rows = store_budgets(f->store, &e);
-	snprintf(scope, sizeof(scope), "run/%s", f->id);
-	json_array_foreach(rows, i, row)
-	{
-		if (strcmp(json_str(row, "scope"), scope) != 0)
-			continue;
-		usd = json_num(row, "spent", 0);
-		*reserved = json_num(row, "reserved", 0);
-	}
-	json_decref(rows);
-	return usd;
-}
-
 static void a_hundred_agents_never_exceed_a_dollar(void **state)
 {
 	struct fixture *f = *state;
@@ -485,7 +465,7 @@ static void a_hundred_agents_never_exceed_a_dollar(void **state)
 		"{\"result\":1}}],\"usage\":{\"input\":900,\"output\":7900}},\"repeat\":true}");
 	scene_play(f, "crowd", "{\"budget_usd\":1}", "waiting");
 	for (int i = 0; i < 200; i++) {
-		double usd = spent(f, &reserved);
+		double usd = scene_spent(f, &reserved);
 		if (usd + reserved > 1 + 1e-6)
 			fail_msg("%f spent, %f reserved", usd, reserved);
 		if (i == 0) {
@@ -498,8 +478,8 @@ static void a_hundred_agents_never_exceed_a_dollar(void **state)
 	scene_replays(f);
 	scene_answer(f, "budget", "extend", "2");
 	fixture_until(f, "completed");
-	assert_true(spent(f, &reserved) > 1.7);
-	assert_true(spent(f, &reserved) < 3);
+	assert_true(scene_spent(f, &reserved) > 1.7);
+	assert_true(scene_spent(f, &reserved) < 3);
 	assert_int_equal(fixture_count(f, "agent.finished"), 100);
 }
 
@@ -521,14 +501,14 @@ static void a_stopped_agents_request_is_accounted_for(void **state)
 	fixture_start(f, "simple", request);
 	for (int i = 0; i < 300 && !fixture_count(f, "model.requested"); i++)
 		loop_turn(f->loop, 10);
-	assert_true(spent(f, &reserved) < 1e-9);
+	assert_true(scene_spent(f, &reserved) < 1e-9);
 	assert_true(reserved > 0.05);
 	double was = reserved;
 	fixture_command(f, "{\"kind\":\"cancel\",\"by\":\"ada\"}");
 	fixture_until(f, "cancelled");
 	for (int i = 0; i < 50; i++)
 		loop_turn(f->loop, 1);
-	double usd = spent(f, &reserved);
+	double usd = scene_spent(f, &reserved);
 	assert_true(reserved < 1e-9); /* not for ever */
 	assert_true(usd > was - 1e-9);
 	scene_replays(f);
