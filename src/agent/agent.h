@@ -42,7 +42,7 @@ struct agent_call {
 	char *bad;
 	bool handler; /* fulfilled by the flow */
 	enum call_state state;
-	bool malformed;  /* refused for its form: unknown tool, arguments or result that do not fit */
+	bool malformed;	 /* refused for its form: unknown tool, arguments or result that do not fit */
 	char action[24]; /* open approval or question; "" none */
 	/* result */
 	const char *status; /* "ok", "error", "denied", "lost" */

@@ -152,8 +152,10 @@ static struct coro *enter_call(lua_State *L, const char *name)
 	struct flow *f;
 	struct err e;
 
-	if (!c || !lua_isyieldable(L))
+	if (!c || !lua_isyieldable(L)) {
 		not_here(L, name);
+		return NULL;
+	}
 	f = c->flow;
 	if (++f->steps > f->lua.limits.steps)
 		lua_limit_raise(L, LIMIT_STEPS);

@@ -269,7 +269,7 @@ int snap_delivered(struct run *r, const json_t *data, struct err *e);
 void snap_start(struct op *op);
 void snap_want(struct run *r, struct workcopy *c, const char *after, const json_t *paths);
 void copy_release_user(struct workcopy *c, struct op *op);
-void copies_wake(struct run *r); /* of each free copy the first that waits for it */
+void copies_wake(struct run *r);		      /* of each free copy the first that waits for it */
 bool copy_acquire(struct workcopy *c, struct op *op); /* false: queued */
 
 /* ---- hostcall.c ---- */

@@ -28,15 +28,9 @@ int tool_before(struct tool_call *c, const char *path, struct blob **content, bo
  * (somebody else changed it; content says so). */
 int tool_judge_file(struct tool_call *c, const char *path, const struct blob *before, struct span after, struct err *e);
 
-/* X-list of the table: one line a tool. */
-#define TOOLS(X)                                                                                                       \
-	X(read_file)                                                                                                   \
-	X(write_file)                                                                                                  \
-	X(edit_file) X(delete_path) X(list) X(glob) X(search) X(shell) X(run_tests) X(install_dependencies)            \
-		X(git_status) X(git_diff) X(git_log) X(git_init) X(git_commit) X(git_branch) X(git_merge) X(note)      \
-			X(document) X(plan) X(ask_human) X(delegate) X(spawn) X(wait) X(finish) X(artifact)
+/* The table, one line a tool: tools.def. */
 #define X(name) extern const struct tool tool_##name;
-TOOLS(X)
+#include "tools/tools.def"
 #undef X
 
 #endif

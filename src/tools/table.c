@@ -1,20 +1,19 @@
-/* table: all tools, in the order in which they are described. Adding one: its file, and its name in TOOLS (private.h).
- */
+/* table: all tools, in the order in which they are described. Adding one: its file, and its line in tools.def. */
 #include <string.h>
 
 #include "tools/private.h"
 
 const struct tool *const tool_table[] = {
 #define X(name) &tool_##name,
-	TOOLS(X)
+#include "tools/tools.def"
 #undef X
-		NULL};
+	NULL};
 
 enum {
 #define X(name) INDEX_##name,
-	TOOLS(X)
+#include "tools/tools.def"
 #undef X
-		TOOL_COUNT
+	TOOL_COUNT
 };
 
 static json_t *schemas[TOOL_COUNT];

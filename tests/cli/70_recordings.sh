@@ -1,7 +1,7 @@
 #!/bin/bash
 # The shipped recordings play: a real model's words, everything else for real. A prompt that changed since needs a new recording.
 . "$(dirname "$0")/lib.sh"
-TIME_LIMIT=300
+export TIME_LIMIT=300
 
 # plays FILE: the run completes with passing checks, replays, and every prompt is the one that was recorded.
 plays()
