@@ -256,7 +256,7 @@ static void arm(struct world *w)
 		return;
 	w->kills--;
 	w->spot = (enum spot)rng_below(&w->rng, SPOTS);
-	w->left = 1 + (int64_t)rng_below(&w->rng, (uint64_t)often[w->spot]);
+	w->left = 1 + (int64_t)rng_below(&w->rng, ((uint64_t)often[w->spot] >> rng_below(&w->rng, 6)) + 1);
 	w->armed = true;
 	if (w->spot == SPOT_IO)
 		fault_arm(FAULT_IO, UINT64_MAX, false);
