@@ -118,6 +118,22 @@ void job_branch(struct op *op)
 	}
 }
 
+/* The run's files as a commit. A branch that has moved although the journal does not know was moved by this merge
+ * before a stop: the files may be half those of the merge by now, so they are not looked at. */
+static int commit_ours(struct op *op, char oid[OID_TEXT])
+{
+	struct workcopy *c = op->copy;
+	if (op->was_announced && project_branch(c->env.project, c->branch, oid, &op->error))
+		return -1;
+	if (op->was_announced && *oid && strcmp(oid, c->head))
+		return 0;
+	job_commit(op);
+	if (op->error.code != ERR_OK)
+		return -1;
+	snprintf(oid, OID_TEXT, "%s", json_str(op->result, "commit"));
+	return 0;
+}
+
 void job_merge(struct op *op)
 {
 	struct run *r = op->run;
@@ -131,10 +147,8 @@ void job_merge(struct op *op)
 		err_set(&op->error, ERR_NOT_FOUND, "merge{branch=}: there is no branch \"%s\"", name ? name : "");
 		return;
 	}
-	job_commit(op);
-	if (op->error.code != ERR_OK)
+	if (commit_ours(op, ours_oid))
 		return;
-	snprintf(ours_oid, sizeof(ours_oid), "%s", json_str(op->result, "commit"));
 	if (copy_ready(theirs, &op->error) || snapshot_take(theirs->copy, NULL, 0, &taken, &op->error) ||
 		project_commit(r->main->env.project, r->store, &taken.root, theirs->branch, theirs->head, &who,
 			json_str(op->args, "message") ? json_str(op->args, "message") : "Work of an agent", theirs_oid,
