@@ -321,7 +321,7 @@ int agent_requested(struct agent *a, const json_t *data, struct err *e)
 	char hex[HASH_HEX];
 	hash_hex(&prompt, hex);
 	const char *recorded = json_str(data, "prompt");
-	if (!recorded || strcmp(recorded, hex))
+	if (!recorded || strcmp(recorded, hex) != 0)
 		return err_set(e, ERR_FLOW_DIVERGED, "the prompt of agent %s, turn %d, is %s; recorded is %s", a->id,
 			a->turn, hex, recorded ? recorded : "none");
 	sm_move(&a->sm, AGENT_THINKING);

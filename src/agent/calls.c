@@ -360,7 +360,8 @@ static int push_results(struct agent *a, struct err *e)
 		return 0;
 	}
 	cleanup_buf struct buf text = BUF_INIT(CAP_EVENT_DATA);
-	size_t share = (CAP_EVENT_DATA - KIB) / a->call_count; /* of the message, for each result */
+	size_t share =
+		(CAP_EVENT_DATA - KIB) / (a->call_count ? a->call_count : 1); /* of the message, for each result */
 	for (size_t i = 0; i < a->call_count; i++) {
 		const struct agent_call *c = &a->calls[i];
 		struct span content = span_n(c->content, c->content_len);

@@ -48,7 +48,7 @@ int agent_action(struct agent *a, const char *action, const char *option, const 
 		return unblock(a, option, text, e);
 	for (size_t i = 0; i < a->call_count; i++) {
 		struct agent_call *c = &a->calls[i];
-		if (c->state == CALL_ENDED || strcmp(c->action, action))
+		if (c->state == CALL_ENDED || strcmp(c->action, action) != 0)
 			continue;
 		*c->action = '\0';
 		if (c->state == CALL_HANDLED) { /* ask_human */

@@ -97,7 +97,7 @@ bool actions_only_budget(const struct run *r)
 {
 	struct map_entry *it;
 	for (size_t i = 0; (it = map_next(&r->actions, &i));)
-		if (strcmp(((struct action *)it->value)->kind, "budget"))
+		if (strcmp(((struct action *)it->value)->kind, "budget") != 0)
 			return false;
 	return true;
 }
@@ -156,7 +156,7 @@ int action_resolved(struct run *r, const json_t *data, struct err *e)
 void actions_try_script(struct run *r)
 {
 	const char *model = r->model;
-	if (!model || strncmp(model, "script:", 7) || !r->house->llm || r->life != RUN_ACTIVE)
+	if (!model || strncmp(model, "script:", 7) != 0 || !r->house->llm || r->life != RUN_ACTIVE)
 		return;
 	struct map_entry *it;
 	for (size_t i = 0; (it = map_next(&r->actions, &i));) {

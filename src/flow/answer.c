@@ -44,7 +44,7 @@ static void answer_text(struct llm_call *c, struct span text)
 static void answer_arguments(struct llm_call *c, int index, const char *tool, struct span piece)
 {
 	struct op *op = c->ctx;
-	if (!op->agent || index >= STREAMED_CALLS || !tool || strcmp(tool, "write_file"))
+	if (!op->agent || index >= STREAMED_CALLS || !tool || strcmp(tool, "write_file") != 0)
 		return;
 	if (!op->answer->begun[index]) {
 		filestream_init(&op->answer->files[index]);

@@ -62,8 +62,8 @@ static void scan_event(struct scan *s, const struct event *ev, const json_t *dat
 		s->flying += outside_step(data);
 		break;
 	case EVENT_FLOW_RESULT:
-		if (json_str(data, "key") && strncmp(json_str(data, "key"), "timer:", 6) &&
-			strncmp(json_str(data, "key"), "end.", 4))
+		if (json_str(data, "key") && strncmp(json_str(data, "key"), "timer:", 6) != 0 &&
+			strncmp(json_str(data, "key"), "end.", 4) != 0)
 			s->flying -= s->flying > 0;
 		s->unsnapped += json_bool(data, "walk", false) || json_array_size(json_get(data, "changed"));
 		break;

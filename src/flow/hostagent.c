@@ -230,7 +230,7 @@ int call_agents(struct run *r, const char *key, const json_t *args, const json_t
 	for (size_t i = 0; (it = map_next(&r->agents, &i));) {
 		const struct agent_entry *entry = it->value;
 		size_t n = below ? strlen(below) : 0;
-		if (below && (strncmp(it->key, below, n) || it->key[n] != '.'))
+		if (below && (strncmp(it->key, below, n) != 0 || it->key[n] != '.'))
 			continue;
 		json_array_append_new(list, entry->agent ? agent_json(entry->agent) : json_incref(entry->outcome));
 	}

@@ -125,7 +125,7 @@ static int commit_ours(struct op *op, char oid[OID_TEXT])
 	struct workcopy *c = op->copy;
 	if (op->was_announced && project_branch(c->env.project, c->branch, oid, &op->error))
 		return -1;
-	if (op->was_announced && *oid && strcmp(oid, c->head))
+	if (op->was_announced && *oid && strcmp(oid, c->head) != 0)
 		return 0;
 	job_commit(op);
 	if (op->error.code != ERR_OK)

@@ -179,7 +179,7 @@ void run_emit(struct run *r, enum event_type type, const char *agent, json_t *da
 	}
 	struct event *recorded = r->live ? NULL : peek(r);
 	if (recorded) {
-		if (recorded->type != type || strcmp(blob_span(recorded->data).p, text))
+		if (recorded->type != type || strcmp(blob_span(recorded->data).p, text) != 0)
 			diverged(r, recorded, type, text);
 		else
 			consume(r);

@@ -95,7 +95,7 @@ int run_command(struct run *r, const json_t *command, int64_t command_n, struct 
 	if (!strcmp(kind, "record")) /* of this process, no event of the run */
 		return run_record(r, json_str(command, "record"), e);
 	bool resume = !strcmp(kind, "resume");
-	if (r->life == RUN_FAILED && !resume && strcmp(kind, "cancel") && !note)
+	if (r->life == RUN_FAILED && !resume && strcmp(kind, "cancel") != 0 && !note)
 		return err_set(e, ERR_CONFLICT, "run %s has failed: resume it first", run_short(r->id));
 	int bad = !strcmp(kind, "answer")     ? check_answer(r, command, e)
 		  : !strcmp(kind, "steer")    ? check_agent(r, command, e)

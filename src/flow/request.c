@@ -73,7 +73,7 @@ static void gather_file(struct gathered *it, struct files *files, size_t cap)
 static void gather_agents_md(struct gathering *g, const char *scope)
 {
 	char path[4096];
-	snprintf(path, sizeof(path), "%s/AGENTS.md", scope && *scope && strcmp(scope, ".") ? scope : "");
+	snprintf(path, sizeof(path), "%s/AGENTS.md", scope && *scope && strcmp(scope, ".") != 0 ? scope : "");
 	for (;;) {
 		const char *name = *path == '/' ? path + 1 : path;
 		bool folder;
@@ -113,7 +113,7 @@ static void gather_free(struct gathering *g)
 {
 	if (!g)
 		return;
-	for (size_t i = 0; i < g->count; i++) {
+	for (size_t i = 0; g->items && i < g->count; i++) {
 		mem_free(g->items[i].kind);
 		mem_free(g->items[i].path);
 		mem_free(g->items[i].text);
@@ -164,7 +164,7 @@ static void render_children(struct run *r, const struct agent *a, struct buf *ou
 	bool any = false;
 	for (size_t i = 0; (it = map_next(&r->agents, &i));) {
 		const struct agent_entry *entry = it->value;
-		if (strncmp(it->key, a->id, prefix) || it->key[prefix] != '.' || strchr(it->key + prefix + 1, '.'))
+		if (strncmp(it->key, a->id, prefix) != 0 || it->key[prefix] != '.' || strchr(it->key + prefix + 1, '.'))
 			continue;
 		if (!any)
 			buf_adds(out, "\n## Your children\n");
@@ -197,7 +197,7 @@ static int render(struct run *r, struct agent *a, const json_t *context, struct 
 				path);
 		else if (!strcmp(kind, "tree"))
 			buf_adds(&out, "\n## The project\n");
-		else if (strcmp(last, kind))
+		else if (strcmp(last, kind) != 0)
 			buf_adds(&out, "\n## Files in your memory\n");
 		if (!strcmp(kind, "memory"))
 			buf_addf(&out, "\n### %s\n", path);

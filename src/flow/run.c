@@ -395,7 +395,7 @@ static int tell_script(struct run *r, struct err *e)
 	const char *model = r->model;
 	struct event ev[64];
 	int got;
-	if (!model || strncmp(model, "script:", 7) || !r->house->llm)
+	if (!model || strncmp(model, "script:", 7) != 0 || !r->house->llm)
 		return 0;
 	for (int64_t after = 0; (got = store_read(r->store, r->stream, after, ev, 64, e)) > 0;)
 		for (int i = 0; i < got; i++) {

@@ -13,7 +13,7 @@ static void job(struct tool_call *c)
 {
 	const char *kind = tool_arg(c, "kind");
 	bool folder;
-	if (kind && files_exists(c->env->files, c->path, &folder) && strcmp(kind, folder ? "folder" : "file"))
+	if (kind && files_exists(c->env->files, c->path, &folder) && strcmp(kind, folder ? "folder" : "file") != 0)
 		err_set(&c->error, ERR_INVALID, "%s is a %s", c->path, folder ? "folder" : "file");
 	else if (!files_delete(c->env->files, c->path, &c->error))
 		say(c);

@@ -86,7 +86,7 @@ static void diff_job(struct tool_call *c)
 	if (!look(c, &now) && !commit_named(c, oid) &&
 		!project_tree(c->env->project, c->env->store, oid, &root, &c->error) &&
 		!snapshot_diff_text(c->env->store, &root, &now.root, &c->content, &c->error)) {
-		if (c->path && strcmp(c->path, "."))
+		if (c->path && strcmp(c->path, ".") != 0)
 			only_below(&c->content, c->path);
 		if (!c->content.len)
 			buf_adds(&c->content, "[no difference]");

@@ -38,7 +38,7 @@ static void add_range(struct tool_call *c, const char *path, struct span text)
 	if (begin < end)
 		buf_add(&c->content, text.p + begin, end - begin);
 	if (cut)
-		buf_addf(&c->content, "[too long to show at once: go on with from_line %lld]", (long long)(last + 1));
+		buf_addf(&c->content, "[too long to show at once: go on with from_line %lld]", (long long)last + 1);
 }
 
 static void show(struct tool_call *c, const char *path)

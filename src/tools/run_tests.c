@@ -21,7 +21,7 @@ static void record(struct tool_call *c)
 		buf_adds(&c->content, "\n[no test ran: this counts as failing]");
 	}
 	c->evidence = json_pack("{s:s, s:i, s:b}", "command", c->exec.line, "exit", c->exit, "passed", c->exit == 0);
-	if (c->path && strcmp(c->path, "."))
+	if (c->path && strcmp(c->path, ".") != 0)
 		json_object_set_new(c->evidence, "path", json_string(c->path));
 }
 

@@ -57,7 +57,7 @@ static bool below(const char *scope, const char *path)
 
 int tool_check_place(struct tool_call *c, const char *path, struct err *e)
 {
-	if (c->own_file && strcmp(path, c->own_file))
+	if (c->own_file && strcmp(path, c->own_file) != 0)
 		return err_set(e, ERR_OUTSIDE, "you may only change your own file, %s; %s belongs to somebody else",
 			c->own_file, path);
 	if (c->scope && !c->own_file && !below(c->scope, path))
