@@ -13,6 +13,7 @@ static void action_free(struct action *a)
 	mem_free(a->name);
 	mem_free(a->kind);
 	mem_free(a->key);
+	mem_free(a->scope);
 	json_decref(a->options);
 	mem_free(a);
 }
@@ -43,17 +44,20 @@ void action_open(struct run *r, const char *agent, const char *key, const char *
 {
 	struct err e = ERR_INIT;
 	struct action *a = MEM_NEW(struct action);
+	const char *scope = !strcmp(kind, "budget") ? r->reached : NULL;
 	snprintf(out, 24, "a%d", ++r->action_count);
 	if (a) {
 		snprintf(a->id, sizeof(a->id), "%s", out);
 		a->name = mem_strdup(name ? name : kind);
 		a->kind = mem_strdup(kind);
 		a->key = key ? mem_strdup(key) : NULL;
+		a->scope = scope ? mem_strdup(scope) : NULL;
 		a->options = options ? json_incref(options) : NULL;
 		if (agent)
 			snprintf(a->agent, sizeof(a->agent), "%s", agent);
 	}
-	if (!a || !a->name || !a->kind || (key && !a->key) || map_set(&r->actions, span_of(out), a, NULL, &e)) {
+	if (!a || !a->name || !a->kind || (key && !a->key) || (scope && !a->scope) ||
+		map_set(&r->actions, span_of(out), a, NULL, &e)) {
 		action_free(a);
 		json_decref(options);
 		err_nomem(&e);
@@ -84,12 +88,14 @@ void action_close(struct run *r, const char *id, const char *why)
 	action_free(a);
 }
 
-struct action *action_of_kind(struct run *r, const char *kind)
+struct action *action_of_scope(struct run *r, const char *scope)
 {
 	struct map_entry *it;
-	for (size_t i = 0; (it = map_next(&r->actions, &i));)
-		if (!strcmp(((struct action *)it->value)->kind, kind))
-			return it->value;
+	for (size_t i = 0; (it = map_next(&r->actions, &i));) {
+		struct action *a = it->value;
+		if (a->scope && !strcmp(a->scope, scope))
+			return a;
+	}
 	return NULL;
 }
 
@@ -102,14 +108,34 @@ bool actions_only_budget(const struct run *r)
 	return true;
 }
 
-/* A budget that is extended: the run's own is machine state; the house's counters follow it when live. */
-static void extend_budget(struct run *r, const char *text)
+/* A budget of several runs: its limit is the store's. */
+static void extend_shared(struct run *r, const char *scope, double more)
+{
+	struct err e = ERR_INIT;
+	struct budget *b = house_budget(r->house, scope, &e);
+	if (!b || b->limit < 0)
+		return;
+	double limit = b->limit + (more > 0 ? more : b->limit > 0 ? b->limit : 1);
+	if (store_budget_limit(r->store, scope, limit, &e)) {
+		run_break(r, &e);
+		return;
+	}
+	b->limit = limit;
+	budget_wake(r->house);
+}
+
+/* `text` says by how many dollars; without it the limit doubles. The run's own limit is machine state, which the house's
+ * counter follows when live. */
+static void extend_budget(struct run *r, const char *scope, const char *text)
 {
 	double more = text ? strtod(text, NULL) : 0;
-	if (more <= 0)
-		more = r->budget_usd > 0 ? r->budget_usd : 1;
+	if (scope && strcmp(scope, "run") != 0) {
+		if (r->live)
+			extend_shared(r, scope, more);
+		return;
+	}
 	if (r->budget_usd >= 0)
-		r->budget_usd += more;
+		r->budget_usd += more > 0 ? more : r->budget_usd > 0 ? r->budget_usd : 1;
 	struct err e = ERR_INIT;
 	struct budget *b = r->live ? house_budget(r->house, r->scopes[0], &e) : NULL;
 	if (b)
@@ -124,7 +150,7 @@ int action_resolved(struct run *r, const json_t *data, struct err *e)
 		return err_set(e, ERR_FLOW_DIVERGED, "action %s is not open", id ? id : "?");
 	int failed = 0;
 	if (!strcmp(a->kind, "budget") && option && !strcmp(option, "extend"))
-		extend_budget(r, text);
+		extend_budget(r, a->scope, text);
 	if (!strcmp(a->kind, "budget")) {
 		list_for (it, &r->awake) {
 			struct agent *who = list_entry(it, struct agent, link);

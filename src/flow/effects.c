@@ -345,7 +345,8 @@ static void want_handler(struct agent *a, struct agent_call *c)
 static void agent_opens(struct agent *a, const char *name, const char *kind, const char *title, const char *body,
 	json_t *options, const char *priority, struct agent_call *c, char out[24])
 {
-	struct action *open = strcmp(kind, "budget") ? NULL : action_of_kind(run_of(a), kind);
+	const char *scope = !strcmp(kind, "budget") ? run_of(a)->reached : NULL;
+	struct action *open = scope ? action_of_scope(run_of(a), scope) : NULL;
 	if (open) { /* one question for all that wait for the same money */
 		json_decref(options);
 		snprintf(out, sizeof(open->id), "%s", open->id);

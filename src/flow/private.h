@@ -101,6 +101,7 @@ struct action {
 	char *name, *kind;
 	char agent[64]; /* whose call or block it is; "" the flow's */
 	char *key;	/* the flow's call; NULL */
+	char *scope;	/* of a budget that is reached: "run", "project/…", "user/…", "house"; else NULL */
 	json_t *options;
 	bool asked_script; /* the script had no answer for it */
 };
@@ -170,6 +171,7 @@ struct run {
 	struct map handlers;	   /* coroutine key to {agent, call} */
 	struct map actions;	   /* id → struct action */
 	int action_count;
+	const char *reached; /* scope of the budget.reached that is being delivered */
 	struct map signals; /* name → queue (json array); waiters */
 	struct map waiters; /* name → json array of keys */
 	json_t *vars;
@@ -297,7 +299,7 @@ void action_free_value(void *action);
 void action_close(struct run *r, const char *id, const char *why);
 int action_resolved(struct run *r, const json_t *data, struct err *e);
 bool actions_only_budget(const struct run *r);
-struct action *action_of_kind(struct run *r, const char *kind); /* the first open one; NULL */
+struct action *action_of_scope(struct run *r, const char *scope); /* the open one of this budget; NULL */
 void actions_try_script(struct run *r);				/* live: answers that the script or --answer has */
 
 /* ---- people.c ---- */

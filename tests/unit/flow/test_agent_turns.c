@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "flow/house_private.h"
+
 #define TOOLS "read_file, write_file, edit_file, shell, run_tests, note, ask_human, list, wait, finish"
 #define FINISH "finish", "{\"result\":\"done\"}"
 
@@ -423,6 +425,30 @@ static void a_reached_budget_asks_and_goes_on(void **state)
 	scene_replays(f);
 }
 
+/* The limit of all runs together is raised where it is kept, so that other runs and later processes see it. */
+static void a_budget_of_the_house_is_extended_for_good(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	prices(f, 10, 10);
+	fixture_open(f);
+	must(store_budget_limit(f->store, "house", 0.05, &e), &e);
+	fixture_close(f);
+	scene_worker(f, TOOLS, NULL);
+	worker_calls(f, "note", "{\"key\":\"a\",\"value\":1}");
+	worker_calls(f, FINISH);
+	scene_play(f, "simple", "{}", "waiting");
+	assert_told(f, "0 action budget (budget): The budget of house is reached");
+	scene_answer(f, "budget", "extend", "0.5");
+	fixture_until(f, "completed");
+	fixture_close(f);
+	fixture_open(f);
+	struct budget *house = house_budget(f->house, "house", &e);
+	assert_float_equal(house->limit, 0.55, 1e-6);
+	assert_true(house->spent <= house->limit);
+	scene_replays(f);
+}
+
 static void a_budget_can_end_the_agent(void **state)
 {
 	struct fixture *f = *state;
@@ -536,6 +562,7 @@ int main(void)
 		TEST(a_run_blocked_by_its_model_is_resumed),
 		TEST(the_next_model_takes_over),
 		TEST(a_reached_budget_asks_and_goes_on),
+		TEST(a_budget_of_the_house_is_extended_for_good),
 		TEST(a_budget_can_end_the_agent),
 		TEST(a_budget_needs_prices),
 		TEST(a_hundred_agents_never_exceed_a_dollar),
