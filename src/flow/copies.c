@@ -124,8 +124,7 @@ int copy_ready(struct workcopy *c, struct err *e)
 	c->env.author = (struct commit_author){.name = "muster", .email = "muster@localhost"};
 	c->env.settings = r->settings;
 	c->env.rng = r->rng;
-	const char *check =
-		json_str(c->check, "command") ? json_str(c->check, "command") : json_str(r->created, "check");
+	const char *check = c->fixed ? c->fixed : json_str(r->created, "check");
 	if (check && !(c->env.check = mem_strdup(check)))
 		return err_nomem(e);
 	if (r->house->exec) {
@@ -145,6 +144,7 @@ static void copy_free_now(void *ctx)
 	project_close(c->env.project);
 	mem_free(c->env.check);
 	json_decref(c->check);
+	mem_free(c->fixed);
 	mem_free(c->dir);
 	mem_free(c->branch);
 	mem_free(c);

@@ -212,7 +212,7 @@ static const struct host_row host_rows[] = {
 	{.name = "branch", .job = job_branch, .writes = true, .again = true},
 	{.name = "merge", .job = job_merge, .writes = true, .again = true},
 	{.name = "artifact", .job = job_artifact, .again = true},
-	{.name = "end.commit", .job = job_commit, .writes = true, .again = true},
+	{.name = "end.commit", .job = job_end_commit, .writes = true, .again = true},
 	{.name = "end.land", .job = job_land, .writes = true, .again = true},
 };
 
@@ -520,12 +520,7 @@ int host_result(struct run *r, const json_t *data, struct err *e)
 		c->edit_version = ++c->version;
 	const json_t *evidence = json_get(data, "evidence");
 	if (evidence)
-		snprintf(c->check_after, sizeof(c->check_after), "%s", key);
-	if (evidence && !json_get(evidence, "path")) {
-		json_decref(c->check);
-		c->check = json_incref((json_t *)evidence);
-		c->check_version = c->version;
-	}
+		check_recorded(c, evidence, key);
 	if (json_bool(data, "walk", false) || (name && !strcmp(name, "merge")))
 		snap_want(r, c, key, NULL);
 	else if (json_array_size(json_get(data, "changed")))

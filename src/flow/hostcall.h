@@ -24,6 +24,7 @@ void job_tree(struct op *op);
 void job_now(struct op *op);
 void job_random(struct op *op);
 void job_commit(struct op *op);
+void job_end_commit(struct op *op);
 void job_branch(struct op *op);
 void job_merge(struct op *op);
 void job_artifact(struct op *op);

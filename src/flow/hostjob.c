@@ -88,6 +88,15 @@ void job_commit(struct op *op)
 	op->result = json_pack("{s:s}", "commit", oid);
 }
 
+/* The run's last commit: what it finds changed, no call has reported. A person did it, or a program left behind. */
+void job_end_commit(struct op *op)
+{
+	job_commit(op);
+	json_t *changed = op->result ? changes_json(&op->taken.changes, 200) : NULL;
+	if (op->result && json_put(op->result, "changed", changed))
+		err_nomem(&op->error);
+}
+
 void job_branch(struct op *op)
 {
 	struct run *r = op->run;

@@ -87,8 +87,8 @@ struct workcopy {
 	int64_t free_at;     /* seq at which the last user gave it up: durable before the next begins */
 	bool recovered;	     /* after a stop: the operation that may have begun is known */
 	uint64_t version;    /* grows with every delivered change */
-	struct hash checked; /* snapshot after the last check, and its exit */
 	json_t *check;	     /* last evidence: {command, exit, passed} */
+	char *fixed;	     /* the check that was found at its first use; NULL: none yet */
 	uint64_t check_version;
 	char check_after[96];  /* whose snapshot shows what the last check itself wrote: no edit of anybody */
 	uint64_t edit_version; /* version at the last change that was no check's */
@@ -269,6 +269,9 @@ void snap_release(struct op *op);
 int tool_delivered(struct run *r, struct agent *a, const json_t *data, bool lost, struct err *e);
 int snap_delivered(struct run *r, const json_t *data, struct err *e);
 void snap_start(struct op *op);
+size_t edits_in(const json_t *changed); /* how many of these changed files somebody edited, rather than littered */
+/* A check of the whole project has run. */
+void check_recorded(struct workcopy *c, const json_t *evidence, const char *after);
 void snap_want(struct run *r, struct workcopy *c, const char *after, const json_t *paths);
 void copy_release_user(struct workcopy *c, struct op *op);
 void copies_wake(struct run *r);		      /* of each free copy the first that waits for it */

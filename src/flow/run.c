@@ -205,6 +205,8 @@ int run_ending(struct run *r, const char *step, bool ok, const json_t *data, str
 		run_fail(r, &why, "committing the result");
 		return 0;
 	}
+	if (!strcmp(step, "end.commit") && edits_in(json_get(json_get(data, "value"), "changed")))
+		r->main->edit_version = ++r->main->version;
 	if (!strcmp(step, "end.commit") && json_bool(r->created, "land", false)) {
 		cleanup_json json_t *args = json_object();
 		host_want(r, "end.land", "end.land", args);

@@ -283,6 +283,18 @@ void tool_op_recover(struct op *op)
 
 /* ---- delivered ---- */
 
+void check_recorded(struct workcopy *c, const json_t *evidence, const char *after)
+{
+	snprintf(c->check_after, sizeof(c->check_after), "%s", after);
+	if (json_get(evidence, "path")) /* of one folder only */
+		return;
+	json_decref(c->check);
+	c->check = json_incref((json_t *)evidence);
+	c->check_version = c->version;
+	if (json_bool(evidence, "found", false) && !c->fixed)
+		c->fixed = mem_strdup(json_str(evidence, "command"));
+}
+
 int tool_delivered(struct run *r, struct agent *a, const json_t *data, bool lost, struct err *e)
 {
 	struct workcopy *c = run_copy(r, a->copy);
@@ -297,12 +309,7 @@ int tool_delivered(struct run *r, struct agent *a, const json_t *data, bool lost
 	if (lost && json_get(data, "manifest") && !hash_parse(&c->last, json_span(data, "manifest")))
 		c->has_last = true;
 	if (evidence)
-		snprintf(c->check_after, sizeof(c->check_after), "%s", after);
-	if (evidence && !json_get(evidence, "path")) {
-		json_decref(c->check);
-		c->check = json_incref((json_t *)evidence);
-		c->check_version = c->version;
-	}
+		check_recorded(c, evidence, after);
 	if (artifact)
 		run_emit(r, EVENT_ARTIFACT_ADDED, a->id, json_incref((json_t *)artifact));
 	if (commit && json_str(commit, "oid"))
@@ -394,7 +401,7 @@ static bool is_litter(const char *path)
 	return false;
 }
 
-static size_t count_edits(const json_t *changed)
+size_t edits_in(const json_t *changed)
 {
 	size_t n = 0, i;
 	json_t *item;
@@ -409,7 +416,7 @@ int snap_delivered(struct run *r, const json_t *data, struct err *e)
 	if (!c || hash_parse(&c->last, json_span(data, "manifest")))
 		return err_set(e, ERR_CORRUPT, "snapshot.taken names no working copy or manifest");
 	c->has_last = true;
-	size_t changed = count_edits(json_get(data, "changed"));
+	size_t changed = edits_in(json_get(data, "changed"));
 	bool by_check = after && *c->check_after && !strcmp(after, c->check_after);
 	struct agent *whose = NULL;
 	if (after) {
@@ -423,8 +430,6 @@ int snap_delivered(struct run *r, const json_t *data, struct err *e)
 		if (whose)
 			agent_changed_files(whose);
 	}
-	if (by_check)
-		c->checked = c->last;
 	op_end(key ? op_named(r, key) : NULL);
 	return whose ? agent_settled(whose, e) : 0;
 }

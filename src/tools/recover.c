@@ -24,6 +24,7 @@ int tool_judge_file(struct tool_call *c, const char *path, const struct blob *be
 	struct err why = ERR_INIT;
 	struct hash wanted, present = {{0}};
 	char wanted_hex[HASH_HEX], present_hex[HASH_HEX];
+	files_tidy(c->env->files, path);
 	bool exists = !files_read(c->env->files, path, &now, &present, &why);
 	if (!exists && why.code != ERR_NOT_FOUND && why.code != ERR_INVALID && why.code != ERR_TOO_LARGE) {
 		err_set(e, why.code, "%s", why.text);

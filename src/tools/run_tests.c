@@ -23,6 +23,8 @@ static void record(struct tool_call *c)
 	c->evidence = json_pack("{s:s, s:i, s:b}", "command", c->exec.line, "exit", c->exit, "passed", c->exit == 0);
 	if (c->path && strcmp(c->path, ".") != 0)
 		json_object_set_new(c->evidence, "path", json_string(c->path));
+	else if (!c->check) /* the project's own, from now on; what a flow names holds once */
+		json_object_set_new(c->evidence, "found", json_true());
 }
 
 static bool whole_project(const struct tool_call *c)

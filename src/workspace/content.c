@@ -157,6 +157,22 @@ int files_delete(struct files *f, const char *path, struct err *e)
 	return beneath_remove(p.dir, p.name, e) ? err_wrap(e, "delete %s", path) : 0;
 }
 
+void files_tidy(struct files *f, const char *path)
+{
+	cleanup_place struct place p = PLACE_INIT;
+	cleanup_names struct names names = NAMES_INIT;
+	struct err e = ERR_INIT;
+
+	if (place_find(f, path, PLACE_FOLLOW, &p, &e))
+		return;
+	cleanup_fd int dir = SEAM(openat(p.dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (dir < 0 || names_read(dir, CAP_DIR_ENTRIES, &names, &e))
+		return;
+	for (size_t i = 0; i < names.count; i++)
+		if (beneath_is_temp(names.items[i]))
+			unlinkat(dir, names.items[i], 0);
+}
+
 bool files_exists(struct files *f, const char *path, bool *is_dir)
 {
 	struct err e = ERR_INIT;

@@ -35,6 +35,9 @@ int files_edit(struct files *f, const char *path, const struct file_edit *edits,
 int edit_text(struct span content, const struct file_edit *edits, size_t count, struct buf *out, struct err *e);
 int files_mkdir(struct files *f, const char *path, struct err *e);
 int files_delete(struct files *f, const char *path, struct err *e); /* a folder with all in it; never follows links */
+/* Remove what a write of this path left beside it when the program was killed in the middle. While no other write is
+ * under way in the folder. What cannot be removed stays; it is part of no snapshot or listing. */
+void files_tidy(struct files *f, const char *path);
 bool files_exists(struct files *f, const char *path, bool *is_dir);
 /* One folder: [{name, type: file|folder|link|other, size}], folders first, then by name; capped, then {"more": n} */
 json_t *files_list(struct files *f, const char *path, struct err *e);

@@ -98,6 +98,46 @@ static void what_the_check_itself_writes_is_no_edit(void **state)
 	completes(f, "done", 0);
 }
 
+/* Somebody edits a file of the copy after the check while the last answer is written: nobody reported it. */
+static void edited_by_a_person_at_the_end(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+	scene_worker(f, TOOLS, PASS);
+	worker_calls(f, WRITE_PASSING);
+	worker_calls(f, CHECK);
+	worker_calls(f, FINISH);
+	fixture_mode(f, "asks",
+		"return function(run) agent { role = 'worker', task = 'x' } ask { name = 'ready' } end");
+	scene_play(f, "asks", NULL, "waiting");
+	snprintf(path, sizeof(path), "data/copies/%s/test.sh", f->id);
+	fixture_file(f, path, "exit 1\n");
+	scene_answer(f, "ready", NULL, "yes");
+	fixture_until(f, "completed");
+	assert_string_equal(scene_last(f, "run.completed", "evidence"), "unchecked");
+	scene_replays(f);
+}
+
+/* A command that the flow names for one check is not the project's check, neither at once nor after a restart. */
+static void a_flows_own_check_holds_once(void **state)
+{
+	struct fixture *f = *state;
+	scene_worker(f, TOOLS, PASS);
+	worker_calls(f, WRITE_PASSING);
+	worker_calls(f, CHECK);
+	worker_calls(f, FINISH);
+	fixture_mode(f, "asks",
+		"return function(run) agent { role = 'worker', task = 'x' } check { command = 'exit 3' }"
+		" ask { name = 'ready' } return check {} end");
+	scene_play(f, "asks", NULL, "waiting");
+	fixture_close(f);
+	fixture_open(f);
+	scene_answer(f, "ready", NULL, "yes");
+	fixture_until(f, "completed");
+	assert_string_equal(scene_last(f, "run.completed", "evidence"), "done");
+	scene_replays(f);
+}
+
 static void a_check_of_a_folder_is_none_of_the_run(void **state)
 {
 	struct fixture *f = *state;
@@ -175,6 +215,8 @@ int main(void)
 		TEST(edited_by_a_command_in_the_same_answer),
 		TEST(deleted_after_the_check),
 		TEST(what_the_check_itself_writes_is_no_edit),
+		TEST(edited_by_a_person_at_the_end),
+		TEST(a_flows_own_check_holds_once),
 		TEST(a_check_of_a_folder_is_none_of_the_run),
 		TEST(level_run_accepts_a_failing_check),
 		TEST(level_none_needs_nothing),

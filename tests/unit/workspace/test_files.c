@@ -143,6 +143,22 @@ static void write_and_read(void **state)
 	assert_int_equal(entries(at(&x->s, "a/b")), 1); /* no temporary files left */
 }
 
+/* A kill in the middle of a write leaves a temporary file; the next process removes it. */
+static void leftovers_of_a_kill_are_removed(void **state)
+{
+	struct fixture *x = *state;
+	struct err e = ERR_INIT;
+	must(files_write(x->f, "a/b", span_of("x"), NULL, &e), &e);
+	must(files_write(x->f, "a/.muster-0123456789abcdef.txt", span_of("a person's"), NULL, &e), &e);
+	int fd = open(at(&x->s, "a/.muster-0123456789abcdef.tmp"), O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(entries(at(&x->s, "a")), 3);
+	files_tidy(x->f, "a/b");
+	assert_int_equal(entries(at(&x->s, "a")), 2);
+	files_tidy(x->f, "no/such/folder");
+}
+
 static void huge_files(void **state)
 {
 	struct fixture *x = *state;
@@ -538,7 +554,7 @@ static void atomic_for_readers(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	const struct CMUnitTest tests[] = {cmocka_unit_test(path_forms), T(write_and_read), T(huge_files),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(path_forms), T(write_and_read), T(leftovers_of_a_kill_are_removed), T(huge_files),
 		T(modes_are_kept), T(owner_is_given), T(special_files_do_not_hang), T(folders_are_not_files),
 		T(links_stay_inside), T(links_into_git_are_refused), T(names_that_are_not_utf8), T(deleting),
 		T(edits_are_exact), T(edits_of_strange_content), T(atomic_at_every_failure), T(atomic_for_readers)};
