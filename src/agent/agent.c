@@ -109,6 +109,7 @@ struct agent *agent_new(const struct agent_host *host, void *ctx, const struct a
 	a->check = o->check >= 0 ? (enum role_check)o->check : a->role->check;
 	a->phase = o->phase;
 	a->unattended_deny = o->unattended_deny;
+	a->tainted = o->tainted;
 	a->turn_limit = o->turns > 0 ? o->turns : a->role->turns;
 	a->max_tokens = a->role->output_tokens;
 	a->check_exit = -1;

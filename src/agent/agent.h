@@ -103,6 +103,7 @@ struct agent_options {
 	int phase;	      /* enum directive_phase of a master */
 	int turns;	      /* 0: the role's */
 	bool unattended_deny; /* approvals are denied instead of asked */
+	bool tainted;	      /* the project is somebody's whom nobody has trusted yet */
 };
 
 struct agent {
@@ -119,7 +120,7 @@ struct agent {
 	bool wants_stop; /* stop after this turn: set by redirect and flow.stop */
 	char *stop_why;
 	bool unattended_deny;
-	bool tainted; /* it has read something untrusted */
+	bool tainted; /* it has read something untrusted: such a project, or an answer from outside the house */
 
 	/* the conversation */
 	char *system;	/* byte-stable prefix */

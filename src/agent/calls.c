@@ -426,6 +426,7 @@ static int learn(struct agent *a, struct agent_call *c, const json_t *data, stru
 	uint64_t tree = a->host->tree_version(a);
 	const json_t *evidence = json_get(data, "evidence");
 	bool ok = !strcmp(c->status, "ok");
+	a->tainted |= c->tool && (c->tool->effects & TOOL_NET);
 	/* a folder's check is no pass of the project's */
 	if (evidence && !(json_get(evidence, "path") && a->check == CHECK_PASS)) {
 		a->check_exit = (int)json_int(evidence, "exit", 1);

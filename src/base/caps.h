@@ -64,9 +64,10 @@
 #define CAP_COMMAND_OUTPUT (256 * KIB) /* kept inline of a command: head and tail */
 #define CAP_COMMAND_SPILL (64 * MIB)   /* kept in a blob */
 
-#define CAP_FLOW_MEMORY (64 * MIB) /* of one flow's Lua state */
-#define CAP_FLOW_SLICE_MS 2000	   /* Lua may run this long without a host call */
-#define CAP_FLOW_STEPS 10000	   /* without continue_as */
+#define CAP_FLOW_SAID (CAP_EVENT_DATA - 64 * KIB) /* one value that a flow says, signals, plans, returns */
+#define CAP_FLOW_MEMORY (64 * MIB)		  /* of one flow's Lua state */
+#define CAP_FLOW_SLICE_MS 2000			  /* Lua may run this long without a host call */
+#define CAP_FLOW_STEPS 10000			  /* without continue_as */
 #define CAP_FLOW_PARALLEL 1024
 #define CAP_FLOW_JSON_DEPTH 64	       /* levels of a value given to the host */
 #define CAP_FLOW_JSON_VALUES (1 << 20) /* values in it */

@@ -124,8 +124,8 @@ static void extend_shared(struct run *r, const char *scope, double more)
 	budget_wake(r->house);
 }
 
-/* `text` says by how many dollars; without it the limit doubles. The run's own limit is machine state, which the house's
- * counter follows when live. */
+/* `text` says by how many dollars; without it the limit doubles. The run's own limit is machine state, which the
+ * house's counter follows when live. */
 static void extend_budget(struct run *r, const char *scope, const char *text)
 {
 	double more = text ? strtod(text, NULL) : 0;

@@ -98,6 +98,7 @@ struct agent_entry *agent_begin(struct run *r, const char *key, const json_t *ar
 			.check = check_of(args),
 			.phase = phase ? directive_phase_named(span_of(phase)) : PHASE_NONE,
 			.turns = (int)json_int(json_get(args, "limits"), "turns", 0),
+			.tainted = json_bool(r->created, "untrusted", false),
 			.unattended_deny = json_bool(r->created, "unattended", false) &&
 					   json_str(r->settings, "approvals") &&
 					   !strcmp(json_str(r->settings, "approvals"), "deny")};

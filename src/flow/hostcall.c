@@ -15,6 +15,7 @@ struct host_row {
 	const char *name;
 	/* inside: answers by run_answer, now or when something else happens */
 	int (*inside)(struct run *r, const char *key, const json_t *args, const json_t *handlers, struct err *e);
+	bool plain; /* inside, without an event flow.step: its own event says it all, or there is nothing to say */
 	/* outside: by this tool, with these arguments renamed; or by this job on the pool */
 	const char *tool;
 	void (*job)(struct op *op);
@@ -180,20 +181,20 @@ static int call_continue(struct run *r, const char *key, const json_t *args, con
 static const struct host_row host_rows[] = {
 	{.name = "agent", .inside = call_agent},
 	{.name = "start", .inside = call_start},
-	{.name = "await", .inside = call_await},
-	{.name = "tell", .inside = call_tell},
+	{.name = "await", .inside = call_await, .plain = true},
+	{.name = "tell", .inside = call_tell, .plain = true},
 	{.name = "stop", .inside = call_stop},
-	{.name = "agents", .inside = call_agents},
-	{.name = "signal", .inside = call_signal},
-	{.name = "waitfor", .inside = call_waitfor},
+	{.name = "agents", .inside = call_agents, .plain = true},
+	{.name = "signal", .inside = call_signal, .plain = true},
+	{.name = "waitfor", .inside = call_waitfor, .plain = true},
 	{.name = "ask", .inside = call_ask},
 	{.name = "gate", .inside = call_gate},
-	{.name = "phase", .inside = call_phase},
-	{.name = "progress", .inside = call_progress},
-	{.name = "say", .inside = call_say},
-	{.name = "log", .inside = call_log},
-	{.name = "plan", .inside = call_plan},
-	{.name = "task", .inside = call_task},
+	{.name = "phase", .inside = call_phase, .plain = true},
+	{.name = "progress", .inside = call_progress, .plain = true},
+	{.name = "say", .inside = call_say, .plain = true},
+	{.name = "log", .inside = call_log, .plain = true},
+	{.name = "plan", .inside = call_plan, .plain = true},
+	{.name = "task", .inside = call_task, .plain = true},
 	{.name = "continue_as", .inside = call_continue},
 	{.name = "exec", .tool = "shell", .writes = true},
 	{.name = "check", .tool = "run_tests", .writes = true, .again = true},
@@ -239,17 +240,24 @@ static json_t *step_args(const json_t *args)
 	return json_pack("{s:s, s:i}", "hash", hex, "size", (int)strlen(text));
 }
 
+int host_check_size(const char *name, const json_t *value, struct err *e)
+{
+	cleanup_free char *text = json_text(value);
+	if (!text)
+		return err_nomem(e);
+	return strlen(text) <= CAP_FLOW_SAID
+		       ? 0
+		       : err_set(e, ERR_TOO_LARGE,
+				 "%s: %zu bytes are more than the %lu that it takes; files and artifacts may be larger",
+				 name, strlen(text), CAP_FLOW_SAID);
+}
+
 void host_call(void *ctx, const char *key, const char *name, const json_t *args, const json_t *handlers)
 {
 	struct run *r = ctx;
 	const struct host_row *row = host_row(name);
 	struct err e = ERR_INIT;
-	bool own_event =
-		row && (row->inside == call_phase || row->inside == call_progress || row->inside == call_say ||
-			       row->inside == call_log || row->inside == call_plan || row->inside == call_task ||
-			       row->inside == call_await || row->inside == call_tell || row->inside == call_signal ||
-			       row->inside == call_waitfor || row->inside == call_agents);
-	if (!own_event)
+	if (!row || !row->plain)
 		run_emit(r, EVENT_FLOW_STEP, NULL,
 			json_pack("{s:s, s:s, s:o}", "key", key, "call", name, "args", step_args(args)));
 	if (!row) {
@@ -258,7 +266,7 @@ void host_call(void *ctx, const char *key, const char *name, const json_t *args,
 		return;
 	}
 	if (row->inside) {
-		if (row->inside(r, key, args, handlers, &e))
+		if ((row->plain && host_check_size(name, args, &e)) || row->inside(r, key, args, handlers, &e))
 			run_answer(r, key, false, NULL, &e);
 		return;
 	}
@@ -295,8 +303,20 @@ void host_handled(void *ctx, const char *key, bool ok, const json_t *value, cons
 
 /* ---- outside ---- */
 
+/* Trouble of this machine, none of the flow's: done again once it is mended, it can succeed. Not so ERR_IO, which a
+ * file can cause by what it is. */
+static bool is_of_the_machine(enum err_code code)
+{
+	return code == ERR_NOMEM || code == ERR_DISK_FULL || code == ERR_DATABASE || code == ERR_SPAWN ||
+	       code == ERR_SANDBOX || code == ERR_NO_SANDBOX;
+}
+
 static void host_done(struct op *op)
 {
+	if (is_of_the_machine(op->error.code) && strncmp(op->name, "end.", 4) != 0) {
+		op_broke(op, &op->error);
+		return;
+	}
 	bool ok = op->error.code == ERR_OK && op->result;
 	json_t *data = json_pack("{s:s, s:b}", "key", op->key, "ok", ok);
 	if (data && ok)
@@ -333,6 +353,12 @@ static void host_tool_done(struct tool_call *t)
 		return;
 	}
 	bool ran = t->exit >= 0;
+	if (!ran && !t->evidence && is_of_the_machine(t->code)) {
+		struct err why = ERR_INIT;
+		err_set(&why, t->code, "%.*s", (int)t->content.len, t->content.data);
+		op_broke(op, &why);
+		return;
+	}
 	json_t *content = json_from_span(buf_span(&t->content));
 	json_t *value = t->evidence ? json_deep_copy(t->evidence) : json_object();
 	if (ran)

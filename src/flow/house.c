@@ -230,22 +230,6 @@ int house_command(struct house *h, const char *id, const json_t *command, int64_
 	return r ? run_command(r, command, command_n, e) : -1;
 }
 
-void house_poll(struct house *h)
-{
-	struct err e = ERR_INIT;
-	cleanup_json json_t *rows = store_commands(h->store, NULL, &e);
-	size_t i;
-	json_t *row;
-	json_array_foreach(rows, i, row)
-	{
-		const char *stream = json_str(row, "stream");
-		struct err why = ERR_INIT;
-		if (stream && !strncmp(stream, "run/", 4) &&
-			house_command(h, stream + 4, json_get(row, "command"), json_int(row, "n", 0), &why))
-			log_warn("house", "a command for %s was refused: %s", stream, why.text);
-	}
-}
-
 /* ---- sleep ---- */
 
 static void wake(struct timer *t)

@@ -52,8 +52,6 @@ json_t *house_merge(struct house *h, const char *id, struct err *e);
 /* Called on the loop's thread whenever a run came to rest in a new state (waiting, paused, completed, failed,
  * cancelled, broken). */
 void house_watch(struct house *h, void (*cb)(void *ctx, struct run *r), void *ctx);
-/* Commands that other processes left in the store: look now. */
-void house_poll(struct house *h);
 
 /* ---- budgets: counters by scope, moved by every request of every run below them ---- */
 

@@ -3,6 +3,7 @@
 #include "flow/private.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "config/nearest.h"
 #include "flow/house_private.h"
@@ -20,6 +21,11 @@ static int check_answer(struct run *r, const json_t *command, struct err *e)
 			run_short(r->id));
 	if (!option && !text)
 		return err_set(e, ERR_INVALID, "answer with an option or a text");
+	if (option && text && *text && !strcmp(a->kind, "budget") && !strcmp(option, "extend")) {
+		char *rest;
+		if (!(strtod(text, &rest) > 0) || *rest)
+			return err_set(e, ERR_INVALID, "extend by how many dollars? \"%s\" is no number above 0", text);
+	}
 	if (!option)
 		return 0;
 	cleanup_buf struct buf known = BUF_INIT(4096);
@@ -76,69 +82,82 @@ static int check_kind(const char *kind, struct err *e)
 	return err_set(e, ERR_INVALID, "there is no command \"%s\"%s", kind, nearest_hint(&n));
 }
 
-int run_command(struct run *r, const json_t *command, int64_t command_n, struct err *e)
+static int check_text(const json_t *command, const char *field, struct err *e)
 {
 	const char *kind = json_str(command, "kind");
-	const char *by = json_str(command, "by") ? json_str(command, "by") : "person";
-	if (!kind)
-		return err_set(e, ERR_INVALID, "a command needs a kind");
-	if (check_kind(kind, e))
-		return -1;
-	if (r->broken.code != ERR_OK) {
-		*e = r->broken;
-		return err_wrap(e, "run %s", run_short(r->id));
-	}
-	bool note = !strcmp(kind, "merged") || !strcmp(kind, "forked");
+	return json_str(command, field) ? 0 : err_set(e, ERR_INVALID, "%s needs a %s", kind, field);
+}
+
+/* 0: it becomes an input of the run; 1: it is the case already; -1: it is refused. */
+static int judge(struct run *r, const char *kind, const json_t *command, struct err *e)
+{
+	bool note = !strcmp(kind, "merged") || !strcmp(kind, "forked"), resume = !strcmp(kind, "resume");
 	if (run_final(r) && !note)
 		return err_set(e, ERR_FINAL, "run %s is %s; fork it to go on: muster fork %s", run_short(r->id),
 			run_state(r), run_short(r->id));
-	if (!strcmp(kind, "record")) /* of this process, no event of the run */
-		return run_record(r, json_str(command, "record"), e);
-	bool resume = !strcmp(kind, "resume");
 	if (r->life == RUN_FAILED && !resume && strcmp(kind, "cancel") != 0 && !note)
 		return err_set(e, ERR_CONFLICT, "run %s has failed: resume it first", run_short(r->id));
-	int bad = !strcmp(kind, "answer")     ? check_answer(r, command, e)
-		  : !strcmp(kind, "steer")    ? check_agent(r, command, e)
-		  : !strcmp(kind, "redirect") ? check_redirect(r, command, e)
-		  : !strcmp(kind, "modify") && !json_str(command, "name")
-			  ? err_set(e, ERR_INVALID, "modify needs a name and a value")
-		  : !strcmp(kind, "steer") && !json_str(command, "text") ? err_set(e, ERR_INVALID, "steer needs a text")
-									 : 0;
-	if (bad)
-		return -1;
 	if (resume && r->life == RUN_FAILED && r->flow_failed)
 		return err_set(e, ERR_FINAL,
 			"run %s failed in its flow, which would fail again (%s); fork it at an earlier event: muster "
-			"fork "
-			"%s --at SEQ",
+			"fork %s --at SEQ",
 			r->id, r->error.text, r->id);
-	if (resume && r->life == RUN_ACTIVE)
-		return 0; /* done already */
-	if (!strcmp(kind, "pause") && r->life == RUN_PAUSED)
-		return 0;
-	if (!strcmp(kind, "answer") && r->recorder) {
-		const struct action *a = map_get(&r->actions, span_of(json_str(command, "action")));
-		const char *said =
-			json_str(command, "option") ? json_str(command, "option") : json_str(command, "text");
-		if (recorder_answer(r->recorder, a->name, said, e))
-			return -1;
-	}
-	if (command_n && json_array_append_new(r->done_commands, json_integer(command_n)))
-		return err_nomem(e);
+	if ((resume && r->life == RUN_ACTIVE) || (!strcmp(kind, "pause") && r->life == RUN_PAUSED))
+		return 1;
+	if (!strcmp(kind, "answer"))
+		return check_answer(r, command, e);
+	if (!strcmp(kind, "steer"))
+		return check_agent(r, command, e) ? -1 : check_text(command, "text", e);
+	if (!strcmp(kind, "redirect"))
+		return check_redirect(r, command, e);
+	return strcmp(kind, "modify") ? 0 : check_text(command, "name", e);
+}
+
+static int record_answer(struct run *r, const json_t *command, struct err *e)
+{
+	const struct action *a = map_get(&r->actions, span_of(json_str(command, "action")));
+	const char *option = json_str(command, "option");
+	return recorder_answer(r->recorder, a->name, option ? option : json_str(command, "text"), e);
+}
+
+static void command_input(struct run *r, const char *kind, const json_t *command)
+{
+	static const struct {
+		const char *kind;
+		enum event_type type;
+	} own[] = {{"answer", EVENT_ACTION_RESOLVED}, {"merged", EVENT_RUN_MERGED}, {"forked", EVENT_RUN_FORKED}};
+	const char *by = json_str(command, "by") ? json_str(command, "by") : "person";
+	enum event_type type = EVENT_RUN_INTERVENED;
 	json_t *data = json_copy((json_t *)command);
 	json_object_set_new(data, "by", json_string(by));
-	if (!strcmp(kind, "answer")) {
-		json_object_del(data, "kind");
-		run_input(r, EVENT_ACTION_RESOLVED, ACTOR_PERSON, by, data);
-	} else if (!strcmp(kind, "merged")) {
-		json_object_del(data, "kind");
-		run_input(r, EVENT_RUN_MERGED, ACTOR_PERSON, by, data);
-	} else if (!strcmp(kind, "forked")) {
-		json_object_del(data, "kind");
-		run_input(r, EVENT_RUN_FORKED, ACTOR_PERSON, by, data);
-	} else {
-		run_input(r, EVENT_RUN_INTERVENED, ACTOR_PERSON, by, data);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (!strcmp(own[i].kind, kind)) {
+			type = own[i].type;
+			json_object_del(data, "kind");
+		}
+	run_input(r, type, ACTOR_PERSON, by, data);
+}
+
+int run_command(struct run *r, const json_t *command, int64_t command_n, struct err *e)
+{
+	const char *kind = json_str(command, "kind");
+	if (r->broken.code != ERR_OK) { /* of this process: the next one looks at the command again */
+		*e = r->broken;
+		return err_wrap(e, "run %s", run_short(r->id));
 	}
+	if (kind && !strcmp(kind, "record")) /* of this process, no event of the run */
+		return run_record(r, json_str(command, "record"), e);
+	int judged = !kind		   ? err_set(e, ERR_INVALID, "a command needs a kind")
+		     : check_kind(kind, e) ? -1
+					   : judge(r, kind, command, e);
+	/* what is refused now, or done, is not asked again */
+	if (command_n && json_array_append_new(r->done_commands, json_integer(command_n)))
+		return err_nomem(e);
+	if (judged)
+		return judged < 0 ? -1 : 0;
+	if (!strcmp(kind, "answer") && r->recorder && record_answer(r, command, e))
+		return -1;
+	command_input(r, kind, command);
 	if (r->broken.code != ERR_OK) {
 		*e = r->broken;
 		return -1;

@@ -172,8 +172,8 @@ struct run {
 	struct map actions;	   /* id → struct action */
 	int action_count;
 	const char *reached; /* scope of the budget.reached that is being delivered */
-	struct map signals; /* name → queue (json array); waiters */
-	struct map waiters; /* name → json array of keys */
+	struct map signals;  /* name → queue (json array); waiters */
+	struct map waiters;  /* name → json array of keys */
 	json_t *vars;
 	char *phase;
 	struct list ops;
@@ -285,6 +285,8 @@ void host_op_cancel(struct op *op);
 void host_op_recover(struct op *op);
 struct workcopy *host_op_copy(const struct op *op);
 void host_op_release(struct op *op);
+/* ERR_TOO_LARGE when a value does not fit into an event; `name` says whose it is. */
+int host_check_size(const char *name, const json_t *value, struct err *e);
 /* Want an outside call served (also the run's own at its end). */
 void host_want(struct run *r, const char *key, const char *name, const json_t *args);
 /* Make the agent of an agent{} call under this key; NULL with an error of the flow's. */
@@ -303,7 +305,7 @@ void action_close(struct run *r, const char *id, const char *why);
 int action_resolved(struct run *r, const json_t *data, struct err *e);
 bool actions_only_budget(const struct run *r);
 struct action *action_of_scope(struct run *r, const char *scope); /* the open one of this budget; NULL */
-void actions_try_script(struct run *r);				/* live: answers that the script or --answer has */
+void actions_try_script(struct run *r);				  /* live: answers that the script or --answer has */
 
 /* ---- people.c ---- */
 int run_intervened(struct run *r, const json_t *data, struct err *e);

@@ -99,6 +99,11 @@ static void flow_ended(void *ctx, bool ok, const json_t *value, const struct err
 	r->flow_ready = true;
 	json_decref(r->outcome);
 	r->outcome = json_incref((json_t *)value);
+	struct err too_large = ERR_INIT;
+	if (ok && value && host_check_size("the flow's result", value, &too_large)) {
+		ok = false;
+		error = &too_large;
+	}
 	if (!ok) {
 		r->flow_failed = true;
 		run_fail(r, error, NULL);

@@ -107,8 +107,8 @@ static void edited_by_a_person_at_the_end(void **state)
 	worker_calls(f, WRITE_PASSING);
 	worker_calls(f, CHECK);
 	worker_calls(f, FINISH);
-	fixture_mode(f, "asks",
-		"return function(run) agent { role = 'worker', task = 'x' } ask { name = 'ready' } end");
+	fixture_mode(
+		f, "asks", "return function(run) agent { role = 'worker', task = 'x' } ask { name = 'ready' } end");
 	scene_play(f, "asks", NULL, "waiting");
 	snprintf(path, sizeof(path), "data/copies/%s/test.sh", f->id);
 	fixture_file(f, path, "exit 1\n");

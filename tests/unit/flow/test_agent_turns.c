@@ -411,6 +411,11 @@ static void a_reached_budget_asks_and_goes_on(void **state)
 	assert_told(f, "0 action budget (budget): The budget of run is reached");
 	fixture_close(f);
 	fixture_open(f);
+	json_t *nonsense = json_pack(
+		"{s:s, s:s, s:s, s:s}", "kind", "answer", "action", "a1", "option", "extend", "text", "a little");
+	assert_int_equal(house_command(f->house, f->id, nonsense, 0, &e), -1);
+	assert_non_null(strstr(e.text, "no number"));
+	json_decref(nonsense);
 	scene_answer(f, "budget", "extend", "0.20");
 	fixture_until(f, "completed");
 	json_t *rows = store_budgets(f->store, &e);

@@ -4,6 +4,8 @@
 
 #include "fixture.h"
 
+#include "flow/house_private.h"
+
 #define WORKER "tools: [read_file, write_file, edit_file, shell, run_tests, ask_human, finish]\nlimits: {turns: 30}"
 #define CALL(name, args)                                                                                               \
 	"{\"match\":{\"role\":\"worker\"},\"reply\":{\"text\":\"\",\"tool_calls\":[{\"name\":\"" name                  \
@@ -146,6 +148,78 @@ static void a_person_pauses_steers_and_cancels(void **state)
 		fail_msg("%s", e.text);
 }
 
+/* What was left for a run while nobody worked on it is looked at once, also when it does not fit any more. */
+static void a_command_that_is_refused_does_not_come_back(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	fixture_mode(f, "asks", "return function(run) return ask { name = 'q' } end");
+	fixture_open(f);
+	fixture_start(f, "asks", NULL);
+	fixture_until(f, "waiting");
+	cleanup_json json_t *unfit = json_pack("{s:s, s:s, s:s}", "kind", "answer", "action", "a7", "text", "late");
+	must(store_command(f->store, "c1", "run/x", unfit, &e), &e);
+	cleanup_json json_t *rows = store_commands(f->store, NULL, &e);
+	assert_int_equal(json_array_size(rows), 1);
+	int64_t n = json_int(json_array_get(rows, 0), "n", 0);
+	assert_int_equal(house_command(f->house, f->id, unfit, n, &e), -1);
+	assert_int_equal(e.code, ERR_CONFLICT);
+	fixture_command(f, "{\"kind\":\"answer\",\"action\":\"a1\",\"text\":\"fine\",\"by\":\"ada\"}");
+	fixture_until(f, "completed");
+	cleanup_json json_t *left = store_commands(f->store, NULL, &e);
+	assert_int_equal(json_array_size(left), 0);
+}
+
+/* A flow that says or returns too much is told so; the journal never holds more than it can. */
+static void what_a_flow_says_has_a_size(void **state)
+{
+	struct fixture *f = *state;
+	fixture_mode(f, "loud",
+		"return function(run)\n"
+		"  local big = string.rep('x', 1100000)\n"
+		"  local ok, why = pcall(say, big)\n"
+		"  local ok2, why2 = pcall(plan, { { id = '1', title = big } })\n"
+		"  assert(not ok and not ok2 and why2.code == 'too_large', 'accepted')\n"
+		"  say(why.message)\n"
+		"  return big\n"
+		"end");
+	fixture_open(f);
+	fixture_start(f, "loud", NULL);
+	struct run *r = fixture_until(f, "failed");
+	assert_int_equal(run_error(r)->code, ERR_TOO_LARGE);
+	assert_non_null(strstr(run_error(r)->text, "the flow's result"));
+	json_t *said = fixture_last(f, "flow.said");
+	assert_non_null(strstr(json_str(said, "text"), "say: 11000"));
+	json_decref(said);
+}
+
+static int broken_shell(void *ctx, const char *line, const char *dir, struct buf *out, int *status)
+{
+	(void)ctx, (void)line, (void)dir, (void)out, (void)status;
+	return -1;
+}
+
+/* The machine could not start a program: no failure of the flow, which goes on when the machine can. */
+static void trouble_of_the_machine_is_no_failure_of_the_flow(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	fixture_mode(f, "runs", "return function(run) return exec { command = 'echo hi' }.exit end");
+	fixture_open(f);
+	f->house->exec = broken_shell;
+	fixture_start(f, "runs", NULL);
+	for (int i = 0;
+		i < 1000 && (!house_run(f->house, f->id) || run_broken(house_run(f->house, f->id))->code == ERR_OK);
+		i++)
+		loop_turn(f->loop, 10);
+	assert_int_equal(run_broken(house_run(f->house, f->id))->code, ERR_SPAWN);
+	fixture_close(f);
+	fixture_open(f);
+	must(house_resume(f->house, f->id, &e), &e);
+	fixture_until(f, "completed");
+	assert_int_equal(fixture_count(f, "run.failed"), 0);
+}
+
 static void a_fork_has_files_and_conversation(void **state)
 {
 	struct fixture *f = *state;
@@ -176,6 +250,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_reopened_run_goes_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(branches_and_handlers_run_together, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_person_pauses_steers_and_cancels, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_command_that_is_refused_does_not_come_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_a_flow_says_has_a_size, setup, teardown),
+		cmocka_unit_test_setup_teardown(trouble_of_the_machine_is_no_failure_of_the_flow, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_fork_has_files_and_conversation, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
