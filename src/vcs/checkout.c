@@ -150,13 +150,14 @@ static int fill_entry(const char *folder, const git_tree_entry *from, void *ctx)
 static int put_index(const char *git, git_commit *commit, struct copy *copy, struct err *e)
 {
 	cleanup_free char *path = fs_join(git, "index");
+	cleanup_free char *lock = fs_join(git, "index.lock"); /* only the copy's one owner writes: a crash left it */
 	cleanup_git(git_tree) *tree = NULL;
 	struct index_fill f = {.index = NULL};
 	int rc;
 
-	if (!path)
+	if (!path || !lock)
 		return err_nomem(e);
-	if (fs_unlink(path, e) || copy_root(copy, &f.root, e))
+	if (fs_unlink(path, e) || fs_unlink(lock, e) || copy_root(copy, &f.root, e))
 		return -1;
 	rc = LIBGIT(git_commit_tree(&tree, commit));
 	if (rc == 0)

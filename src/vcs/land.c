@@ -5,9 +5,14 @@
  * moves from its expected value. After a crash in between, some files already are what they should become: libgit2
  * takes them for obstacles, so when all obstacles are of that sort the checkout is done again with a baseline that
  * knows them. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/fs.h"
 #include "base/mem.h"
 #include "vcs/beneath.h"
 #include "vcs/private.h"
@@ -65,7 +70,111 @@ static int checkout(struct project *p, const git_commit *to, git_index *baseline
 	return LIBGIT(git_checkout_tree(p->repo, (const git_object *)to, &o));
 }
 
-/* ---- what a crash has left ---- */
+/* ---- after a crash ----
+ *
+ * git's lock files do not say whose they are. A file of ours that is held by flock while files and branch are moved
+ * does: the kernel gives it up with the process, so who finds it free but not empty knows that a landing was cut off,
+ * and that what is younger, lock files and unfinished files, was left by it. */
+
+#define MARK "muster-landing"
+
+struct mark {
+	char *path;
+	int fd;
+	bool cut;	      /* an earlier landing did not come to its end */
+	struct timespec when; /* it began */
+};
+
+static bool is_of_the_cut(const struct mark *m, const struct stat *st)
+{
+	return m->cut && (st->st_mtim.tv_sec > m->when.tv_sec ||
+				 (st->st_mtim.tv_sec == m->when.tv_sec && st->st_mtim.tv_nsec >= m->when.tv_nsec));
+}
+
+static void drop_lock(const struct mark *m, const char *folder, const char *of)
+{
+	cleanup_free char *path = mem_printf("%s/%s.lock", folder, of);
+	struct stat st;
+
+	if (path && stat(path, &st) == 0 && is_of_the_cut(m, &st))
+		SEAM(unlink(path));
+}
+
+static void mark_end(struct mark *m)
+{
+	if (m->fd >= 0) {
+		SEAM(unlink(m->path));
+		close(m->fd);
+	}
+	mem_free(m->path);
+}
+
+static int mark_begin(struct project *p, const char *ref, struct mark *m, struct err *e)
+{
+	struct stat st = {.st_nlink = 0};
+
+	*m = (struct mark){.path = mem_printf("%s" MARK, git_repository_path(p->repo)), .fd = -1};
+	if (!m->path)
+		return err_nomem(e);
+	for (int tries = 0; tries < 4 && st.st_nlink == 0; tries++) { /* 0: another landing has just removed it */
+		if (m->fd >= 0)
+			close(m->fd);
+		m->fd = fs_open(m->path, O_RDWR | O_CREAT, 0600, e);
+		if (m->fd < 0)
+			return -1;
+		if (SEAM(flock(m->fd, LOCK_EX | LOCK_NB)) || SEAM(fstat(m->fd, &st))) {
+			int why = errno;
+
+			close(m->fd);
+			m->fd = -1;
+			return why == EWOULDBLOCK
+				       ? err_set(e, ERR_LOCKED,
+						 "another muster program is merging into %s; wait for it", p->dir)
+				       : err_errno(e, why, "%s", m->path);
+		}
+	}
+	m->cut = st.st_size != 0;
+	m->when = st.st_mtim;
+	drop_lock(m, git_repository_path(p->repo), "index");
+	drop_lock(m, git_repository_path(p->repo), "HEAD");
+	drop_lock(m, p->git_dir, ref);
+	return fs_write_fd(m->fd, span_of("1"), e);
+}
+
+/* Remove an unfinished file: it has less than the commit's content, and nothing else. */
+static bool drop_unfinished(const struct mark *m, struct project *p, int root, const git_tree *tree, const char *path)
+{
+	cleanup_git(git_blob) *whole = NULL;
+	git_tree_entry *entry = NULL;
+	cleanup_fd int fd = beneath_open(root, path, O_RDONLY, 0, BENEATH_NO_FOLLOW);
+	struct blob *b = NULL;
+	struct stat st;
+	bool dropped = false;
+
+	if (fd < 0 || SEAM(fstat(fd, &st)) || !S_ISREG(st.st_mode) || !is_of_the_cut(m, &st) ||
+		LIBGIT(git_tree_entry_bypath(&entry, tree, path)))
+		return false;
+	if (LIBGIT(git_blob_lookup(&whole, p->repo, git_tree_entry_id(entry))) == 0)
+		b = beneath_read(fd, CAP_BLOB);
+	if (b && b->size < (size_t)git_blob_rawsize(whole) && !memcmp(b->data, git_blob_rawcontent(whole), b->size)) {
+		cleanup_free char *full = fs_join(p->dir, path);
+		dropped = full && SEAM(unlink(full)) == 0;
+	}
+	blob_unref(b);
+	git_tree_entry_free(entry);
+	return dropped;
+}
+
+static bool drop_all_unfinished(
+	const struct mark *m, struct project *p, const git_tree *tree, const struct obstacles *found)
+{
+	cleanup_fd int root = m->cut ? fs_open(p->dir, O_PATH | O_DIRECTORY, 0, NULL) : -1;
+	bool any = false;
+
+	for (size_t i = 0; root >= 0 && i < found->count; i++)
+		any |= drop_unfinished(m, p, root, tree, found->paths[i]);
+	return any;
+}
 
 /* Is the file on disk exactly the one of the commit? (A link that was written is an obstacle: remove it by hand.) */
 static bool is_as_in(int root, const git_tree *tree, const char *path)
@@ -182,7 +291,8 @@ static int locked(const struct project *p, struct err *e)
 		p->dir, git_repository_path(p->repo));
 }
 
-static int bring_files(struct project *p, const git_oid *from, const git_commit *to, json_t **conflicts, struct err *e)
+static int bring_files(const struct mark *m, struct project *p, const git_oid *from, const git_commit *to,
+	json_t **conflicts, struct err *e)
 {
 	struct obstacles found = {.paths = NULL}, there = {.paths = NULL};
 	cleanup_free char *lock = mem_printf("%sindex.lock", git_repository_path(p->repo));
@@ -196,6 +306,10 @@ static int bring_files(struct project *p, const git_oid *from, const git_commit 
 	rc = LIBGIT(git_commit_tree(&tree, to));
 	if (rc == 0)
 		rc = checkout(p, to, NULL, &found);
+	if (rc && drop_all_unfinished(m, p, tree, &found)) {
+		obstacles_release(&found);
+		rc = checkout(p, to, NULL, &found);
+	}
 	if (rc && all_as_in(p, tree, &found)) {
 		there = found;
 		found = (struct obstacles){.paths = NULL};
@@ -238,13 +352,13 @@ int land_branch(struct project *p, char name[REF_TEXT], git_oid *tip, bool *exis
 	return rc == 0 || rc == GIT_ENOTFOUND ? 0 : libgit_err(e, rc, "the branch of %s", p->dir);
 }
 
-int land(struct project *p, const char *name, const git_oid *from, const git_commit *to, json_t **conflicts,
-	struct err *e)
+static int land_marked(const struct mark *m, struct project *p, const char *name, const git_oid *from,
+	const git_commit *to, json_t **conflicts, struct err *e)
 {
 	cleanup_git(git_reference) *ref = NULL;
 	int rc;
 
-	if (bring_files(p, from, to, conflicts, e))
+	if (bring_files(m, p, from, to, conflicts, e))
 		return -1;
 	rc = LIBGIT(git_reference_create_matching(
 		&ref, p->repo, name, git_commit_id(to), from != NULL, from, "merge by muster: fast-forward"));
@@ -253,5 +367,21 @@ int land(struct project *p, const char *name, const git_oid *from, const git_com
 			"somebody committed to %s at the same moment; the merged files are in place: look at them (git "
 			"status) and merge again",
 			p->dir);
+	if (rc == GIT_ELOCKED)
+		return err_set(e, ERR_LOCKED,
+			"%s of %s is locked; wait for the other git program, or, if there is none, remove %s/%s.lock",
+			name, p->dir, p->git_dir, name);
 	return rc ? libgit_err(e, rc, "move %s", name) : 0;
+}
+
+int land(struct project *p, const char *name, const git_oid *from, const git_commit *to, json_t **conflicts,
+	struct err *e)
+{
+	struct mark mark;
+	int rc = mark_begin(p, name, &mark, e);
+
+	if (rc == 0)
+		rc = land_marked(&mark, p, name, from, to, conflicts, e);
+	mark_end(&mark);
+	return rc;
 }

@@ -1,6 +1,9 @@
 /* Commits, merges of branches, and a run's branch into the person's checkout. */
 #include "world.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include "base/fault.h"
 #include "vcs/project.h"
 
@@ -547,13 +550,68 @@ static void crash_between_files_and_ref(void **state)
 	end(&r);
 }
 
+/* Killed in the middle: the locks of git and a half-written file are the dead program's; a person's file is not. */
+static void crash_in_the_middle(void **state)
+{
+	struct world *w = *state;
+	struct err e = ERR_INIT;
+	struct run r;
+	bool already;
+	json_t *conflicts = NULL;
+
+	begin(w, &r, BASE);
+	mem_free(shell(r.c.dir, "echo a longer text > run; echo run > a; mkdir d; echo run > d/run"));
+	commit(w, &r);
+	static const char *const left[] = {
+		"touch .git/refs/heads/trunk.lock",
+		"touch .git/index.lock .git/HEAD.lock",
+		": > run",
+		"printf 'a lon' > run; echo run > a",
+		"mkdir d; : > d/run; touch .git/index.lock",
+	};
+	for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++) {
+		put(&r.dir, ".git/muster-landing", "1");
+		mem_free(shell(r.dir.dir, left[i]));
+		must(merge(&r, &already, &conflicts, &e), &e);
+		assert_false(already);
+		person_is(&r, "Work\nfirst\n");
+		assert_false(there(&r.dir, ".git/muster-landing"));
+		mem_free(shell(r.dir.dir, "git reset -q --hard HEAD~1"));
+	}
+	/* Older than the landing, or no beginning of what was to be written: somebody else's. */
+	static const char *const others[] = {
+		"touch -d '1 hour ago' .git/index.lock",
+		"echo mine > run",
+		": > run; touch -d '1 hour ago' run",
+	};
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		put(&r.dir, ".git/muster-landing", "1");
+		mem_free(shell(r.dir.dir, others[i]));
+		assert_int_equal(merge(&r, &already, &conflicts, &e), -1);
+		assert_int_equal(e.code, i == 0 ? ERR_LOCKED : ERR_CONFLICT);
+		err_clear(&e);
+		json_decref(conflicts);
+		conflicts = NULL;
+		mem_free(shell(r.dir.dir, "rm -f run .git/index.lock"));
+	}
+	/* Another program is at it right now. */
+	int fd = open(at(&r.dir, ".git/muster-landing"), O_CREAT | O_RDWR, 0600);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(merge(&r, &already, &conflicts, &e), -1);
+	assert_non_null(strstr(e.text, "another muster program"));
+	close(fd);
+	err_clear(&e);
+	must(merge(&r, &already, &conflicts, &e), &e);
+	end(&r);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_new, world_free)
 	const struct CMUnitTest tests[] = {T(committing), T(ignored_files_stay_out), T(names_that_git_refuses),
 		T(fast_forward), T(into_nothing), T(diverged_without_conflict), T(conflicts_change_nothing),
 		T(dirty_checkouts), T(checkouts_in_the_wrong_state), T(links_in_the_checkout), T(merging_branches),
-		T(failures_while_merging), T(crash_between_files_and_ref)};
+		T(failures_while_merging), T(crash_between_files_and_ref), T(crash_in_the_middle)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

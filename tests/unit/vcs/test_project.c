@@ -190,6 +190,7 @@ static void existing_repository_is_untouched(void **state)
 	char oid[OID_TEXT];
 	struct commit_author who = {"Ada", "ada@example.org", 1700000000000000};
 	must(project_commit(p, w->store, &s.root, "muster/r1", st.head, &who, "Work", oid, &e), &e);
+	put(&w->top, "c1.git/index.lock", ""); /* of a kill */
 	must(project_copy_update(p, copy, "muster/r1", &e), &e);
 	snapshot_release(&s);
 	copy_close(copy);

@@ -1,0 +1,111 @@
+#!/bin/bash
+# The program itself, killed at random instants of a run with files, commands, a question and parallel agents, and resumed each
+# time: what is left at the end is what an undisturbed run leaves. KILLS=n: how many (default 100).
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/flows.sh"
+
+AGENTS=3
+ROUNDS=5 # of an agent: three turns each
+
+# reply AGENT TOOL ARGUMENTS [MORE]: a line for one agent, in its order.
+reply()
+{
+	printf '{"match":{"agent":"%s"%s},"reply":{"text":"","tool_calls":[{"name":"%s","arguments":%s}],"usage":{"input":1000,"output":100}}%s}\n' \
+		"$1" "${5:-}" "$2" "$3" "${4:-}"
+}
+
+# Three agents, each with 16 turns; the middle one asks a person. A command that was lost is done again by building everything
+# that the agent's files so far ask for.
+sixty_steps()
+{
+	local agent round
+	mode steps <<-'END'
+		return function(run)
+		  phase "work"
+		  write("list.txt", "begin\n")
+		  local out = parallel({ "a", "b", "c" }, function(name)
+		    return agent { role = "worker", name = name, task = "part " .. name }.result
+		  end)
+		  phase "end"
+		  for i = 1, 5 do exec { command = "cat part*/out* | sort > all" .. i .. ".txt", again = true } end
+		  edit("list.txt", { { from = "begin", to = "end" } })
+		  commit { message = "everything" }
+		  return { parts = out }
+		end
+	END
+	for ((agent = 0; agent < AGENTS; agent++)); do
+		for ((round = 1; round <= ROUNDS; round++)); do
+			reply "$agent" write_file "{\"path\":\"part$agent/in$round.txt\",\"content\":\"$agent $round\\n\"}"
+			reply "$agent" shell "{\"command\":\"for f in part$agent/in*; do tr 0-9 a-j <\$f >\${f%/*}/out\${f##*/in}; done\"}"
+			[ "$round" = 2 ] && [ "$agent" = 1 ] &&
+				reply "$agent" ask_human '{"name":"colour","title":"Which colour?","options":["red","blue"]}'
+			reply "$agent" read_file "{\"path\":\"part$agent/out$round.txt\"}"
+		done
+		reply "$agent" finish "{\"result\":\"part $agent\"}" ',"repeat":true'
+	done >lines
+	{
+		for ((agent = 0; agent < AGENTS; agent++)); do
+			reply "$agent" shell "{\"command\":\"echo again; for f in part$agent/in*; do tr 0-9 a-j <\$f >\${f%/*}/out\${f##*/in}; done\"}" \
+				',"repeat":true' ',"status":"lost"'
+		done
+		cat lines
+		echo '{"match":{"action":"colour"},"answer":"blue"}'
+	} | script
+}
+
+# told RUN: per agent what it was told, in its order; of a lost call what came of doing it again.
+told()
+{
+	muster log "$1" --json | jq -rs '
+		([.[] | select(.type == "tool.lost") | {key: "\(.data.agent) \(.data.call)", value: true}] | from_entries) as $lost
+		| [.[] | select(.type == "tool.finished" or .type == "tool.answered") | .data
+			| select($lost["\(.agent) \(.call)"] | not)]
+		| group_by(.agent)[] | .[] | "\(.agent) \(.status) \(.content | tostring | gsub("again\n?"; ""))"'
+}
+
+# spent RUN: what its answers cost but for the turns that lost commands caused, and how many there were.
+spent()
+{
+	muster log "$1" --json | jq -rs '
+		[.[] | select(.type == "model.answered") | .data | select(.calls | tostring | contains("again") | not) | .usd]
+		| "\(length) answers, \(add * 10000 | round)"'
+}
+
+test_killed_at_a_hundred_instants_it_ends_the_same()
+{
+	local wanted=${KILLS:-100} kills=0 rounds=0 lost=0 run
+	sixty_steps
+	is_status 0 muster run steps --project whole --script script.jsonl --json
+	run=$(muster runs --json | jq -r '.[0].run')
+	told "$run" >told.whole
+	spent "$run" >spent.whole
+	[ "$(wc -l <told.whole)" -ge 48 ] || fail "the run is too short: $(wc -l <told.whole) calls"
+	while [ "$kills" -lt "$wanted" ]; do
+		rounds=$((rounds + 1))
+		rm -rf project
+		start muster run steps --project project --script script.jsonl --title "round $rounds" --json
+		while kill_between 5 250; do
+			kills=$((kills + 1))
+			run=$(muster runs --json | jq -r --arg t "round $rounds" 'map(select(.title == $t)) | .[0].run // empty')
+			if [ -n "$run" ]; then
+				start muster resume "$run" --json
+			else # killed before there was a run
+				start muster run steps --project project --script script.jsonl --title "round $rounds" --json
+			fi
+		done
+		run=$(muster runs --json | jq -r --arg t "round $rounds" 'map(select(.title == $t)) | .[0].run // empty')
+		same "$(muster runs --json | jq -r --arg r "$run" '.[] | select(.run == $r).state')" completed "round $rounds, the state"
+		same "$(git -C project log -1 --format=%T)" "$(git -C whole log -1 --format=%T)" "round $rounds, the tree"
+		told "$run" >told
+		diff told.whole told >&3 || fail "round $rounds, agents were told something else"
+		spent "$run" >spent
+		diff spent.whole spent >&3 || fail "round $rounds, the cost differs"
+		lost=$((lost + $(muster log "$run" --json | jq -r 'select(.type == "tool.lost").type' | wc -l)))
+		is_status 0 muster replay "$run"
+	done
+	is_status 0 muster verify
+	echo "$kills kills in $rounds runs, $lost commands lost" | tee -a "${FIGURES:-/dev/null}" >figures
+	cat figures >&2
+}
+
+run_tests
