@@ -56,6 +56,14 @@ void bundle_free(struct bundle *b)
 		destroy(b);
 }
 
+struct bundle *bundle_ref(struct bundle *b)
+{
+	pthread_mutex_lock(&lock);
+	b->refs++;
+	pthread_mutex_unlock(&lock);
+	return b;
+}
+
 /* The open bundle with this hash, with a new reference; else `mine` (may be NULL) joins the list and is returned. */
 static struct bundle *find_or_join(const struct hash *hash, struct bundle *mine)
 {
@@ -176,6 +184,19 @@ const json_t *bundle_mode(const struct bundle *b)
 	return json_get(b->json, "mode");
 }
 
+struct bundle *bundle_called(const struct bundle *b, const char *id, struct err *e)
+{
+	const json_t *one = json_get(json_get(b->json, "called"), id);
+	cleanup_free char *text = one ? json_text(one) : NULL;
+
+	if (!one)
+		err_set(e, ERR_NOT_FOUND, "the mode %s does not name \"%s\" under `calls` in its mode.yaml",
+			json_str(bundle_mode(b), "id"), id);
+	else if (!text)
+		err_nomem(e);
+	return text ? bundle_parse(span_of(text), e) : NULL;
+}
+
 const json_t *bundle_prices(const struct bundle *b)
 {
 	return json_get(b->json, "prices");
@@ -185,7 +206,10 @@ const json_t *bundle_prices(const struct bundle *b)
 
 struct making {
 	const struct mode *mode;
-	json_t *files, *roles;
+	const struct bundle_places *places;
+	const json_t *prices;
+	const struct making *caller; /* of the mode that calls this one; NULL */
+	json_t *files, *roles, *called;
 	size_t size;
 };
 
@@ -303,40 +327,78 @@ static int add_role(struct making *m, const char *id, const char *const dirs[3],
 	return no_role(m, id, dirs, e);
 }
 
-static int gather(
-	struct making *m, const char *roles_dir, const char *modes_lib_dir, const char *data_roles_dir, struct err *e)
+static json_t *make_value(struct making *m, struct err *e);
+
+static int add_called(struct making *m, const char *id, struct err *e)
 {
+	for (const struct making *above = m; above; above = above->caller)
+		if (!strcmp(above->mode->id, id))
+			return err_set(e, ERR_INVALID, "%s/mode.yaml: the mode %s would call itself", m->mode->dir, id);
+	struct mode *mode = mode_find(id, m->places->own_modes, m->places->modes, e);
+	struct making inner = {.mode = mode, .places = m->places, .prices = m->prices, .caller = m};
+	if (!mode)
+		return err_wrap(e, "%s/mode.yaml: calls", m->mode->dir);
+	json_t *v = make_value(&inner, e);
+	mode_free(mode);
+	if (!v)
+		return -1;
+	return json_put(m->called, id, v) ? err_nomem(e) : 0;
+}
+
+static int gather(struct making *m, struct err *e)
+{
+	const struct bundle_places *at = m->places;
 	cleanup_free char *own_roles = fs_join(m->mode->dir, "roles"), *own_lib = fs_join(m->mode->dir, "lib");
 	cleanup_free char *templates = fs_join(m->mode->dir, "templates");
-	const char *dirs[3] = {own_roles, data_roles_dir, roles_dir};
+	const char *dirs[3] = {own_roles, at->own_roles, at->roles};
 
 	if (!own_roles || !own_lib || !templates)
 		return err_nomem(e);
 	if (add_file(m, m->mode->dir, "flow.lua", "flow.lua", true, e) ||
-		add_folder(m, modes_lib_dir, ".lua", "lib/", true, e) ||
-		add_folder(m, own_lib, ".lua", "lib/", true, e) || add_folder(m, templates, "", "templates/", false, e))
+		add_folder(m, at->lib, ".lua", "lib/", true, e) || add_folder(m, own_lib, ".lua", "lib/", true, e) ||
+		add_folder(m, templates, "", "templates/", false, e))
 		return -1;
 	for (size_t i = 0; i < json_array_size(m->mode->roles); i++)
 		if (add_role(m, json_string_value(json_array_get(m->mode->roles, i)), dirs, e))
 			return -1;
+	for (size_t i = 0; i < json_array_size(m->mode->calls); i++)
+		if (add_called(m, json_string_value(json_array_get(m->mode->calls, i)), e))
+			return -1;
 	return 0;
 }
 
-struct bundle *bundle_make(const struct mode *mode, const char *roles_dir, const char *modes_lib_dir,
-	const char *data_roles_dir, const json_t *prices, struct err *e)
+static json_t *make_value(struct making *m, struct err *e)
 {
-	struct making m = {.mode = mode, .files = json_object(), .roles = json_object()};
-	cleanup_free char *text = NULL;
-	struct hash hash;
 	json_t *v = NULL;
 
-	if (!m.files || !m.roles)
+	m->files = json_object();
+	m->roles = json_object();
+	m->called = json_object();
+	if (!m->files || !m->roles || !m->called)
 		err_nomem(e);
-	else if (gather(&m, roles_dir, modes_lib_dir, data_roles_dir, e) == 0)
-		v = json_make(e, "{s:i, s:O, s:O, s:O, s:o}", "v", BUNDLE_VERSION, "mode", mode->json, "files", m.files,
-			"roles", m.roles, "prices", prices ? json_incref((json_t *)prices) : json_object());
-	json_decref(m.files);
-	json_decref(m.roles);
+	else if (gather(m, e) == 0)
+		v = json_make(e, "{s:i, s:O, s:O, s:O, s:o}", "v", BUNDLE_VERSION, "mode", m->mode->json, "files",
+			m->files, "roles", m->roles, "prices",
+			m->prices ? json_incref((json_t *)m->prices) : json_object());
+	if (v && json_object_size(m->called) && json_object_set(v, "called", m->called)) {
+		err_nomem(e);
+		json_decref(v);
+		v = NULL;
+	}
+	json_decref(m->files);
+	json_decref(m->roles);
+	json_decref(m->called);
+	return v;
+}
+
+struct bundle *bundle_make(
+	const struct mode *mode, const struct bundle_places *places, const json_t *prices, struct err *e)
+{
+	struct making m = {.mode = mode, .places = places, .prices = prices};
+	cleanup_free char *text = NULL;
+	struct hash hash;
+	json_t *v = make_value(&m, e);
+
 	if (!v)
 		return NULL;
 	text = json_text(v);

@@ -200,7 +200,12 @@ static int make(struct making *m, struct err *e)
 	if (!m->mode || mode_check_inputs(m->mode, json_get(m->request, "inputs"), &m->inputs, e) ||
 		merge_settings(m, e))
 		return -1;
-	m->bundle = lib ? bundle_make(m->mode, h->roles_dir, lib, own_roles, NULL, e) : NULL;
+	struct bundle_places places = {.own_modes = own_modes,
+		.modes = h->modes_dir,
+		.lib = lib,
+		.own_roles = own_roles,
+		.roles = h->roles_dir};
+	m->bundle = lib ? bundle_make(m->mode, &places, NULL, e) : NULL;
 	if (!m->bundle || choose_dir(m, e))
 		return e->code == ERR_OK ? err_nomem(e) : -1;
 	if (h->llm && json_str(m->request, "model")) {

@@ -6,6 +6,7 @@
  * During recovery operations are made and ended by the recorded events without ever starting; those left at the
  * journal's end are the ones that a stop interrupted, and ops_recover applies the recovery table to them. */
 #include "flow/private.h"
+#include "flow/program.h"
 
 #include <stdio.h>
 
@@ -324,12 +325,12 @@ static void want_handler(struct agent *a, struct agent_call *c)
 	struct run *r = run_of(a);
 	struct agent_entry *entry = run_agent(r, a->id);
 	struct err e = ERR_INIT;
-	char key[256];
+	char key[PROGRAM_KEY];
 	cleanup_json json_t *info =
 		json_pack("{s:s, s:s, s:i, s:s}", "agent", a->id, "role", a->role->id, "turn", a->turn, "call", c->id);
 	if (!info || !entry)
 		err_nomem(&e);
-	else if (!flow_enter(r->flow, entry->key, c->name, c->args, info, key, &e)) {
+	else if (!program_enter(r, entry->key, c->name, c->args, info, key, &e)) {
 		json_t *who = json_pack("{s:s, s:s}", "agent", a->id, "call", c->id);
 		if (who && !map_set(&r->handlers, span_of(key), who, NULL, &e)) {
 			r->flow_ready = true;

@@ -4,6 +4,7 @@
 
 #include "base/caps.h"
 #include "flow/hostcall.h"
+#include "flow/program.h"
 
 struct agent_entry *run_agent(struct run *r, const char *id)
 {
@@ -63,7 +64,7 @@ static int check_of(const json_t *args)
 struct agent_entry *agent_begin(struct run *r, const char *key, const json_t *args, struct err *e)
 {
 	const char *role_id = json_str(args, "role");
-	struct role *role = role_id ? bundle_role(r->bundle, role_id) : NULL;
+	struct role *role = role_id ? program_role(r, key, role_id) : NULL;
 	const char *parent = json_str(args, "parent") ? json_str(args, "parent") : caller(r, key);
 	struct agent_entry *entry = MEM_NEW(struct agent_entry);
 	char id[64];
@@ -162,7 +163,7 @@ void agent_outcome(struct run *r, struct agent *a)
 										      : "passing"));
 	if (*a->error_text)
 		json_object_set_new(entry->outcome, "error", json_string(a->error_text));
-	flow_forget(r->flow, entry->key);
+	program_forget(r, entry->key);
 	if (entry->waiter) {
 		run_answer(r, entry->waiter, true, entry->outcome, NULL);
 		mem_free(entry->waiter);

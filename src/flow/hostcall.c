@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/caps.h"
+#include "flow/program.h"
 
 #define STEP_ARGS (2 * KIB) /* larger arguments are journaled by hash */
 
@@ -29,7 +30,7 @@ void run_answer(struct run *r, const char *key, bool ok, const json_t *value, co
 {
 	struct err e = ERR_INIT;
 	r->flow_ready = true;
-	if (r->flow && flow_deliver(r->flow, key, ok, value, error, &e))
+	if (program_deliver(r, key, ok, value, error, &e))
 		run_break(r, &e);
 }
 
@@ -166,14 +167,8 @@ static int call_task(struct run *r, const char *key, const json_t *args, const j
 
 static int call_continue(struct run *r, const char *key, const json_t *args, const json_t *handlers, struct err *e)
 {
-	(void)key;
 	(void)handlers;
-	(void)e;
-	json_decref(r->state);
-	r->state = json_incref(json_get(args, "state"));
-	r->restart = true;
-	r->flow_ready = true;
-	return 0;
+	return program_continue(r, key, json_get(args, "state"), e);
 }
 
 /* ---- the table ---- */
@@ -195,6 +190,7 @@ static const struct host_row host_rows[] = {
 	{.name = "log", .inside = call_log, .plain = true},
 	{.name = "plan", .inside = call_plan, .plain = true},
 	{.name = "task", .inside = call_task, .plain = true},
+	{.name = "call", .inside = call_mode},
 	{.name = "continue_as", .inside = call_continue},
 	{.name = "exec", .tool = "shell", .writes = true},
 	{.name = "check", .tool = "run_tests", .writes = true, .again = true},
@@ -252,9 +248,8 @@ int host_check_size(const char *name, const json_t *value, struct err *e)
 				 name, strlen(text), CAP_FLOW_SAID);
 }
 
-void host_call(void *ctx, const char *key, const char *name, const json_t *args, const json_t *handlers)
+void host_call(struct run *r, const char *key, const char *name, const json_t *args, const json_t *handlers)
 {
-	struct run *r = ctx;
 	const struct host_row *row = host_row(name);
 	struct err e = ERR_INIT;
 	if (!row || !row->plain)
@@ -287,9 +282,8 @@ void host_want(struct run *r, const char *key, const char *name, const json_t *a
 		op_drop(op);
 }
 
-void host_handled(void *ctx, const char *key, bool ok, const json_t *value, const struct err *error)
+void host_handled(struct run *r, const char *key, bool ok, const json_t *value, const struct err *error)
 {
-	struct run *r = ctx;
 	cleanup_json json_t *who = map_del(&r->handlers, span_of(key));
 	struct agent_entry *entry = who ? run_agent(r, json_str(who, "agent")) : NULL;
 	if (!entry || !entry->agent)

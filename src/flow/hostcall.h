@@ -14,6 +14,7 @@ int call_tell(struct run *r, const char *key, const json_t *args, const json_t *
 int call_stop(struct run *r, const char *key, const json_t *args, const json_t *handlers, struct err *e);
 int call_agents(struct run *r, const char *key, const json_t *args, const json_t *handlers, struct err *e);
 int call_signal(struct run *r, const char *key, const json_t *args, const json_t *handlers, struct err *e);
+int call_mode(struct run *r, const char *key, const json_t *args, const json_t *handlers, struct err *e);
 int call_waitfor(struct run *r, const char *key, const json_t *args, const json_t *handlers, struct err *e);
 
 void job_read(struct op *op);

@@ -43,7 +43,7 @@ const struct call_row call_rows[] = {
 	{"log", FORM_TEXT, 0, {"text"}},
 	{"plan", FORM_POSITIONAL, 1, {"tasks"}},
 	{"task", FORM_EITHER, 2, {"id", "status", "result", "agent"}},
-	{"call", FORM_EITHER, 1, {"mode", "inputs"}},
+	{"call", FORM_EITHER, 1, {"mode", "inputs", "settings"}},
 	{"now", FORM_POSITIONAL, 0, {NULL}},
 	{"random", FORM_POSITIONAL, 0, {NULL}},
 	{"sleep", FORM_POSITIONAL, 1, {"seconds"}},

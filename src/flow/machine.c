@@ -6,6 +6,7 @@
  * feeds the recorded inputs. Failure modes: a derived event that differs stops the run with ERR_FLOW_DIVERGED (nothing
  * is appended); a failed commit breaks the run in this process: what was not acknowledged was not acted on either. */
 #include "flow/private.h"
+#include "flow/program.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -369,16 +370,12 @@ void run_rest(struct run *r)
 	struct err e = ERR_INIT;
 	while (r->broken.code == ERR_OK && r->life == RUN_ACTIVE) {
 		bool moved = false;
-		if (r->flow && flow_rest(r->flow, &e)) {
+		if (programs_rest(r, &e)) {
 			if (e.code == ERR_FLOW_LIMIT || e.code == ERR_FLOW) {
 				r->flow_failed = true;
 				run_fail(r, &e, NULL);
 			} else
 				run_break(r, &e);
-			break;
-		}
-		if (r->restart && run_segment(r, &e)) {
-			run_fail(r, &e, NULL);
 			break;
 		}
 		if (step_agents(r, &moved, &e)) {

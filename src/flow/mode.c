@@ -14,7 +14,7 @@
 #include "config/yaml.h"
 
 static const char *const fields[] = {"id", "name", "description", "engine", "category", "icon", "tags", "inputs",
-	"outputs", "gates", "settings", "roles", "limits", "estimate", "examples", "tips", NULL};
+	"outputs", "gates", "settings", "roles", "calls", "limits", "estimate", "examples", "tips", NULL};
 static const char *const input_fields[] = {
 	"name", "type", "label", "required", "options", "default", "accept", "multiple", "placeholder", "help", NULL};
 static const char *const output_fields[] = {"name", "type", "label", NULL};
@@ -368,7 +368,8 @@ static int check_examples(const struct check *c, const struct mode *m)
 
 static int fill_lists(json_t *root)
 {
-	static const char *const lists[] = {"tags", "inputs", "outputs", "gates", "roles", "examples", "tips", NULL};
+	static const char *const lists[] = {
+		"tags", "inputs", "outputs", "gates", "roles", "calls", "examples", "tips", NULL};
 	static const char *const texts[] = {"category", "icon", NULL};
 
 	for (const char *const *key = lists; *key; key++)
@@ -402,8 +403,9 @@ static int check_all(const struct check *c, struct mode *m)
 		check_texts(c, root, "", "tags", "texts", false) || check_inputs(c, m) || check_outputs(c, root) ||
 		check_texts(c, root, "", "gates", "names", true) ||
 		check_texts(c, root, "", "roles", "role ids", true) ||
-		check_texts(c, root, "", "tips", "texts", false) || !check_object(c, root, "settings") ||
-		!check_object(c, root, "limits") || !check_object(c, root, "estimate"))
+		check_texts(c, root, "", "calls", "modes", true) || check_texts(c, root, "", "tips", "texts", false) ||
+		!check_object(c, root, "settings") || !check_object(c, root, "limits") ||
+		!check_object(c, root, "estimate"))
 		return -1;
 	return 0;
 }
@@ -434,6 +436,7 @@ static void read_fields(struct mode *m)
 	m->gates = json_get(m->json, "gates");
 	m->settings = json_get(m->json, "settings");
 	m->roles = json_get(m->json, "roles");
+	m->calls = json_get(m->json, "calls");
 	m->limits = json_get(m->json, "limits");
 	m->estimate = json_get(m->json, "estimate");
 	m->examples = json_get(m->json, "examples");
@@ -473,6 +476,26 @@ struct mode *mode_load(const char *dir, struct err *e)
 		err_nomem(e);
 	else if (load(m, dir, e) == 0)
 		return m;
+	mode_free(m);
+	return NULL;
+}
+
+struct mode *mode_pinned(const json_t *json, struct err *e)
+{
+	struct mode *m = MEM_NEW(struct mode);
+	char name[] = "mode.yaml";
+	struct yaml_doc pinned = {.name = name};
+	struct check c = {&pinned, e};
+
+	if (m)
+		pinned.root = m->json = json_deep_copy(json);
+	map_init(&pinned.lines, 1);
+	if (!m || !m->json)
+		err_nomem(e);
+	else if (check_inputs(&c, m) == 0) {
+		read_fields(m);
+		return m;
+	}
 	mode_free(m);
 	return NULL;
 }

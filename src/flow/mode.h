@@ -25,11 +25,13 @@ struct mode {
 	const char *id, *name, *description, *engine, *category, *icon; /* category, icon: "" when absent */
 	struct mode_input *inputs;
 	size_t input_count;
-	const json_t *tags, *outputs, *gates, *settings, *roles, *limits, *estimate, *examples, *tips;
+	const json_t *tags, *outputs, *gates, *settings, *roles, *calls, *limits, *estimate, *examples, *tips;
 };
 
 /* Load dir/mode.yaml. ERR_NOT_FOUND, ERR_PARSE, ERR_INVALID. */
 struct mode *mode_load(const char *dir, struct err *e);
+/* What a bundle holds of a mode that was loaded once. */
+struct mode *mode_pinned(const json_t *json, struct err *e);
 void mode_free(struct mode *m);
 /* Look in the data folder's modes (may be NULL), then among the shipped ones. ERR_NOT_FOUND names the nearest id. */
 struct mode *mode_find(const char *id, const char *data_modes_dir, const char *shipped_modes_dir, struct err *e);

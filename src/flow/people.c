@@ -7,6 +7,7 @@
 
 #include "config/nearest.h"
 #include "flow/house_private.h"
+#include "flow/program.h"
 
 /* ---- commands: is it possible now? ---- */
 
@@ -63,7 +64,7 @@ static int check_redirect(struct run *r, const json_t *command, struct err *e)
 	const char *role = json_str(command, "role");
 	if (check_agent(r, command, e))
 		return -1;
-	return role && bundle_role(r->bundle, role)
+	return role && program_role(r, run_agent(r, json_str(command, "agent"))->key, role)
 		       ? 0
 		       : err_set(e, ERR_NOT_FOUND, "the run's mode has no role \"%s\"", role ? role : "");
 }
@@ -199,11 +200,9 @@ static int cancel(struct run *r, const char *by, struct err *e)
 		action_close(r, it->key, "the run was cancelled");
 	list_for (op, &r->ops)
 		op_drop(list_entry(op, struct op, link));
-	if (r->flow && !r->ended_flow) {
+	if (!r->ended_flow) {
 		r->life = RUN_CANCELLED; /* what the flow does from here on starts nothing */
-		flow_cancel(r->flow, clean_up_call, 100);
-		struct err ignored = ERR_INIT;
-		flow_rest(r->flow, &ignored);
+		programs_cancel(r, clean_up_call, 100);
 	}
 	r->life = RUN_CANCELLED;
 	*r->waits = '\0';
@@ -272,7 +271,7 @@ int run_intervened(struct run *r, const json_t *data, struct err *e)
 	} else if (!strcmp(kind, "modify")) {
 		run_emit(r, EVENT_FLOW_VAR, NULL,
 			json_pack("{s:O, s:O?}", "name", json_get(data, "name"), "value", json_get(data, "value")));
-		return r->flow ? flow_set_var(r->flow, json_str(data, "name"), json_get(data, "value"), e) : 0;
+		return programs_set_var(r, json_str(data, "name"), json_get(data, "value"), e);
 	} else if (!strcmp(kind, "model")) {
 		mem_free(r->model);
 		r->model = mem_strdup(json_str(data, "model"));

@@ -5,6 +5,7 @@
  *   request.c   what goes before a model call: context, model, budget; and the call itself
  *   toolrun.c   tool calls and snapshots
  *   hostcall.c  the table of the flow's host calls
+ *   program.c   the Lua programs: the run's own, and those of called modes
  *   action.c    actions and their answers
  *   people.c    interventions
  *   copies.c    working copies, their sandboxes and files */
@@ -130,11 +131,10 @@ struct run {
 	char *project_stream;
 	json_t *created, *settings;
 	struct bundle *bundle;
-	struct flow *flow;
+	struct list programs; /* its own flow first, then those of called modes */
 	struct policy *policy;
 	uint64_t seed;
-	int segment;
-	json_t *state; /* of continue_as */
+	int segments; /* begun so far, of its own flow */
 
 	/* the journal */
 	bool dry;	     /* replay: never goes live */
@@ -163,7 +163,6 @@ struct run {
 	struct recorder *recorder; /* --record; NULL */
 	char *scopes[4];	   /* budgets: run, project, user, house */
 	bool flow_ready;	   /* something was delivered to the flow: rest again */
-	bool restart;		   /* continue_as: a new segment begins at the next rest */
 	struct list awake;	   /* agents that have not ended */
 	char waits[16];		   /* "", person, budget, timer */
 	struct map agents;	   /* id → struct agent_entry */
@@ -200,8 +199,9 @@ struct run {
 
 /* ---- run.c ---- */
 int run_record(struct run *r, const char *path, struct err *e); /* append real answers to this recording; NULL: none */
-int run_segment(struct run *r, struct err *e); /* make the flow anew: the first segment, or after continue_as */
-void run_conclude(struct run *r);	       /* the flow returned and nothing works any more: the run is completed */
+void run_segment_began(struct run *r);				/* of its own flow */
+void run_flow_ended(struct run *r, bool ok, const json_t *value, const struct err *error);
+void run_conclude(struct run *r); /* the flow returned and nothing works any more: the run is completed */
 int run_ending(struct run *r, const char *step, bool ok, const json_t *data, struct err *e); /* a step of it was done */
 void run_look(struct run *r); /* tell the watcher when the state is new and durable; finish closing */
 /* Deliver to the flow. */
@@ -278,8 +278,8 @@ void copies_wake(struct run *r);		      /* of each free copy the first that wait
 bool copy_acquire(struct workcopy *c, struct op *op); /* false: queued */
 
 /* ---- hostcall.c ---- */
-void host_call(void *ctx, const char *key, const char *name, const json_t *args, const json_t *handlers);
-void host_handled(void *ctx, const char *key, bool ok, const json_t *value, const struct err *error);
+void host_call(struct run *r, const char *key, const char *name, const json_t *args, const json_t *handlers);
+void host_handled(struct run *r, const char *key, bool ok, const json_t *value, const struct err *error);
 void host_op_start(struct op *op);
 void host_op_cancel(struct op *op);
 void host_op_recover(struct op *op);

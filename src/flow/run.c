@@ -11,6 +11,7 @@
 
 #include "base/caps.h"
 #include "flow/house_private.h"
+#include "flow/program.h"
 
 const char *run_short(const char *id)
 {
@@ -85,15 +86,9 @@ const char *run_model(struct run *r, const struct agent *a)
 
 /* ---- segments ---- */
 
-static struct span source_file(void *ctx, const char *name)
+void run_flow_ended(struct run *r, bool ok, const json_t *value, const struct err *error)
 {
-	return bundle_file(ctx, name);
-}
-
-static void flow_ended(void *ctx, bool ok, const json_t *value, const struct err *error)
-{
-	struct run *r = ctx;
-	if (r->restart || r->life == RUN_CANCELLED)
+	if (r->life == RUN_CANCELLED)
 		return;
 	r->ended_flow = true;
 	r->flow_ready = true;
@@ -110,45 +105,18 @@ static void flow_ended(void *ctx, bool ok, const json_t *value, const struct err
 	}
 }
 
-static void background_failed(void *ctx, const char *key, const struct err *error)
+void run_segment_began(struct run *r)
 {
-	struct run *r = ctx;
-	run_emit(r, EVENT_ERROR, NULL,
-		json_pack("{s:s, s:b, s:s, s:s}", "severity", "error", "recoverable", 1, "text", error->text, "key",
-			key));
+	run_emit(r, EVENT_RUN_STARTED, NULL, json_pack("{s:i}", "segment", r->segments++));
 }
 
-int run_segment(struct run *r, struct err *e)
+static int begin_flow(struct run *r, struct err *e)
 {
-	bool first = !r->flow;
-	flow_free(r->flow);
-	r->flow = NULL;
-	r->restart = false;
-	r->segment = first ? 0 : r->segment + 1;
-	cleanup_json json_t *given = json_pack("{s:s, s:s, s:O, s:O, s:O?, s:O?, s:O?}", "id", r->id, "mode",
-		json_str(r->created, "mode"), "inputs", json_get(r->created, "inputs"), "settings", r->settings,
-		"files", json_get(r->created, "files"), "project", json_get(r->created, "project_info"), "state",
-		r->state);
-	if (!given)
-		return err_nomem(e);
-	json_object_del(given, "id"); /* the flow must do the same in a fork */
-	struct flow_source source = {.file = source_file, .ctx = r->bundle};
-	struct flow_host host = {.call = host_call,
-		.handled = host_handled,
-		.background_failed = background_failed,
-		.ended = flow_ended,
-		.ctx = r};
-	struct flow_limits limits = {.memory = CAP_FLOW_MEMORY,
-		.slice_ms = CAP_FLOW_SLICE_MS,
-		.steps = CAP_FLOW_STEPS,
-		.parallel = CAP_FLOW_PARALLEL};
-	r->flow = flow_new(&source, &host, &limits, given, r->seed + (uint64_t)r->segment, e);
-	if (!r->flow)
-		return -1;
-	run_emit(r, EVENT_RUN_STARTED, NULL, json_pack("{s:i}", "segment", r->segment));
-	flow_start(r->flow);
-	r->flow_ready = true;
-	return 0;
+	/* not the run's id: the flow must do the same in a fork */
+	json_t *given = json_pack("{s:s, s:O, s:O, s:O?, s:O?}", "mode", json_str(r->created, "mode"), "inputs",
+		json_get(r->created, "inputs"), "settings", r->settings, "files", json_get(r->created, "files"),
+		"project", json_get(r->created, "project_info"));
+	return program_begin(r, "", bundle_ref(r->bundle), given, e);
 }
 
 /* ---- the end ---- */
@@ -338,7 +306,7 @@ static void run_free(struct run *r)
 	map_release(&r->actions, action_free_value);
 	map_release(&r->signals, free_json);
 	map_release(&r->waiters, free_json);
-	flow_free(r->flow);
+	programs_release(r);
 	bundle_free(r->bundle);
 	policy_free(r->policy);
 	locks_release(&r->locks);
@@ -359,7 +327,6 @@ static void run_free(struct run *r)
 	mem_free(r->model);
 	json_decref(r->created);
 	json_decref(r->settings);
-	json_decref(r->state);
 	json_decref(r->outcome);
 	json_decref(r->done_commands);
 	mem_free(r);
@@ -382,6 +349,7 @@ static struct run *run_new(struct house *h, const char *id, bool dry, struct err
 	list_init(&r->ops);
 	list_init(&r->copies);
 	list_init(&r->awake);
+	list_init(&r->programs);
 	map_init(&r->agents, CAP_AGENTS * 2);
 	map_init(&r->handlers, 65536);
 	map_init(&r->actions, 65536);
@@ -478,7 +446,7 @@ struct run *run_open(struct house *h, const char *id, bool dry, struct err *e)
 	struct run *r = run_new(h, id, dry, e);
 	if (!r)
 		return NULL;
-	if (r->done_commands && !begin(r, e) && !run_segment(r, e)) {
+	if (r->done_commands && !begin(r, e) && !begin_flow(r, e)) {
 		run_rest(r);
 		if (!run_catch_up(r, e) && (dry || !go_live(r, e))) {
 			list_push(&h->runs, &r->link);

@@ -96,10 +96,10 @@ test_killed_at_a_hundred_instants_it_ends_the_same()
 		run=$(muster runs --json | jq -r --arg t "round $rounds" 'map(select(.title == $t)) | .[0].run // empty')
 		same "$(muster runs --json | jq -r --arg r "$run" '.[] | select(.run == $r).state')" completed "round $rounds, the state"
 		same "$(git -C project log -1 --format=%T)" "$(git -C whole log -1 --format=%T)" "round $rounds, the tree"
-		told "$run" >told
-		diff told.whole told >&3 || fail "round $rounds, agents were told something else"
-		spent "$run" >spent
-		diff spent.whole spent >&3 || fail "round $rounds, the cost differs"
+		told "$run" >told.killed
+		diff told.whole told.killed >&3 || fail "round $rounds, agents were told something else"
+		spent "$run" >spent.killed
+		diff spent.whole spent.killed >&3 || fail "round $rounds, the cost differs"
 		lost=$((lost + $(muster log "$run" --json | jq -r 'select(.type == "tool.lost").type' | wc -l)))
 		is_status 0 muster replay "$run"
 	done

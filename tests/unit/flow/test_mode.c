@@ -211,7 +211,8 @@ static char *full_dir, *roles_dir, *lib_dir, *data_dir; /* made before faults ar
 static struct bundle *make(struct err *e)
 {
 	struct mode *m = mode_load(full_dir, e);
-	struct bundle *b = m ? bundle_make(m, roles_dir, lib_dir, data_dir, NULL, e) : NULL;
+	const struct bundle_places places = {.lib = lib_dir, .own_roles = data_dir, .roles = roles_dir};
+	struct bundle *b = m ? bundle_make(m, &places, NULL, e) : NULL;
 
 	mode_free(m);
 	return b;

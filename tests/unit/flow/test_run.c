@@ -220,6 +220,126 @@ static void trouble_of_the_machine_is_no_failure_of_the_flow(void **state)
 	assert_int_equal(fixture_count(f, "run.failed"), 0);
 }
 
+/* A mode that calls another: its flow, roles, libraries and inputs are its own; files, agents and budget the run's. */
+static void calling_modes(struct fixture *f, const char *outer, const char *inner)
+{
+	static const char *const head = "name: x\ndescription: x\nengine: planning\nroles: [worker]\n";
+	char text[1024];
+	fixture_mode(f, "inner", inner); /* makes the folders */
+	fixture_mode(f, "outer", outer);
+	snprintf(text, sizeof(text), "id: outer\n%scalls: [inner]\n", head);
+	fixture_file(f, "modes/outer/mode.yaml", text);
+	snprintf(text, sizeof(text),
+		"id: inner\n%ssettings: {tone: calm}\ninputs:\n  - {name: what, type: text, required: true}\n"
+		"  - {name: times, type: number, default: 2}\n",
+		head);
+	fixture_file(f, "modes/inner/mode.yaml", text);
+	fixture_file(f, "modes/inner/lib/words.lua", "return { of = function(s) return s .. '!' end }");
+	fixture_file(f, "modes/inner/roles/worker.md",
+		"---\nid: worker\nname: Inner\nclass: strong\ntools: [write_file, finish]\n---\nYou are the inner "
+		"one.");
+}
+
+static void a_mode_calls_another(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	calling_modes(f,
+		"return function(run)\n"
+		"  local parts = parallel({ 'a', 'b' }, function(name) return call('inner', { what = name }, { tone = "
+		"name }) end)\n"
+		"  local ok, why = pcall(call, 'inner', { whom = 1 })\n"
+		"  local ok2, why2 = pcall(call, 'other', {})\n"
+		"  local ok3, why3 = pcall(call, 'inner', { what = 'fail' })\n"
+		"  assert(not ok and not ok2 and not ok3)\n"
+		"  log(why.message) log(why2.message) log(why3.message)\n"
+		"  return parts\n"
+		"end",
+		"local words = require 'words'\n"
+		"return function(run)\n"
+		"  if run.inputs.what == 'fail' then error('no such luck') end\n"
+		"  if not run.state then continue_as { n = run.inputs.times } end\n"
+		"  write(run.inputs.what .. '.txt', words.of(run.settings.tone))\n"
+		"  background(function() ask { name = 'never answered' } end)\n"
+		"  local left = start { role = 'worker', task = 'left alone' }\n"
+		"  stop(left)\n"
+		"  local answer = ask { name = 'go ' .. run.inputs.what }\n"
+		"  local work = agent { role = 'worker', task = 'x', on = { finish = function() log('handled') return "
+		"true end } }\n"
+		"  return { n = run.state.n, said = answer.text, result = work.result, empty = exists(run.inputs.what "
+		".. '.txt') }\n"
+		"end");
+	for (int i = 0; i < 4; i++)
+		fixture_line(f, CALL("finish", "{\"result\":\"inner is done\"}"));
+	fixture_open(f);
+	fixture_start(f, "outer", NULL);
+	fixture_until(f, "waiting");
+	fixture_close(f); /* and the same after a restart */
+	fixture_open(f);
+	must(house_resume(f->house, f->id, &e), &e);
+	fixture_until(f, "waiting");
+	cleanup_json json_t *filter = json_pack("{s:s, s:s}", "run", f->id, "state", "open");
+	cleanup_json json_t *open = store_actions(f->store, filter, 100, &e);
+	assert_int_equal(json_array_size(open), 4);
+	for (size_t i = 0; i < 4; i++) {
+		const json_t *a = json_array_get(open, i);
+		char command[256];
+		snprintf(command, sizeof(command),
+			"{\"kind\":\"answer\",\"action\":\"%s\",\"text\":\"yes\",\"by\":\"ada\"}",
+			json_str(a, "action"));
+		if (!strncmp(json_str(a, "name"), "go ", 3))
+			fixture_command(f, command);
+	}
+	fixture_until(f, "completed");
+	json_t *end = fixture_last(f, "run.completed");
+	cleanup_free char *result = json_text(json_get(end, "result"));
+	assert_string_equal(result, "[{\"empty\":\"file\",\"n\":2,\"result\":\"inner is done\",\"said\":\"yes\"},"
+				    "{\"empty\":\"file\",\"n\":2,\"result\":\"inner is done\",\"said\":\"yes\"}]");
+	json_decref(end);
+	cleanup_free char *a = fixture_copy_file(f, "a.txt"), *journal = fixture_journal(f);
+	assert_string_equal(a, "a!");
+	assert_non_null(strstr(journal, "there is no input") ? journal : strstr(journal, "has no input \\\"whom\\\""));
+	assert_non_null(strstr(journal, "does not name \\\"other\\\""));
+	assert_non_null(strstr(journal, "no such luck"));
+	assert_int_equal(fixture_count(f, "action.closed"), 2); /* what nobody answered was given up with its mode */
+	if (run_replay(f->house, f->id, &e) < 0)
+		fail_msg("%s", e.text);
+}
+
+static void a_mode_never_calls_itself(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	char id[ID_TEXT];
+	calling_modes(f, "return function(run) end", "return function(run) end");
+	fixture_file(
+		f, "modes/inner/mode.yaml", "id: inner\nname: x\ndescription: x\nengine: planning\ncalls: [outer]\n");
+	fixture_open(f);
+	char project[128];
+	snprintf(project, sizeof(project), "%s/project", f->root);
+	cleanup_json json_t *q = json_pack("{s:s, s:s, s:{}}", "mode", "outer", "project", project, "inputs");
+	assert_int_equal(house_create(f->house, q, id, &e), -1);
+	assert_non_null(strstr(e.text, "the mode outer would call itself"));
+}
+
+static void a_cancelled_run_cancels_the_modes_it_called(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	calling_modes(f, "return function(run) return call('inner', { what = 'x' }) end",
+		"return function(run) local ok = pcall(ask, { name = 'q' }) log('tidied up') end");
+	fixture_open(f);
+	fixture_start(f, "outer", NULL);
+	fixture_until(f, "waiting");
+	fixture_command(f, "{\"kind\":\"cancel\",\"by\":\"ada\"}");
+	fixture_until(f, "cancelled");
+	json_t *said = fixture_last(f, "flow.log");
+	assert_string_equal(json_str(said, "text"), "tidied up");
+	json_decref(said);
+	if (run_replay(f->house, f->id, &e) < 0)
+		fail_msg("%s", e.text);
+}
+
 static void a_fork_has_files_and_conversation(void **state)
 {
 	struct fixture *f = *state;
@@ -253,6 +373,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_command_that_is_refused_does_not_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_flow_says_has_a_size, setup, teardown),
 		cmocka_unit_test_setup_teardown(trouble_of_the_machine_is_no_failure_of_the_flow, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_mode_calls_another, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_mode_never_calls_itself, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_cancelled_run_cancels_the_modes_it_called, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_fork_has_files_and_conversation, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

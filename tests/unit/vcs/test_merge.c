@@ -1,4 +1,5 @@
-/* Commits, merges of branches, and a run's branch into the person's checkout. */
+/* Commits, merges of branches, and a run's branch into the person's checkout. Above 600 lines because all of them begin
+ * from the same project and look at it in the same way. */
 #include "world.h"
 
 #include <fcntl.h>

@@ -554,10 +554,11 @@ static void atomic_for_readers(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	const struct CMUnitTest tests[] = {cmocka_unit_test(path_forms), T(write_and_read), T(leftovers_of_a_kill_are_removed), T(huge_files),
-		T(modes_are_kept), T(owner_is_given), T(special_files_do_not_hang), T(folders_are_not_files),
-		T(links_stay_inside), T(links_into_git_are_refused), T(names_that_are_not_utf8), T(deleting),
-		T(edits_are_exact), T(edits_of_strange_content), T(atomic_at_every_failure), T(atomic_for_readers)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(path_forms), T(write_and_read),
+		T(leftovers_of_a_kill_are_removed), T(huge_files), T(modes_are_kept), T(owner_is_given),
+		T(special_files_do_not_hang), T(folders_are_not_files), T(links_stay_inside),
+		T(links_into_git_are_refused), T(names_that_are_not_utf8), T(deleting), T(edits_are_exact),
+		T(edits_of_strange_content), T(atomic_at_every_failure), T(atomic_for_readers)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
