@@ -245,6 +245,33 @@ static const char files_flow[] =
 	"  return { checked.passed, names, glob '**/*.txt', exists 'c/x.txt', exists 'd', tree('.', 50), vars.limit }\n"
 	"end\n";
 
+/* Modes that call modes: agents, questions, timers, commands and segments in each, several at once. */
+static const char calls_flow[] =
+	"return function(run)\n"
+	"  local out = parallel({ 'a', 'b', 'c' }, function(n) return call('inner', { task = n }) end)\n"
+	"  local ok, why = pcall(call, 'inner', { task = 'fail' })\n"
+	"  return { out, ok, why.message, exists 'left.txt' }\n"
+	"end\n";
+static const char inner_flow[] =
+	"return function(run)\n"
+	"  local name = run.inputs.task\n"
+	"  if name == 'fail' then error('failed on purpose', 0) end\n"
+	"  if not run.state then sleep(3) continue_as { n = 1 } end\n"
+	"  background(function() ask { name = 'nobody answers', title = 'Who?' } write('left.txt', 'x') end)\n"
+	"  local x = ask { name = name, title = 'Like ' .. name .. '?', options = { 'yes', 'no' } }\n"
+	"  local a = agent { role = 'worker', task = 'part' .. name, scope = 'd' .. name }\n"
+	"  repeat\n"
+	"    local r = exec { command = 'effect ' .. name .. '.log did' }\n"
+	"  until not r.lost or exists(name .. '.log')\n"
+	"  return { name, x.option, a.result, run.state.n }\n"
+	"end\n";
+static const struct line calls_lines[] = {PART("a"), PART("b"), PART("c"), {NULL}};
+static const char *calls_answers(const char *name, int nth)
+{
+	(void)nth;
+	return strlen(name) == 1 ? "{\"option\":\"no\"}" : NULL;
+}
+
 const struct scene flow_scenes[FLOW_SCENES] = {
 	{.name = "parallel",
 		.mode = "parallel50",
@@ -280,6 +307,13 @@ const struct scene flow_scenes[FLOW_SCENES] = {
 		.roles = "worker",
 		.lines = branch_lines,
 		.talk = true},
+	{.name = "calls",
+		.mode = "calls",
+		.flow = calls_flow,
+		.called = inner_flow,
+		.roles = "worker",
+		.lines = calls_lines,
+		.answer = calls_answers},
 	{.name = "segments", .mode = "segments", .flow = segments_flow, .roles = "worker", .lines = segments_lines},
 	{.name = "files",
 		.mode = "files",

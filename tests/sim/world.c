@@ -137,25 +137,33 @@ static void put_role(struct world *w, const char *id)
 	put_file(w, name, text);
 }
 
-/* The scene's own mode and its roles. */
-static void put_mode(struct world *w)
+static void put_mode(struct world *w, const char *id, const char *flow, const char *roles, const char *calls)
+{
+	char name[128];
+	snprintf(name, sizeof(name), "modes/%s/flow.lua", id);
+	put_file(w, name, flow);
+	cleanup_free char *yaml = mem_printf("id: %s\nname: %s\ndescription: A test.\nengine: planning\ncategory: "
+					     "test\ninputs:\n  - {name: task, type: text, label: Task}\nroles: "
+					     "[%s]\ncalls: [%s]\ngates: [plan]\n",
+		id, id, roles, calls);
+	snprintf(name, sizeof(name), "modes/%s/mode.yaml", id);
+	put_file(w, name, yaml);
+}
+
+/* The scene's own mode, the one that it calls, and their roles. */
+static void put_modes(struct world *w)
 {
 	const struct scene *s = w->scene;
-	char name[128], list[512], *save, *role;
+	char list[512], *save, *role;
 	cleanup_buf struct buf roles = BUF_INIT(4096);
-	snprintf(name, sizeof(name), "modes/%s/flow.lua", s->mode);
-	put_file(w, name, s->flow);
 	snprintf(list, sizeof(list), "%s", s->roles);
 	for (role = strtok_r(list, " ", &save); role; role = strtok_r(NULL, " ", &save)) {
 		put_role(w, role);
 		buf_addf(&roles, "%s%s", roles.len ? ", " : "", role);
 	}
-	cleanup_free char *yaml = mem_printf("id: %s\nname: %s\ndescription: A test.\nengine: planning\ncategory: "
-					     "test\ninputs:\n  - {name: task, type: text, label: Task}\nroles: "
-					     "[%s]\ngates: [plan]\n",
-		s->mode, s->mode, roles.data);
-	snprintf(name, sizeof(name), "modes/%s/mode.yaml", s->mode);
-	put_file(w, name, yaml);
+	put_mode(w, s->mode, s->flow, roles.data, s->called ? "inner" : "");
+	if (s->called)
+		put_mode(w, "inner", s->called, roles.data, "");
 }
 
 static void boot(struct world *w, struct store *from, int64_t wall)
@@ -216,7 +224,7 @@ void world_init(struct world *w, const struct scene *s, uint64_t seed, bool plai
 		"{\"recording\":{\"v\":1,\"prices\":{\"input\":100,\"output\":10,\"date\":\"2026-01-01\",\"source\":"
 		"\"sim\"}}}\n");
 	if (s->flow)
-		put_mode(w);
+		put_modes(w);
 	boot(w, NULL, WALL);
 }
 

@@ -28,6 +28,7 @@ struct scene {
 	const char *name;
 	const char *mode;	  /* a shipped one, or this scene's own with: */
 	const char *flow;	  /* flow.lua; NULL: shipped */
+	const char *called;	  /* flow.lua of the mode `inner`, which this one calls; NULL */
 	const char *roles;	  /* names of the roles of its own mode, with blanks between */
 	const char *request;	  /* JSON: inputs, settings, …; NULL */
 	const struct line *lines; /* ends with role NULL */
@@ -139,7 +140,7 @@ void brain_think(struct world *w, bool all); /* let some calls under way end */
 int sim_main(int argc, char **argv, const char *what, const struct scene *const *scenes, int seeds,
 	void (*one)(const struct scene *s, uint64_t seed));
 
-enum { SHIPPED_SCENES = 4, FLOW_SCENES = 8 };
+enum { SHIPPED_SCENES = 4, FLOW_SCENES = 9 };
 extern const struct scene shipped_scenes[SHIPPED_SCENES], flow_scenes[FLOW_SCENES], long_scene;
 
 #endif
