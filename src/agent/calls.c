@@ -339,7 +339,7 @@ static int call_begin(struct agent *a, struct agent_call *c, struct err *e)
 		return a->host->has_children(a) || json_array_size(a->inbox)
 			       ? call_answer(a, c, "ok", span_of("waiting"), e)
 			       : call_refuse(a, c, e, "nobody is at work below you whose report you could wait for");
-	if (!c->tool || !c->tool->start)
+	if (!c->tool || (!c->tool->start && !c->tool->job))
 		return call_refuse(a, c, e, "%s is not available in this mode", c->name);
 	return begin_outside(a, c, e);
 }

@@ -38,25 +38,15 @@ static int headers(struct wire *w, const char *key, struct http_header *out, int
 	return 2;
 }
 
-static int encode_tools(const json_t *tools, struct buf *out, struct err *e)
+static void encode_tool(const json_t *tool, struct buf *out)
 {
-	const json_t *tool;
-	size_t i;
-
-	json_array_foreach(tools, i, tool)
-	{
-		const json_t *schema = json_get(tool, "schema");
-		if (!json_str(tool, "name") || !json_is_object(schema))
-			return err_set(e, ERR_INVALID, "a tool needs a name and a schema");
-		buf_adds(out, i ? ",{\"name\":" : "{\"name\":");
-		encode_text(out, json_span(tool, "name"));
-		buf_adds(out, ",\"description\":");
-		encode_text(out, json_span(tool, "description"));
-		buf_adds(out, ",\"input_schema\":");
-		json_print(schema, out);
-		buf_addc(out, '}');
-	}
-	return 0;
+	buf_adds(out, "{\"name\":");
+	encode_text(out, json_span(tool, "name"));
+	buf_adds(out, ",\"description\":");
+	encode_text(out, json_span(tool, "description"));
+	buf_adds(out, ",\"input_schema\":");
+	json_print(json_get(tool, "schema"), out);
+	buf_addc(out, '}');
 }
 
 static void encode_text_block(struct buf *out, struct span text)
@@ -368,6 +358,6 @@ const struct dialect dialect_anthropic = {
 	.path = "/v1/messages",
 	.headers = headers,
 	.encode = encode,
-	.encode_tools = encode_tools,
+	.encode_tool = encode_tool,
 	.event = event,
 };

@@ -92,8 +92,23 @@ int call_take(struct llm_call *c, struct decoder *d, struct err *e)
 
 /* ---- tools ---- */
 
-const struct blob *llm_offer(struct llm *l, const json_t *tools, enum llm_wire wire,
-	int (*encode)(const json_t *tools, struct buf *out, struct err *e), struct err *e)
+int encode_tools(const struct dialect *d, const json_t *tools, struct buf *out, struct err *e)
+{
+	const json_t *tool;
+	size_t i;
+
+	json_array_foreach(tools, i, tool)
+	{
+		if (!json_str(tool, "name") || !json_is_object(json_get(tool, "schema")))
+			return err_set(e, ERR_INVALID, "a tool needs a name and a schema");
+		if (i)
+			buf_addc(out, ',');
+		d->encode_tool(tool, out);
+	}
+	return 0;
+}
+
+const struct blob *llm_offer(struct llm *l, const json_t *tools, const struct dialect *dialect, struct err *e)
 {
 	struct offer *slot = &l->offers[0];
 	struct buf b = BUF_INIT(CAP_REQUEST_BODY);
@@ -101,14 +116,14 @@ const struct blob *llm_offer(struct llm *l, const json_t *tools, enum llm_wire w
 
 	for (size_t i = 0; i < OFFER_CACHE; i++) {
 		struct offer *o = &l->offers[i];
-		if (o->tools == tools && o->wire == wire && o->bytes) {
+		if (o->tools == tools && o->wire == dialect->wire && o->bytes) {
 			o->used = ++l->offer_clock;
 			return o->bytes;
 		}
 		if (o->used < slot->used)
 			slot = o;
 	}
-	if (!encode(tools, &b, e) && !buf_check(&b, "the tools offered to a model", e)) {
+	if (!encode_tools(dialect, tools, &b, e) && !buf_check(&b, "the tools offered to a model", e)) {
 		bytes = blob_new(b.data ? b.data : "", b.len);
 		if (!bytes)
 			err_nomem(e);
@@ -118,6 +133,6 @@ const struct blob *llm_offer(struct llm *l, const json_t *tools, enum llm_wire w
 		return NULL;
 	json_decref(slot->tools);
 	blob_unref(slot->bytes);
-	*slot = (struct offer){json_incref((json_t *)tools), wire, bytes, ++l->offer_clock};
+	*slot = (struct offer){json_incref((json_t *)tools), dialect->wire, bytes, ++l->offer_clock};
 	return bytes;
 }

@@ -84,13 +84,15 @@ struct dialect {
 	int (*headers)(struct wire *w, const char *key, struct http_header *out, int max);
 	int (*encode)(struct wire *w, const struct llm_call *c, const char *model, const struct profile *p,
 		unsigned flags, struct span tools, struct err *e);
-	/* One tool as the provider wants it, all joined by commas. */
-	int (*encode_tools)(const json_t *tools, struct buf *out, struct err *e);
+	/* One tool, {name, description, schema}, as the provider wants it. */
+	void (*encode_tool)(const json_t *tool, struct buf *out);
 	/* One event of the stream. -1: ERR_MODEL_REPLY (malformed, wrong order), ERR_TOO_LARGE, or what an error event
 	 * says. */
 	int (*event)(struct decoder *d, struct span name, struct span data, struct err *e);
 };
 extern const struct dialect dialect_anthropic, dialect_openai;
+/* All tools, joined by commas. ERR_INVALID: one has no name or schema. */
+int encode_tools(const struct dialect *d, const json_t *tools, struct buf *out, struct err *e);
 
 void decoder_init(struct decoder *d, const struct dialect *dialect, const struct profile *p);
 void decoder_release(struct decoder *d);

@@ -223,7 +223,7 @@ static int build(struct http_call *h, struct err *e)
 	const struct blob *tools = NULL;
 
 	if (json_array_size(h->call->tools)) {
-		tools = llm_offer(h->llm, h->call->tools, p->dialect->wire, p->dialect->encode_tools, e);
+		tools = llm_offer(h->llm, h->call->tools, p->dialect, e);
 		if (!tools)
 			return -1;
 	}

@@ -84,26 +84,15 @@ static int headers(struct wire *w, const char *key, struct http_header *out, int
 	return 1;
 }
 
-static int encode_tools(const json_t *tools, struct buf *out, struct err *e)
+static void encode_tool(const json_t *tool, struct buf *out)
 {
-	const json_t *tool;
-	size_t i;
-
-	json_array_foreach(tools, i, tool)
-	{
-		const json_t *schema = json_get(tool, "schema");
-		if (!json_str(tool, "name") || !json_is_object(schema))
-			return err_set(e, ERR_INVALID, "a tool needs a name and a schema");
-		buf_adds(out, i ? "," : "");
-		buf_adds(out, "{\"type\":\"function\",\"function\":{\"name\":");
-		encode_text(out, json_span(tool, "name"));
-		buf_adds(out, ",\"description\":");
-		encode_text(out, json_span(tool, "description"));
-		buf_adds(out, ",\"parameters\":");
-		json_print(schema, out);
-		buf_adds(out, "}}");
-	}
-	return 0;
+	buf_adds(out, "{\"type\":\"function\",\"function\":{\"name\":");
+	encode_text(out, json_span(tool, "name"));
+	buf_adds(out, ",\"description\":");
+	encode_text(out, json_span(tool, "description"));
+	buf_adds(out, ",\"parameters\":");
+	json_print(json_get(tool, "schema"), out);
+	buf_adds(out, "}}");
 }
 
 static void encode_calls(const struct llm_message *m, struct buf *out)
@@ -341,6 +330,6 @@ const struct dialect dialect_openai = {
 	.path = "/chat/completions",
 	.headers = headers,
 	.encode = encode,
-	.encode_tools = encode_tools,
+	.encode_tool = encode_tool,
 	.event = event,
 };

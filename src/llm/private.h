@@ -68,10 +68,9 @@ static inline const struct target *call_target(const struct llm_call *c)
 	return c->model->provider;
 }
 
-/* The tools' bytes for this wire, made by `encode` (bytes without outer brackets), cached by the tools object's
+/* The tools' bytes for this wire (without outer brackets), cached by the tools object's
  * address, of which a reference is kept. Borrowed until the next but OFFER_CACHE; NULL with an error. */
-const struct blob *llm_offer(struct llm *l, const json_t *tools, enum llm_wire wire,
-	int (*encode)(const json_t *tools, struct buf *out, struct err *e), struct err *e);
+const struct blob *llm_offer(struct llm *l, const json_t *tools, const struct dialect *dialect, struct err *e);
 
 /* Results common to all services. */
 void call_reset(struct llm_call *c);

@@ -31,11 +31,6 @@ static void job(struct tool_call *c)
 		say(c, count);
 }
 
-static int start(struct tool_call *c, struct err *e)
-{
-	return tool_pool(c, job, e);
-}
-
 /* What the edits make of the content from before the call tells whether they were made. */
 static int recover(struct tool_call *c, struct err *e)
 {
@@ -75,6 +70,6 @@ const struct tool tool_edit_file = {
 	.directive = "REPLACE, INSERT",
 	.effects = TOOL_WRITES,
 	.policy = "allow",
-	.start = start,
+	.job = job,
 	.recover = recover,
 };

@@ -5,8 +5,6 @@
 
 #include "tools/private.h"
 
-static int start(struct tool_call *c, struct err *e);
-
 #define SHOWN 500 /* changed files named by git_status */
 #define LOGGED 50
 
@@ -157,27 +155,6 @@ static void merge_job(struct tool_call *c)
 		tool_arg(c, "name"));
 }
 
-static const struct {
-	const struct tool *tool;
-	void (*job)(struct tool_call *c);
-} jobs[] = {
-	{&tool_git_status, status_job},
-	{&tool_git_diff, diff_job},
-	{&tool_git_log, log_job},
-	{&tool_git_init, init_job},
-	{&tool_git_commit, commit_job},
-	{&tool_git_branch, branch_job},
-	{&tool_git_merge, merge_job},
-};
-
-static int start(struct tool_call *c, struct err *e)
-{
-	for (size_t i = 0; i < sizeof(jobs) / sizeof(jobs[0]); i++)
-		if (jobs[i].tool == c->tool)
-			return tool_pool(c, jobs[i].job, e);
-	BUG("no git tool %s", c->tool->name);
-}
-
 /* The branch has left the commit that the journal knows: when the same commit can be made on that one, it was made. */
 static int recover(struct tool_call *c, struct err *e)
 {
@@ -209,25 +186,25 @@ static int recover(struct tool_call *c, struct err *e)
 #define NAME_ARG                                                                                                       \
 	"{\"type\":\"object\",\"required\":[\"name\"],\"additionalProperties\":false,\"properties\":{\"name\":{"       \
 	"\"type\":\"string\",\"minLength\":1}}}"
-#define GIT(name_, summary_, schema_, directive_, effects_)                                                            \
+#define GIT(name_, job_, summary_, schema_, directive_, effects_)                                                      \
 	const struct tool tool_##name_ = {.name = #name_,                                                              \
 		.summary = summary_,                                                                                   \
 		.schema = schema_,                                                                                     \
 		.directive = directive_,                                                                               \
 		.effects = effects_,                                                                                   \
 		.policy = "allow",                                                                                     \
-		.start = start,                                                                                        \
+		.job = job_,                                                                                           \
 		.recover = recover}
 
-GIT(git_status, "Files that differ from the last commit of this work's branch.", NO_ARGS, "", TOOL_GIT);
-GIT(git_diff, "The differences from the last commit (or from another one: ref) as a unified diff.", REF_PATH_ARGS, "",
-	TOOL_GIT);
-GIT(git_log, "The latest commits of this work's branch.", REF_ARG, "", TOOL_READS);
-GIT(git_init, "Make sure that the project is a git repository.", NO_ARGS, "git_init", TOOL_READS);
-GIT(git_commit, "Commit all changes on this work's branch.",
+GIT(git_status, status_job, "Files that differ from the last commit of this work's branch.", NO_ARGS, "", TOOL_GIT);
+GIT(git_diff, diff_job, "The differences from the last commit (or from another one: ref) as a unified diff.",
+	REF_PATH_ARGS, "", TOOL_GIT);
+GIT(git_log, log_job, "The latest commits of this work's branch.", REF_ARG, "", TOOL_READS);
+GIT(git_init, init_job, "Make sure that the project is a git repository.", NO_ARGS, "git_init", TOOL_READS);
+GIT(git_commit, commit_job, "Commit all changes on this work's branch.",
 	"{\"type\":\"object\",\"required\":[\"message\"],\"additionalProperties\":false,\"properties\":{\"message\":{"
 	"\"type\":\"string\","
 	"\"minLength\":1}}}",
 	"git_commit", TOOL_GIT);
-GIT(git_branch, "Make a branch.", NAME_ARG, "git_branch", TOOL_READS);
-GIT(git_merge, "Merge a branch.", NAME_ARG, "git_merge", TOOL_READS);
+GIT(git_branch, branch_job, "Make a branch.", NAME_ARG, "git_branch", TOOL_READS);
+GIT(git_merge, merge_job, "Merge a branch.", NAME_ARG, "git_merge", TOOL_READS);

@@ -21,11 +21,6 @@ static void job(struct tool_call *c)
 		buf_adds(&c->content, "[nothing matches]");
 }
 
-static int start(struct tool_call *c, struct err *e)
-{
-	return tool_pool(c, job, e);
-}
-
 const struct tool tool_glob = {
 	.name = "glob",
 	.summary = "Find files by a pattern such as src/**/*.py (`*` within a name, `**` any folders, `?`, `[a-z]`, "
@@ -35,5 +30,5 @@ const struct tool tool_glob = {
 	.directive = "",
 	.effects = TOOL_READS,
 	.policy = "allow",
-	.start = start,
+	.job = job,
 };

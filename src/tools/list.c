@@ -14,11 +14,6 @@ static void job(struct tool_call *c)
 		buf_adds(&c->content, "[empty]");
 }
 
-static int start(struct tool_call *c, struct err *e)
-{
-	return tool_pool(c, job, e);
-}
-
 const struct tool tool_list = {
 	.name = "list",
 	.summary = "Show the files and folders below a folder as a tree. Dependency and build folders are shown as one "
@@ -29,5 +24,5 @@ const struct tool tool_list = {
 	.directive = "",
 	.effects = TOOL_READS,
 	.policy = "allow",
-	.start = start,
+	.job = job,
 };

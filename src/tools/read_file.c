@@ -80,11 +80,6 @@ static void job(struct tool_call *c)
 			c->path);
 }
 
-static int start(struct tool_call *c, struct err *e)
-{
-	return tool_pool(c, job, e);
-}
-
 const struct tool tool_read_file = {
 	.name = "read_file",
 	.summary = "Read a text file, whole or some lines of it. A folder gives its README.md.",
@@ -96,5 +91,5 @@ const struct tool tool_read_file = {
 	.directive = "READ",
 	.effects = TOOL_READS,
 	.policy = "allow",
-	.start = start,
+	.job = job,
 };

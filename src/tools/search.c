@@ -39,11 +39,6 @@ static void job(struct tool_call *c)
 	say_rest(c, rest);
 }
 
-static int start(struct tool_call *c, struct err *e)
-{
-	return tool_pool(c, job, e);
-}
-
 const struct tool tool_search = {
 	.name = "search",
 	.summary = "Find lines that hold a text (or match an extended regular expression) in the files below a folder.",
@@ -55,5 +50,5 @@ const struct tool tool_search = {
 	.directive = "",
 	.effects = TOOL_READS,
 	.policy = "allow",
-	.start = start,
+	.job = job,
 };

@@ -87,7 +87,7 @@ int tool_call_start(struct tool_call *c, struct err *e)
 	if (schema_validate(schema, c->args, e) || (!c->path && set_path(c, e)) ||
 		(c->path && (c->tool->effects & TOOL_WRITES) && tool_check_place(c, c->path, e)))
 		return -1;
-	return c->tool->start(c, e);
+	return c->tool->job ? tool_pool(c, c->tool->job, e) : c->tool->start(c, e);
 }
 
 int tool_call_recover(struct tool_call *c, struct err *e)

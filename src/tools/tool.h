@@ -35,6 +35,8 @@ struct tool {
 	unsigned effects;
 	const char *policy; /* default rule: "allow", "ask", "deny" */
 	int64_t timeout_ms; /* default; 0: none of its own */
+	/* Do it, blocking, on the pool; sets content or error. Instead of start. */
+	void (*job)(struct tool_call *c);
 	/* Begin. -1 at once: the call's result is the error, told to the agent. Otherwise tool_done exactly once, never
 	 * from inside. */
 	int (*start)(struct tool_call *c, struct err *e);

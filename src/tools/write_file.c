@@ -32,11 +32,6 @@ static void job(struct tool_call *c)
 		say(c, created);
 }
 
-static int start(struct tool_call *c, struct err *e)
-{
-	return tool_pool(c, job, e);
-}
-
 static int recover(struct tool_call *c, struct err *e)
 {
 	struct blob *before;
@@ -67,6 +62,6 @@ const struct tool tool_write_file = {
 	.directive = "CHANGE, CREATE",
 	.effects = TOOL_WRITES,
 	.policy = "allow",
-	.start = start,
+	.job = job,
 	.recover = recover,
 };

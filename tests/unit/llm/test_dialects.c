@@ -374,7 +374,7 @@ static void encodes(
 
 	wire_init(&w);
 	if (c->tools)
-		must(d->encode_tools(c->tools, &tools, &e), &e);
+		must(encode_tools(d, c->tools, &tools, &e), &e);
 	must(d->encode(&w, c, "m-1", p, flags, c->tools ? buf_span(&tools) : SPAN_NONE, &e), &e);
 	for (size_t i = 0; i < w.count; i++)
 		buf_addspan(&got, w.pieces[i]);

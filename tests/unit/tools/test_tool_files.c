@@ -301,7 +301,9 @@ static void every_row_of_the_table_is_whole(void **state)
 		assert_true(strlen((*t)->summary) > 10);
 		assert_non_null((*t)->directive);
 		assert_true(!strcmp((*t)->policy, "allow") || !strcmp((*t)->policy, "ask"));
-		assert_true(!((*t)->effects & TOOL_RUN) == !!(*t)->start);
+		bool outside = (*t)->start || (*t)->job;
+		assert_false((*t)->start && (*t)->job);
+		assert_true(!((*t)->effects & TOOL_RUN) == outside);
 		json_decref(tool_offer(*t));
 	}
 	json_t *all = tools_describe();
