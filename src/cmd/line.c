@@ -112,18 +112,26 @@ static enum line_kind run_intervened(const struct overview *o, const json_t *dat
 	return LINE_PLAIN;
 }
 
+void line_evidence(const char *evidence, const json_t *check, struct buf *out)
+{
+	const char *altered = json_str(check, "altered");
+	if (evidence && !strcmp(evidence, "done"))
+		buf_adds(out, "done: its check passes on the final files");
+	else if (evidence && !strcmp(evidence, "failing"))
+		buf_adds(out, "done, failing: its check does not pass");
+	else if (altered)
+		buf_addf(out, "done, unchecked: %s says what the check runs, and was changed by the run", altered);
+	else
+		buf_adds(out, "done, unchecked: no check ran on the final files");
+}
+
 static enum line_kind run_completed(const struct overview *o, const json_t *data, struct buf *out)
 {
 	(void)o;
 	const char *evidence = json_str(data, "evidence");
 	buf_adds(out, "completed, ");
-	if (evidence && !strcmp(evidence, "done")) {
-		buf_adds(out, "done: the check passes on the final files");
-		return LINE_GOOD;
-	}
-	buf_adds(out, evidence && !strcmp(evidence, "failing") ? "done, failing: the check does not pass"
-							       : "done, unchecked: no check ran on the final files");
-	return LINE_BAD;
+	line_evidence(evidence, json_get(data, "check"), out);
+	return evidence && !strcmp(evidence, "done") ? LINE_GOOD : LINE_BAD;
 }
 
 static enum line_kind run_failed(const struct overview *o, const json_t *data, struct buf *out)

@@ -166,15 +166,13 @@ static void add_next(const struct overview *o, int status, const char *data, str
 
 static void add_head(const struct overview *o, int status, const struct err *why, struct buf *out)
 {
-	const char *evidence = o->evidence ? o->evidence : "";
 	buf_addf(out, "run %s ", run_short(o->id));
 	if (why)
 		buf_adds(out, "was left by this process");
-	else if (!strcmp(o->state, "completed"))
-		buf_adds(out, !strcmp(evidence, "done")	     ? "is done: its check passes on the final files"
-			      : !strcmp(evidence, "failing") ? "is done, failing: its check does not pass"
-							     : "is done, unchecked: no check ran on the final files");
-	else if (status == 130)
+	else if (!strcmp(o->state, "completed")) {
+		buf_adds(out, "is ");
+		line_evidence(o->evidence, o->check, out);
+	} else if (status == 130)
 		buf_adds(out, "was paused by you");
 	else
 		buf_addf(out, "%s", *o->waiting_on ? "waits" : "is ");

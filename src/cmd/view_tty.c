@@ -113,6 +113,7 @@ static void add_agents(struct tty_view *t, int columns, int room, struct buf *ou
 	const struct map *agents = &t->base.overview->agents;
 	const struct map_entry *it;
 	int working = 0, left = 0;
+	bool all_ended = true;
 	for (size_t i = 0; (it = map_next(agents, &i));)
 		working += !((const struct seen_agent *)it->value)->ended;
 	int ended_room = room - working;
@@ -123,6 +124,7 @@ static void add_agents(struct tty_view *t, int columns, int room, struct buf *ou
 		cleanup_buf struct buf line = BUF_INIT(64 * KIB);
 		if ((a->ended && skip-- > 0) || room <= 0) {
 			left++;
+			all_ended &= a->ended;
 			continue;
 		}
 		enum line_kind kind = agent_line(t, a, &line);
@@ -131,7 +133,7 @@ static void add_agents(struct tty_view *t, int columns, int room, struct buf *ou
 	}
 	if (left) {
 		cleanup_buf struct buf line = BUF_INIT(256);
-		buf_addf(&line, "… %d more agents", left);
+		buf_addf(&line, "… %d more agents%s", left, all_ended ? ", ended" : "");
 		add_line(t, LINE_NONE, buf_span(&line), columns, out);
 	}
 }

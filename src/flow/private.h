@@ -182,6 +182,8 @@ struct run {
 	struct locks locks;
 	char *model; /* for all agents; NULL: each its own */
 	double usd;
+	struct hash base; /* snapshot of the files that the project had */
+	bool has_base;
 	double budget_usd; /* the run's own limit; < 0 none */
 	json_t *outcome;   /* what the flow returned */
 	bool ending;	   /* the steps after the flow ended are under way */

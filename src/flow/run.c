@@ -128,6 +128,8 @@ static const char *evidence(const struct run *r)
 		return "unchecked";
 	if (json_int(c->check, "exit", 1) != 0)
 		return "failing";
+	if (json_get(c->check, "altered")) /* the run changed what the check means */
+		return "unchecked";
 	return c->check_version >= c->edit_version ? "done" : "unchecked";
 }
 
@@ -273,8 +275,9 @@ static int begin(struct run *r, struct err *e)
 		return -1;
 	struct hash h;
 	if (!hash_parse(&h, json_span(r->created, "snapshot"))) {
-		r->main->last = h;
+		r->main->last = r->base = h;
 		r->main->has_last = true;
+		r->has_base = !json_bool(json_get(r->created, "project_info"), "empty", false);
 	}
 	return 0;
 }

@@ -62,7 +62,8 @@ struct tool_env {
 	const char *run, *branch;
 	const char *head; /* the branch's commit as the journal knows it; "" none */
 	struct commit_author author;
-	const json_t *settings; /* run.settings */
+	const json_t *settings;	 /* run.settings */
+	const struct hash *base; /* the files as a person gave them; NULL: there were none */
 	struct rng *rng;
 	/* Executes a command line in place of the sandbox (simulations and tests); NULL normally. */
 	int (*exec)(struct tool_env *env, struct tool_call *c, const char *line, struct err *e);

@@ -104,6 +104,51 @@ static void run_tests_records_evidence(void **state)
 	assert_string_equal(rig_ok(r, "run_tests", "{}"), "given\n[exit status 0]");
 }
 
+/* What the check command means was said by files of the project: when the run changes that, the check is shown as void.
+ */
+static void a_changed_definition_voids_the_check(void **state)
+{
+	static const struct {
+		const char *check, *file, *before, *after;
+		bool altered;
+	} rows[] = {
+		{"make check", "Makefile", "all: x\ncheck: all\n\tsh tests\n", "all: x\ncheck: all\n\ttrue\n", true},
+		{"make check", "Makefile", "check: all\n\tsh tests\n\nx:\n\techo\n",
+			"check: all\n\tsh tests\n\nx:\n\ttrue\n", false},
+		{"make -s check", "Makefile", "checks:\n\ttrue\ncheck:\n\tfalse\n",
+			"checks:\n\tfalse\ncheck:\n\tfalse\n", false},
+		{"npm test --silent", "package.json", "{\"scripts\":{\"test\":\"node --test\"}}",
+			"{\"scripts\":{\"test\":\"true\"}}", true},
+		{"npm test", "package.json", "{\"scripts\":{\"test\":\"node --test\"}}",
+			"{\"name\":\"x\",\"scripts\":{\"test\":\"node --test\",\"start\":\"y\"}}", false},
+		{"cd part && sh ./run.sh", "run.sh", "exit 1\n", "exit 0\n", true},
+		{"python3 -m unittest", "test_x.py", "import unittest\n", "import unittest, sys\n", false},
+	};
+	struct rig *r = *state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct hash base;
+		put(&r->s, rows[i].file, rows[i].before);
+		rig_snapshot(r);
+		base = *copy_snapshot(r->env.copy);
+		r->env.base = &base;
+		r->check = rows[i].check;
+		rig_call(r, "run_tests", "{}");
+		assert_null(json_get(r->call.evidence, "altered"));
+		put(&r->s, rows[i].file, rows[i].after);
+		const char *said = rig_call(r, "run_tests", "{}");
+		if (!rows[i].altered) {
+			assert_null(json_get(r->call.evidence, "altered"));
+			continue;
+		}
+		assert_string_equal(json_str(r->call.evidence, "altered"), rows[i].file);
+		assert_has(said, "was changed since the work began");
+	}
+	r->env.base = NULL; /* the project was empty: all of it is the run's own */
+	rig_call(r, "run_tests", "{}");
+	assert_null(json_get(r->call.evidence, "altered"));
+	r->check = NULL;
+}
+
 static void a_folders_check_is_no_check_of_the_project(void **state)
 {
 	struct rig *r = *state;
@@ -240,6 +285,7 @@ int main(void)
 		TEST(long_output_keeps_head_and_tail_and_a_blob),
 		TEST(checks_are_detected),
 		TEST(run_tests_records_evidence),
+		TEST(a_changed_definition_voids_the_check),
 		TEST(a_folders_check_is_no_check_of_the_project),
 		TEST(a_check_without_a_test_is_no_evidence),
 		TEST(installers_are_known_by_file),
