@@ -99,8 +99,19 @@ return function(run)
     return handlers
   end
 
+  -- The git directives of a manager. All agents work in one copy on the run's branch, so there is nothing to switch to.
+  local function with_git(handlers)
+    if settings.dialect ~= "directive" then return handlers end
+    local function one_branch() error("the agents of this run share one branch: work goes on in it, and git_commit keeps what is there", 0) end
+    handlers.git_init = function() return "the project is a git repository" end
+    handlers.git_commit = function(args) return "committed as " .. commit { message = args.message }.commit end
+    handlers.git_branch = one_branch
+    handlers.git_merge = one_branch
+    return handlers
+  end
+
   local function manager_handlers(folder)
-    return with_create({ delegate = delegate(folder), delete_path = delete(folder), spawn = spawn, wait = wait,
+    return with_create(with_git { delegate = delegate(folder), delete_path = delete(folder), spawn = spawn, wait = wait,
       finish = function(_, info) refuse_while_active(info); return true end }, folder)
   end
 

@@ -168,6 +168,8 @@ static void build_in_directives(void **state)
 	tells(f, "2.0.1", "run_tests()");
 	tells(f, "2.0.0", "FINISH PROMPT=\"done\"");
 	tells(f, "2.0.1", "FINISH PROMPT=\"done\"");
+	tells(f, "2.0", "git_branch(\"side\")");
+	tells(f, "2.0", "git_commit(\"tool: says hello\")");
 	tells(f, "2.0", "FINISH PROMPT=\"built\"");
 	tells(f, "2", "FINISH PROMPT=\"built\"");
 	answer(f, "delegation", "approve");
@@ -179,6 +181,9 @@ static void build_in_directives(void **state)
 	json_t *end = fixture_last(f, "run.completed");
 	assert_string_equal(json_str(end, "evidence"), "done");
 	json_decref(end);
+	cleanup_free char *journal = fixture_journal(f);
+	assert_non_null(strstr(journal, "share one branch"));
+	assert_non_null(strstr(journal, "committed as "));
 	replays(f);
 }
 
