@@ -110,6 +110,31 @@ test_a_fork_begins_at_a_quiet_event()
 	is_status 2 muster fork "$run" --at 0
 }
 
+# Files of the instant come back whoever wrote them: a tool, a command, a command through a memory map.
+test_a_fork_restores_what_commands_wrote()
+{
+	local run seq fork map
+	map='import mmap; f = open(\"map\", \"r+b\"); m = mmap.mmap(f.fileno(), 0); m[0:5] = b\"%s\"; m.close()'
+	slow_mode
+	{
+		call worker write_file '{"path":"tool","content":"1"}'
+		call worker shell '{"command":"echo 1 > shell; mkdir d; echo 1 > d/x; printf 00000 > map"}'
+		call worker shell "{\"command\":\"touch -d '1 hour ago' map; python3 -c '${map//%s/first}'\"}"
+		call worker ask_human '{"name":"pause","title":"Go on?"}'
+		call worker shell "{\"command\":\"echo 2 > shell; rm -r d; echo 2 > new; python3 -c '${map//%s/later}'\"}"
+		call worker write_file '{"path":"tool","content":"2"}'
+		call worker finish '{"result":"ok"}'
+	} | script
+	is_status 0 muster run slow --script script.jsonl --project p --answer pause=yes
+	run=$(muster runs --json | jq -r '.[0].run')
+	same "$(cat p/tool p/shell p/new p/map | tr -d '\n')" 222later "the run's own end"
+	seq=$(muster log "$run" --json --type action.opened | jq .seq)
+	is_status 0 muster fork "$run" --at "$seq" --json
+	fork=$(muster show "$(json_get .run)" --json | jq -r .run.copy)
+	same "$(cat "$fork/tool" "$fork/shell" "$fork/d/x" "$fork/map" | tr -d '\n')" 111first "the fork's files"
+	[ ! -e "$fork/new" ] || fail "a file of later is there"
+}
+
 test_usage_adds_up()
 {
 	slow_mode
