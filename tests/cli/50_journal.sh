@@ -170,6 +170,34 @@ test_a_folder_that_cannot_be_written_is_said()
 	err_has /proc/muster
 }
 
+# The disk with the data folder is full in the middle of a run: it is said, nothing is lost, and with room it goes on.
+test_a_full_disk_is_survived()
+{
+	local run
+	mkdir -p data full
+	mount -t tmpfs -o size=3m tmpfs full 2>/dev/null || skip "a small file system cannot be mounted here"
+	trap 'umount -l "$T/full"' EXIT
+	export MUSTER_DATA=$T/full
+	slow_mode
+	{
+		for i in 1 2 3 4 5 6 7 8; do
+			call worker shell "{\"command\":\"seq $i 90000 > big$i\"}"
+			call worker write_file "{\"path\":\"f$i\",\"content\":\"$i\"}"
+		done
+		call worker finish '{"result":"ok"}'
+	} | script
+	is_status 4 muster run slow --script script.jsonl --project p
+	grep -qiE 'no space|disk is full|full' "$T/err" "$T/out" || fail "the full disk is not named$(shown)"
+	mount -o remount,size=64m "$T/full"
+	run=$(muster runs --json | jq -r '.[0].run')
+	is_status 0 muster resume "$run"
+	for i in 1 2 3 4 5 6 7 8; do
+		same "$(cat "p/f$i")" "$i" "f$i"
+	done
+	is_status 0 muster verify
+	is_status 0 muster replay "$run"
+}
+
 test_a_read_only_folder_can_be_read()
 {
 	finished
