@@ -511,8 +511,10 @@ void host_op_recover(struct op *op)
 
 static int add_branch(struct run *r, const json_t *value, struct err *e)
 {
-	struct workcopy *c = copy_add(r, json_str(value, "copy"), json_str(value, "dir"), json_str(value, "branch"),
-		json_str(value, "from"), e);
+	const char *from = json_str(value, "from");
+	struct workcopy *c =
+		copy_add(r, json_str(value, "copy"), json_str(value, "dir"), json_str(value, "branch"), from, e);
+	snprintf(r->main->head, sizeof(r->main->head), "%s", from ? from : ""); /* what was there is committed */
 	if (c && !hash_parse(&c->last, json_span(value, "manifest")))
 		c->has_last = true;
 	return c ? 0 : -1;

@@ -340,6 +340,28 @@ static void a_cancelled_run_cancels_the_modes_it_called(void **state)
 		fail_msg("%s", e.text);
 }
 
+/* What the run has written before a branch begins is committed for it; then both go on, and are merged. */
+static void a_branch_begins_with_what_is_there(void **state)
+{
+	struct fixture *f = *state;
+	fixture_mode(f, "sides",
+		"return function(run)\n"
+		"  write('a.txt', 'a')\n"
+		"  branch { name = 'side' }\n"
+		"  write('b.txt', 'b')\n"
+		"  local m = merge { branch = 'side' }\n"
+		"  commit { message = 'end' }\n"
+		"  return { m.merged, read 'a.txt', read 'b.txt' }\n"
+		"end");
+	fixture_open(f);
+	fixture_start(f, "sides", NULL);
+	fixture_until(f, "completed");
+	json_t *end = fixture_last(f, "run.completed");
+	cleanup_free char *result = json_text(json_get(end, "result"));
+	assert_string_equal(result, "[true,\"a\",\"b\"]");
+	json_decref(end);
+}
+
 static void a_fork_has_files_and_conversation(void **state)
 {
 	struct fixture *f = *state;
@@ -376,6 +398,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_mode_calls_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mode_never_calls_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cancelled_run_cancels_the_modes_it_called, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_branch_begins_with_what_is_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_fork_has_files_and_conversation, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
