@@ -16,13 +16,12 @@ return function(run)
   -- Start testers beside an agent; each reports to it when it is done.
   local function spawn(args, info)
     for _, item in ipairs(args.items) do
-      local place = house:begin(info.agent)
+      local place, number = house:begin(info.agent), house:next_tester()
+      local id = start { role = "build_tester", name = "tester " .. number, parent = info.agent, task = item.prompt,
+        file = ".scratch/tester-" .. number .. ".md", vars = house:vars(), limits = { turns = settings.child_turns },
+        on = tester_handlers() }
       background(function()
-        local number = house:next_tester()
-        local work = agent { role = "build_tester", name = "tester " .. number, parent = info.agent, task = item.prompt,
-          file = ".scratch/tester-" .. number .. ".md", vars = house:vars(), limits = { turns = settings.child_turns },
-          on = tester_handlers() }
-        house:done(info.agent, place, "[tester " .. number .. " (Task: " .. items.short(item.prompt) .. ")] " .. items.outcome(work))
+        house:done(info.agent, place, "[tester " .. number .. " (Task: " .. items.short(item.prompt) .. ")] " .. items.outcome(await(id)))
       end)
     end
     return "started " .. #args.items .. (#args.items == 1 and " tester" or " testers") .. "; WAIT for the report"
@@ -40,9 +39,9 @@ return function(run)
     return "waiting"
   end
 
-  local run_child
+  local child_start
 
-  -- Activate direct children, all at once; a bad target starts none.
+  -- Activate direct children, all at once and numbered in their order; a bad target starts none.
   local function delegate(folder)
     return function(args, info)
       local bad, chosen = {}, {}
@@ -54,8 +53,14 @@ return function(run)
       for i, item in ipairs(args.items) do
         local node = chosen[i]
         node.active = true
-        local place = house:begin(info.agent)
-        background(function() run_child(info.agent, place, node, item.prompt) end)
+        local place, id = house:begin(info.agent), child_start(info.agent, node, item.prompt)
+        background(function()
+          house:mark(node, "BEGUN")
+          local work = await(id)
+          node.active = false
+          house:mark(node, work.status == "done" and "FINISHED" or "BEGUN")
+          house:done(info.agent, place, "[" .. node.path .. " (Task: " .. items.short(item.prompt) .. ")] " .. items.outcome(work))
+        end)
       end
       return "activated " .. #args.items .. "; WAIT for their reports"
     end
@@ -119,15 +124,11 @@ return function(run)
     return { spawn = spawn, wait = wait, finish = function(_, info) refuse_while_active(info); return true end }
   end
 
-  run_child = function(parent, place, node, prompt)
+  child_start = function(parent, node, prompt)
     local folder = node.kind == "folder"
-    house:mark(node, "BEGUN")
-    local work = agent { role = folder and "manager" or "coder", name = node.path, parent = parent, task = prompt,
+    return start { role = folder and "manager" or "coder", name = node.path, parent = parent, task = prompt,
       scope = folder and node.path or nil, file = not folder and node.path or nil, vars = house:vars(node),
       limits = { turns = settings.child_turns }, on = folder and manager_handlers(node.path) or coder_handlers() }
-    node.active = false
-    house:mark(node, work.status == "done" and "FINISHED" or "BEGUN")
-    house:done(parent, place, "[" .. node.path .. " (Task: " .. items.short(prompt) .. ")] " .. items.outcome(work))
   end
 
   -- ---- the master's phases ----

@@ -147,6 +147,7 @@ void answer_start(struct op *op)
 		.play = r->id,
 		.role = a->role->id,
 		.agent = a->id,
+		.prompt = op->name,
 		.turn = a->turn,
 		.system = span_of(a->system),
 		.messages = w->messages,

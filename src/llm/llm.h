@@ -109,6 +109,7 @@ struct llm_call {
 	/* set by the caller, borrowed until on_done */
 	const struct llm_model *model;
 	const char *run, *role, *agent;
+	const char *prompt; /* hex hash of what muster itself has said to the agent, for recordings; NULL */
 	int turn;
 	struct span system; /* the stable prefix; marked for the provider's prompt cache */
 	struct llm_message *const *messages;

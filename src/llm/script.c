@@ -21,6 +21,7 @@ struct line {
 	int64_t number; /* in the file */
 	bool repeat;
 	char *role, *agent, *contains, *status, *action; /* NULL: any */
+	char *prompt;					 /* hash of the recorded one; NULL */
 	int64_t turn;					 /* -1: any */
 };
 
@@ -36,6 +37,7 @@ struct script {
 	json_t *header;
 	struct line *lines;
 	size_t count, room;
+	bool has_prompts; /* it is a recording */
 	struct map plays; /* play → struct play; "" is the process's */
 };
 
@@ -75,7 +77,7 @@ static int match_text(
 	if (!v)
 		return 0;
 	if (!json_is_string(v))
-		return line_error(s, l->number, e, "\"%s\" of a match must be text", key);
+		return line_error(s, l->number, e, "\"%s\" must be text", key);
 	*out = mem_strdup(json_string_value(v));
 	return *out ? 0 : err_nomem(e);
 }
@@ -100,7 +102,7 @@ static int read_match(const struct script *s, struct line *l, const json_t *m, s
 		       : 0;
 }
 
-static int read_line(const struct script *s, struct line *l, const json_t *v, struct err *e)
+static int read_line(struct script *s, struct line *l, const json_t *v, struct err *e)
 {
 	static const char *const known[] = {"match", "reply", "error", "answer", "prompt", "repeat", NULL};
 	const json_t *answer = json_get(v, "answer");
@@ -112,6 +114,9 @@ static int read_line(const struct script *s, struct line *l, const json_t *v, st
 	if (known_only(s, l->number, v, known, "a line", e) || read_match(s, l, json_get(v, "match"), e))
 		return -1;
 	l->repeat = json_bool(v, "repeat", false);
+	if (match_text(s, l, v, "prompt", &l->prompt, e))
+		return -1;
+	s->has_prompts |= l->prompt != NULL;
 	if (answer || l->action) {
 		if (!json_is_string(answer) || !l->action || json_get(v, "reply") || json_get(v, "error"))
 			return line_error(s, l->number, e,
@@ -131,6 +136,7 @@ static void line_release(struct line *l)
 	mem_free(l->contains);
 	mem_free(l->status);
 	mem_free(l->action);
+	mem_free(l->prompt);
 }
 
 static int add_line(struct script *s, struct span text, int64_t number, struct err *e)
@@ -302,19 +308,34 @@ static bool newest_status(const struct llm_call *c, const char *status)
 	return false;
 }
 
-static bool holds(const struct line *l, const struct llm_call *c)
+static bool is_or_any(const char *wanted, const char *is)
+{
+	return !wanted || (is && !strcmp(wanted, is));
+}
+
+/* Apart from whose turn it is. */
+static bool fits(const struct line *l, const struct llm_call *c)
 {
 	const struct llm_message *last = c->message_count ? c->messages[c->message_count - 1] : NULL;
 
-	if (l->action || (l->turn >= 0 && l->turn != c->turn))
-		return false;
-	if ((l->role && (!c->role || strcmp(l->role, c->role) != 0)) ||
-		(l->agent && (!c->agent || strcmp(l->agent, c->agent) != 0)))
+	if (l->action || (l->turn >= 0 && l->turn != c->turn) || !is_or_any(l->role, c->role))
 		return false;
 	if (l->contains &&
 		(!last || span_find(span_n(last->text, last->text_len), span_of(l->contains), 0) == (size_t)-1))
 		return false;
 	return !l->status || newest_status(c, l->status);
+}
+
+/* The agent of a recorded line is known by what it was told: agents that begin at the same time get their numbers in
+ * the order in which they happened to begin. */
+static bool is_recorded(const struct line *l, const struct llm_call *c)
+{
+	return l->prompt && c->prompt && !strcmp(l->prompt, c->prompt) && fits(l, c);
+}
+
+static bool holds(const struct line *l, const struct llm_call *c)
+{
+	return is_or_any(l->agent, c->agent) && fits(l, c);
 }
 
 int64_t script_take(struct script *s, const struct llm_call *c, json_t **line, struct err *e)
@@ -323,11 +344,15 @@ int64_t script_take(struct script *s, const struct llm_call *c, json_t **line, s
 
 	if (!p)
 		return -1;
+	for (size_t i = p->first; s->has_prompts && i < s->count; i++)
+		if (!used(s, p, i) && is_recorded(&s->lines[i], c))
+			return hand_out(s, p, i, line, e);
 	for (size_t i = p->first; i < s->count; i++)
 		if (!used(s, p, i) && holds(&s->lines[i], c))
 			return hand_out(s, p, i, line, e);
-	return err_set(e, ERR_SCRIPT_EXHAUSTED, "%s has no line left for role %s, agent %s, turn %d", s->name,
-		c->role ? c->role : "(none)", c->agent ? c->agent : "(none)", c->turn);
+	return err_set(e, ERR_SCRIPT_EXHAUSTED, "%s has no line left for role %s, agent %s, turn %d%s", s->name,
+		c->role ? c->role : "(none)", c->agent ? c->agent : "(none)", c->turn,
+		s->has_prompts ? "; a recording plays only the prompts that it was made with" : "");
 }
 
 int64_t script_take_answer(struct script *s, const char *play, const char *action, json_t **line, struct err *e)

@@ -18,8 +18,9 @@ struct script *script_parse(struct span text, const char *name, struct err *e);
 void script_free(struct script *s);
 const json_t *script_header(const struct script *s); /* the "recording" object, or NULL */
 
-/* The first unused line for this call: its number, now used, and a new reference to the line's object; -1 with
- * ERR_SCRIPT_EXHAUSTED naming role, agent and turn. */
+/* The first unused line for this call (of a recording, first those with the call's own prompt, whatever number their
+ * agent had): its number, now used, and a new reference to the line's object; -1 with ERR_SCRIPT_EXHAUSTED naming role,
+ * agent and turn. */
 int64_t script_take(struct script *s, const struct llm_call *c, json_t **line, struct err *e);
 /* The same for an action's answer; 0 when there is none left. */
 int64_t script_take_answer(struct script *s, const char *play, const char *action, json_t **line, struct err *e);

@@ -430,6 +430,41 @@ static void test_recorder(void **state)
 	llm_message_unref(m);
 }
 
+/* Two coders that began in another order than when they were recorded: each gets its own words. A prompt that was not
+ * recorded is played by number. */
+static void test_recorded_prompts(void **state)
+{
+	struct err e = ERR_INIT;
+	struct script *s = script_parse(span_of("{\"match\":{\"role\":\"coder\",\"agent\":\"0\",\"turn\":1},\"reply\":{"
+						"\"text\":\"a\"},\"prompt\":\"aa\"}\n"
+						"{\"match\":{\"role\":\"coder\",\"agent\":\"1\",\"turn\":1},\"reply\":{"
+						"\"text\":\"b\"},\"prompt\":\"bb\"}\n"
+						"{\"match\":{\"role\":\"coder\",\"agent\":\"1\",\"turn\":2},\"reply\":{"
+						"\"text\":\"b2\"},\"prompt\":\"bb\"}\n"),
+		"s", &e);
+	struct llm_call first = {.role = "coder", .agent = "0", .turn = 1, .prompt = "bb"};
+	struct llm_call second = {.role = "coder", .agent = "1", .turn = 1, .prompt = "aa"};
+	struct llm_call later = {.role = "coder", .agent = "0", .turn = 2, .prompt = "bb"};
+	struct llm_call unknown = {.role = "coder", .agent = "1", .turn = 2, .prompt = "changed"};
+	json_t *line;
+
+	(void)state;
+	assert_non_null(s);
+	assert_int_equal(script_take(s, &first, &line, &e), 2);
+	json_decref(line);
+	assert_int_equal(script_take(s, &second, &line, &e), 1);
+	json_decref(line);
+	assert_int_equal(script_take(s, &later, &line, &e), 3);
+	json_decref(line);
+	script_give_back(s, NULL, 3);
+	assert_int_equal(script_take(s, &unknown, &line, &e), 3);
+	json_decref(line);
+	assert_int_equal(script_take(s, &unknown, &line, &e), -1);
+	assert_int_equal(e.code, ERR_SCRIPT_EXHAUSTED);
+	assert_non_null(strstr(e.text, "the prompts that it was made with"));
+	script_free(s);
+}
+
 /* Scripts play on a simulated loop, too. */
 static void test_simulated(void **state)
 {
@@ -485,6 +520,7 @@ int main(void)
 		cmocka_unit_test(test_plays),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_recorder),
+		cmocka_unit_test(test_recorded_prompts),
 		cmocka_unit_test(test_simulated),
 		cmocka_unit_test(test_memory),
 	};
