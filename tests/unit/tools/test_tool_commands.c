@@ -178,7 +178,7 @@ static void a_check_without_a_test_is_no_evidence(void **state)
 	rig_ok(r, "run_tests", "{}");
 	if (!json_bool(r->call.evidence, "passed", false))
 		fail_msg("%s", r->call.content.data);
-	put(&r->s, "lib.py", "x = 2\n");
+	put(&r->s, "lib.py", "x = 22\n");
 	rig_ok(r, "run_tests", "{}");
 	assert_false(json_bool(r->call.evidence, "passed", true));
 }
