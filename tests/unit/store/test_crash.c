@@ -151,7 +151,8 @@ static int fill_the_disk(struct fixture *f)
 		event_release(&ev);
 		if (store_flush(f->store, &e))
 			return 12;
-		loop_turn(f->loop, 0);
+		while (counts[0] + counts[1] + counts[2] < seq)
+			loop_turn(f->loop, 10);
 	}
 	if (counts[1] == 0 || counts[2] || counts[0] < 10)
 		return 13;
