@@ -2,6 +2,7 @@
 #include "cmd/overview.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/caps.h"
 #include "base/mem.h"
@@ -450,6 +451,36 @@ void overview_event(struct overview *o, const struct event *ev, const json_t *da
 	o->at = ev->at;
 	if (ev->type < EVENT_TYPES && folds[ev->type])
 		folds[ev->type](o, ev, data);
+}
+
+/* Ids are creation paths: numbers with dots between them. */
+static int by_path(const void *left, const void *right)
+{
+	const char *a = (*(const struct seen_agent *const *)left)->id,
+		   *b = (*(const struct seen_agent *const *)right)->id;
+	while (*a && *b) {
+		char *a_end, *b_end;
+		long m = strtol(a, &a_end, 10), n = strtol(b, &b_end, 10);
+		if (m != n)
+			return m < n ? -1 : 1;
+		a = a_end + (*a_end == '.');
+		b = b_end + (*b_end == '.');
+		if (a == a_end && b == b_end) /* no numbers: as they are */
+			return strcmp(a, b);
+	}
+	return (*a != '\0') - (*b != '\0');
+}
+
+const struct seen_agent **overview_tree(const struct overview *o)
+{
+	size_t count = map_count(&o->agents), n = 0;
+	const struct seen_agent **list = mem_calloc(count + 1, sizeof(*list));
+	const struct map_entry *it;
+	for (size_t i = 0; list && (it = map_next(&o->agents, &i));)
+		list[n++] = it->value;
+	if (list)
+		qsort(list, n, sizeof(*list), by_path);
+	return list;
 }
 
 int overview_depth(const struct overview *o, const struct seen_agent *a)

@@ -51,6 +51,9 @@ void overview_release(struct overview *o);
 /* Fold one event; data is its parsed payload. */
 void overview_event(struct overview *o, const struct event *ev, const json_t *data);
 struct seen_agent *overview_agent(const struct overview *o, const char *id); /* NULL: unknown */
+/* All agents as a tree is read, children behind their parent in the order of their numbers. map_count(&o->agents) of
+ * them, an array to be freed with mem_free; NULL: no memory. */
+const struct seen_agent **overview_tree(const struct overview *o);
 /* How far below a root it stands. */
 int overview_depth(const struct overview *o, const struct seen_agent *a);
 

@@ -65,11 +65,13 @@ static void heads(struct table *t, int columns, const char *const *names)
 static int add_agents(const struct overview *o, struct buf *out, struct err *e)
 {
 	static const char *const names[] = {"AGENT", "ROLE", "STATE", "TURNS", "COST", "NAME, WHAT IT DOES"};
-	const struct map_entry *it;
+	const struct seen_agent **agents = overview_tree(o);
 	struct table t;
+	if (!agents)
+		return err_nomem(e);
 	heads(&t, 6, names);
-	for (size_t i = 0; (it = map_next(&o->agents, &i));) {
-		const struct seen_agent *a = it->value;
+	for (size_t i = 0; agents[i]; i++) {
+		const struct seen_agent *a = agents[i];
 		cleanup_buf struct buf cell = BUF_INIT(CAP_OUTPUT);
 		table_adds(&t, a->id);
 		table_adds(&t, a->role);
@@ -84,6 +86,7 @@ static int add_agents(const struct overview *o, struct buf *out, struct err *e)
 		text_fit(text_first_line(span_of(what ? what : "")), 200, &cell);
 		table_take(&t, &cell);
 	}
+	mem_free(agents);
 	return add_table(out, "agents", &t, e);
 }
 
@@ -181,14 +184,15 @@ static int print(const struct overview *o, const json_t *row, const json_t *acti
 static json_t *agents_json(const struct overview *o)
 {
 	json_t *list = json_array();
-	const struct map_entry *it;
-	for (size_t i = 0; list && (it = map_next(&o->agents, &i));) {
-		const struct seen_agent *a = it->value;
+	const struct seen_agent **agents = overview_tree(o);
+	for (size_t i = 0; list && agents && agents[i]; i++) {
+		const struct seen_agent *a = agents[i];
 		json_array_append_new(
 			list, json_pack("{s:s, s:s?, s:s?, s:s?, s:s, s:i, s:f, s:s?, s:s?}", "agent", a->id, "role",
 				      a->role, "name", a->name, "parent", a->parent, "state", a->state, "turns",
 				      a->turns, "usd", a->usd, "task", a->task, "error", a->error));
 	}
+	mem_free(agents);
 	return list;
 }
 

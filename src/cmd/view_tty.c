@@ -110,17 +110,16 @@ static enum line_kind agent_line(const struct tty_view *t, const struct seen_age
 /* Agents at work, with those above them; ended ones only while there is room. */
 static void add_agents(struct tty_view *t, int columns, int room, struct buf *out)
 {
-	const struct map *agents = &t->base.overview->agents;
-	const struct map_entry *it;
+	const struct seen_agent **agents = overview_tree(t->base.overview);
 	int working = 0, left = 0;
 	bool all_ended = true;
-	for (size_t i = 0; (it = map_next(agents, &i));)
-		working += !((const struct seen_agent *)it->value)->ended;
+	for (size_t i = 0; agents && agents[i]; i++)
+		working += !agents[i]->ended;
 	int ended_room = room - working;
-	int ended = (int)map_count(agents) - working,
+	int ended = (int)map_count(&t->base.overview->agents) - working,
 	    skip = ended > ended_room ? ended - (ended_room > 0 ? ended_room : 0) : 0;
-	for (size_t i = 0; (it = map_next(agents, &i));) {
-		const struct seen_agent *a = it->value;
+	for (size_t i = 0; agents && agents[i]; i++) {
+		const struct seen_agent *a = agents[i];
 		cleanup_buf struct buf line = BUF_INIT(64 * KIB);
 		if ((a->ended && skip-- > 0) || room <= 0) {
 			left++;
@@ -131,6 +130,7 @@ static void add_agents(struct tty_view *t, int columns, int room, struct buf *ou
 		add_line(t, kind, buf_span(&line), columns, out);
 		room--;
 	}
+	mem_free(agents);
 	if (left) {
 		cleanup_buf struct buf line = BUF_INIT(256);
 		buf_addf(&line, "… %d more agents%s", left, all_ended ? ", ended" : "");
