@@ -71,6 +71,22 @@ test_replay_finds_an_altered_result()
 	is_status 0 muster verify "$run"
 }
 
+# No model, no sandbox, no file of the run: all that is gone, and it replays.
+test_a_replay_needs_nothing_but_the_journal()
+{
+	local run
+	slow_mode
+	{
+		call worker write_file '{"path":"a","content":"b"}'
+		call worker shell '{"command":"cat a; echo c > d"}'
+		call worker finish '{"result":"ok"}'
+	} | script
+	is_status 0 muster run slow --script script.jsonl --project p
+	run=$(newest)
+	rm -rf "$MUSTER_DATA/copies" "$MUSTER_DATA/modes" p script.jsonl
+	is_status 0 env PATH=/nowhere "$MUSTER" replay "$run"
+}
+
 test_verify_finds_an_altered_journal()
 {
 	command -v python3 >/dev/null || skip "no python3"
