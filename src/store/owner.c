@@ -7,12 +7,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/fault.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
+#define LOCK_TRIES 100
+#define LOCK_PAUSE_US 10000
 #define FORMAT_PREFIX "muster data folder, format "
 
 static int owned(int fd, const char *dir, struct err *e)
@@ -29,16 +33,37 @@ static int owned(int fd, const char *dir, struct err *e)
 		(int)who.n, who.p);
 }
 
+/* The holder that the lock file names is of this machine and no longer lives. A child that it was just starting,
+ * between fork and exec, may keep its lock for some milliseconds more. */
+static bool holder_is_dead(int fd, const char *host)
+{
+	char text[512] = "", at[256] = "";
+	long pid;
+
+	return pread(fd, text, sizeof text - 1, 0) > 0 && sscanf(text, "process %ld on %255s", &pid, at) == 2 &&
+	       pid > 0 && !strcmp(at, host) && kill((pid_t)pid, 0) && errno == ESRCH;
+}
+
 static int lock(int fd, const char *dir, struct err *e)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	cleanup_buf struct buf text = BUF_INIT(512);
 	char host[256] = "";
-	int rc = fault_hit(FAULT_IO) ? -1 : fcntl(fd, F_OFD_SETLK, &lock);
+	int rc = -1;
 
+	if (gethostname(host, sizeof host - 1))
+		return err_errno(e, errno, "the name of this host");
+	for (int tries = 0; tries < LOCK_TRIES; tries++) {
+		rc = fault_hit(FAULT_IO) ? -1 : fcntl(fd, F_OFD_SETLK, &lock);
+		if (rc == 0 || (errno != EAGAIN && errno != EACCES))
+			break;
+		if (!holder_is_dead(fd, host))
+			return owned(fd, dir, e);
+		usleep(LOCK_PAUSE_US);
+	}
 	if (rc && (errno == EAGAIN || errno == EACCES))
 		return owned(fd, dir, e);
-	if (rc || gethostname(host, sizeof host - 1))
+	if (rc)
 		return err_errno(e, errno, "lock %s/lock", dir);
 	buf_addf(&text, "process %ld on %s\n", (long)getpid(), host);
 	if (buf_check(&text, "the lock", e))

@@ -1,9 +1,13 @@
 /* The data folder: who owns it, its format and key, and other processes beside the owner. */
 #include "fixture.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
+
+#include "store/owner.h"
 
 static void put_file(const struct fixture *f, const char *name, const char *text)
 {
@@ -226,6 +230,31 @@ static void commands_come_from_another_process(void **state)
 	json_decref(pause);
 }
 
+/* Killed while it was starting a program: the child between fork and exec still has the lock, but only for a moment. */
+static void a_dead_owners_child_is_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	pid_t owner;
+	int status;
+
+	fixture_close(f);
+	owner = fork();
+	if (owner == 0) {
+		f->loop = NULL;
+		struct err e = ERR_INIT;
+		if (owner_take(f->data, &e) < 0)
+			_exit(1);
+		if (fork() == 0) {
+			usleep(200000);
+			_exit(0);
+		}
+		raise(SIGKILL);
+	}
+	assert_int_equal(waitpid(owner, &status, 0), owner);
+	assert_true(WIFSIGNALED(status));
+	fixture_open(f);
+}
+
 int main(void)
 {
 #define disk(t) cmocka_unit_test_setup_teardown(t, fixture_disk, fixture_end)
@@ -233,6 +262,7 @@ int main(void)
 		disk(a_second_owner_is_refused),
 		disk(another_process_reads_beside_the_owner),
 		disk(reads_when_nobody_owns),
+		disk(a_dead_owners_child_is_waited_for),
 		disk(newer_formats_are_refused),
 		disk(the_key_belongs_to_the_folder),
 		disk(commands_arrive_once),
