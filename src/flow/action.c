@@ -1,6 +1,7 @@
 /* action: what a person must decide. Opened by the machine (a derived event), resolved once by an input. */
 #include "flow/private.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -115,7 +116,7 @@ static void extend_shared(struct run *r, const char *scope, double more)
 	struct budget *b = house_budget(r->house, scope, &e);
 	if (!b || b->limit < 0)
 		return;
-	double limit = b->limit + (more > 0 ? more : b->limit > 0 ? b->limit : 1);
+	double limit = fmin(1e9, b->limit + (more > 0 ? more : b->limit > 0 ? b->limit : 1));
 	if (store_budget_limit(r->store, scope, limit, &e)) {
 		run_break(r, &e);
 		return;

@@ -29,7 +29,8 @@ struct scan {
 
 static bool outside_step(const json_t *data)
 {
-	static const char *const inside[] = {"agent", "start", "stop", "ask", "gate", "continue_as", "handler", NULL};
+	static const char *const inside[] = {
+		"agent", "start", "stop", "ask", "gate", "continue_as", "call", "handler", NULL};
 	const char *call = json_str(data, "call");
 	for (const char *const *name = inside; *name; name++)
 		if (call && !strcmp(call, *name))

@@ -234,7 +234,7 @@ int call_agents(struct run *r, const char *key, const json_t *args, const json_t
 		size_t n = below ? strlen(below) : 0;
 		if (below && (strncmp(it->key, below, n) != 0 || it->key[n] != '.'))
 			continue;
-		json_array_append_new(list, entry->agent ? agent_json(entry->agent) : json_incref(entry->outcome));
+		json_array_append_new(list, entry->outcome ? json_incref(entry->outcome) : agent_json(entry->agent));
 	}
 	run_answer_new(r, key, list);
 	return 0;
@@ -256,14 +256,26 @@ static int append_to(struct map *m, const char *name, json_t *value, struct err 
 	return json_array_append_new(list, value) ? err_nomem(e) : 0;
 }
 
+/* Signals of a called mode are its own. */
+static char *signal_name(const char *key, const json_t *args, struct err *e)
+{
+	const char *name = json_str(args, "name");
+	char *full = name ? mem_printf("%.*s%s", (int)program_prefix(key), key, name) : NULL;
+	if (!name)
+		err_set(e, ERR_INVALID, "signal and waitfor need a name");
+	else if (!full)
+		err_nomem(e);
+	return full;
+}
+
 int call_signal(struct run *r, const char *key, const json_t *args, const json_t *handlers, struct err *e)
 {
 	(void)handlers;
-	const char *name = json_str(args, "name");
+	cleanup_free char *name = signal_name(key, args, e);
 	json_t *value = json_get(args, "value");
 	json_t *waiting = name ? map_get(&r->waiters, span_of(name)) : NULL;
 	if (!name)
-		return err_set(e, ERR_INVALID, "signal needs a name");
+		return -1;
 	if (json_array_size(waiting)) {
 		cleanup_json json_t *first = json_incref(json_array_get(waiting, 0));
 		json_array_remove(waiting, 0);
@@ -278,10 +290,10 @@ int call_signal(struct run *r, const char *key, const json_t *args, const json_t
 int call_waitfor(struct run *r, const char *key, const json_t *args, const json_t *handlers, struct err *e)
 {
 	(void)handlers;
-	const char *name = json_str(args, "name");
+	cleanup_free char *name = signal_name(key, args, e);
 	json_t *kept = name ? map_get(&r->signals, span_of(name)) : NULL;
 	if (!name)
-		return err_set(e, ERR_INVALID, "waitfor needs a name");
+		return -1;
 	if (json_array_size(kept)) {
 		cleanup_json json_t *value = json_incref(json_array_get(kept, 0));
 		json_array_remove(kept, 0);

@@ -261,8 +261,12 @@ void host_call(struct run *r, const char *key, const char *name, const json_t *a
 		return;
 	}
 	if (row->inside) {
-		if ((row->plain && host_check_size(name, args, &e)) || row->inside(r, key, args, handlers, &e))
-			run_answer(r, key, false, NULL, &e);
+		if ((row->plain && host_check_size(name, args, &e)) || row->inside(r, key, args, handlers, &e)) {
+			if (e.code == ERR_NOMEM) /* of this process: no event says so */
+				run_break(r, &e);
+			else
+				run_answer(r, key, false, NULL, &e);
+		}
 		return;
 	}
 	host_want(r, key, name, args);
@@ -406,7 +410,11 @@ static bool host_op_ready(struct op *op, const struct host_row *row)
 		err_set(&op->error, ERR_NOT_FOUND, "there is no working copy \"%s\"", copy);
 	else if (row->writes && !copy_acquire(op->copy, op))
 		return false;
-	if (!op->copy || copy_ready(op->copy, &op->error)) {
+	if (op->copy && !strcmp(op->name, "branch") && json_str(op->args, "name") &&
+		run_copy(op->run, json_str(op->args, "name")) != NULL)
+		err_set(&op->error, ERR_CONFLICT, "branch{}: the run has a branch \"%s\" already",
+			json_str(op->args, "name"));
+	if (op->error.code != ERR_OK || !op->copy || copy_ready(op->copy, &op->error)) {
 		host_done(op);
 		return false;
 	}

@@ -24,8 +24,10 @@ static int check_answer(struct run *r, const json_t *command, struct err *e)
 		return err_set(e, ERR_INVALID, "answer with an option or a text");
 	if (option && text && *text && !strcmp(a->kind, "budget") && !strcmp(option, "extend")) {
 		char *rest;
-		if (!(strtod(text, &rest) > 0) || *rest)
-			return err_set(e, ERR_INVALID, "extend by how many dollars? \"%s\" is no number above 0", text);
+		double more = strtod(text, &rest);
+		if (!(more > 0 && more <= 1e6) || *rest)
+			return err_set(e, ERR_INVALID,
+				"extend by how many dollars? \"%s\" is no number above 0, up to a million", text);
 	}
 	if (!option)
 		return 0;

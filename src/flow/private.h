@@ -91,7 +91,7 @@ struct workcopy {
 	json_t *check;	     /* last evidence: {command, exit, passed} */
 	char *fixed;	     /* the check that was found at its first use; NULL: none yet */
 	uint64_t check_version;
-	char check_after[96];  /* whose snapshot shows what the last check itself wrote: no edit of anybody */
+	char check_after[512]; /* whose snapshot shows what the last check itself wrote: no edit of anybody */
 	uint64_t edit_version; /* version at the last change that was no check's */
 };
 

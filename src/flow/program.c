@@ -53,6 +53,12 @@ static struct program *program_of(struct run *r, const char *key, const char **i
 	return NULL;
 }
 
+size_t program_prefix(const char *key)
+{
+	const char *at = strrchr(key, BETWEEN);
+	return at ? (size_t)(at - key) + 1 : 0;
+}
+
 static void full_key(const struct program *p, const char *inner, char out[PROGRAM_KEY])
 {
 	char between[2] = {is_own(p) ? '\0' : BETWEEN, '\0'};
@@ -71,6 +77,8 @@ static void on_call(void *ctx, const char *key, const char *name, const json_t *
 {
 	struct program *p = ctx;
 	char full[PROGRAM_KEY];
+	if (p->ended) /* what it has left does nothing any more */
+		return;
 	full_key(p, key, full);
 	host_call(p->run, full, name, args, handlers);
 }
@@ -79,6 +87,8 @@ static void on_handled(void *ctx, const char *key, bool ok, const json_t *value,
 {
 	struct program *p = ctx;
 	char full[PROGRAM_KEY];
+	if (p->ended)
+		return;
 	full_key(p, key, full);
 	host_handled(p->run, full, ok, value, error);
 }
@@ -87,6 +97,8 @@ static void on_background_failed(void *ctx, const char *key, const struct err *e
 {
 	struct program *p = ctx;
 	char full[PROGRAM_KEY];
+	if (p->ended)
+		return;
 	full_key(p, key, full);
 	run_emit(p->run, EVENT_ERROR, NULL,
 		json_pack("{s:s, s:b, s:s, s:s}", "severity", "error", "recoverable", 1, "text", error->text, "key",
@@ -103,6 +115,8 @@ static void on_ended(void *ctx, bool ok, const json_t *value, const struct err *
 		run_flow_ended(p->run, ok, value, error);
 		return;
 	}
+	if (p->run->life == RUN_CANCELLED)
+		return;
 	p->ended = true;
 	p->run->flow_ready = true;
 	if (!ok)
@@ -124,11 +138,12 @@ static int segment(struct program *p, struct err *e)
 		.slice_ms = CAP_FLOW_SLICE_MS,
 		.steps = CAP_FLOW_STEPS,
 		.parallel = CAP_FLOW_PARALLEL};
-	flow_free(p->flow);
-	p->restart = false;
-	p->flow = flow_new(&source, &host, &limits, p->given, p->seed++, e);
-	if (!p->flow)
+	struct flow *flow = flow_new(&source, &host, &limits, p->given, p->seed++, e);
+	if (!flow)
 		return -1;
+	flow_free(p->flow);
+	p->flow = flow;
+	p->restart = false;
 	if (is_own(p))
 		run_segment_began(p->run);
 	flow_start(p->flow);
@@ -182,34 +197,61 @@ int program_begin(struct run *r, const char *key, struct bundle *bundle, json_t 
 
 /* ---- resting ---- */
 
-/* Is this key one of the program's, or of one that it called? */
+/* Is this key of a flow's call one of the program's, or of one that it called? */
 static bool is_within(const struct program *p, const char *key)
 {
 	size_t n = strlen(p->key);
-	return key && !strncmp(key, p->key, n) && key[n] == BETWEEN;
+	return key && !strncmp(key, p->key, n) && (is_own(p) || key[n] == BETWEEN);
 }
 
-/* The calls, questions and agents that a called mode has left are given up, as the run's are at its end. */
+static bool is_call(const struct op *op)
+{
+	return op->state != OP_DROPPED && (op->kind == OP_HOST || (op->kind == OP_TIMER && !op->owner));
+}
+
+static void stop_waiting(struct program *p)
+{
+	struct map_entry *it;
+	for (size_t i = 0; (it = map_next(&p->run->agents, &i));) {
+		struct agent_entry *entry = it->value;
+		if (is_within(p, entry->waiter)) {
+			mem_free(entry->waiter);
+			entry->waiter = NULL;
+		}
+	}
+	for (size_t i = 0; (it = map_next(&p->run->waiters, &i));)
+		for (size_t k = json_array_size(it->value); k-- > 0;)
+			if (is_within(p, json_string_value(json_array_get(it->value, k))))
+				json_array_remove(it->value, k);
+}
+
+/* What a program has left under way is given up, as the run's is at its end: programs that it called, agents,
+ * questions, calls, and what waits for something. */
 static int give_up(struct program *p, struct err *e)
 {
 	struct run *r = p->run;
 	struct map_entry *it;
+	list_for (at, &r->programs) {
+		struct program *inner = list_entry(at, struct program, link);
+		inner->ended |= inner != p && is_within(p, inner->key);
+	}
+	stop_waiting(p);
 	list_for (at, &r->awake) {
 		struct agent *a = list_entry(at, struct agent, link);
-		const struct agent_entry *entry = run_agent(r, a->id);
-		if (is_within(p, entry->key) && agent_stop(a, "cancelled", "the called mode has ended", e))
+		if (is_within(p, run_agent(r, a->id)->key) &&
+			agent_stop(a, "cancelled", "the flow that began it has ended", e))
 			return -1;
 	}
 	for (size_t i = 0; (it = map_next(&r->actions, &i));) {
 		const struct action *action = it->value;
 		if (!is_within(p, action->key))
 			continue;
-		action_close(r, action->id, "the called mode has ended");
+		action_close(r, action->id, "the flow that asked has ended");
 		i = 0; /* the map changed */
 	}
 	list_for (at, &r->ops) {
 		struct op *op = list_entry(at, struct op, link);
-		if (op->state != OP_DROPPED && is_within(p, op->key))
+		if (is_call(op) && is_within(p, op->key))
 			op_drop(op);
 	}
 	return 0;
@@ -217,14 +259,16 @@ static int give_up(struct program *p, struct err *e)
 
 static int rest_one(struct program *p, struct err *e)
 {
+	if (!p->ended && flow_rest(p->flow, e))
+		return -1;
 	if (p->ended) {
 		int failed = give_up(p, e);
 		program_free(p);
 		return failed;
 	}
-	if (flow_rest(p->flow, e))
-		return -1;
-	return p->restart ? segment(p, e) : 0;
+	if (!p->restart)
+		return 0;
+	return give_up(p, e) || segment(p, e) ? -1 : 0;
 }
 
 int programs_rest(struct run *r, struct err *e)
@@ -247,7 +291,7 @@ int program_deliver(
 {
 	const char *inner;
 	struct program *p = program_of(r, key, &inner);
-	return p ? flow_deliver(p->flow, inner, ok, value, error, e) : has_ended(key, e);
+	return p ? flow_deliver(p->flow, inner, ok, value, error, e) : 0; /* nobody waits for it any more */
 }
 
 int program_enter(struct run *r, const char *key, const char *handler, const json_t *args, const json_t *info,
@@ -278,9 +322,13 @@ int program_continue(struct run *r, const char *key, const json_t *state, struct
 	struct program *p = program_of(r, key, &inner);
 	if (!p)
 		return has_ended(key, e);
+	if (!state)
+		json_object_del(p->given, "state");
+	else if (json_object_set(p->given, "state", (json_t *)state))
+		return err_nomem(e);
 	p->restart = true;
 	r->flow_ready = true;
-	return json_object_set(p->given, "state", (json_t *)state) ? err_nomem(e) : 0;
+	return 0;
 }
 
 struct role *program_role(struct run *r, const char *key, const char *id)

@@ -4,7 +4,8 @@
  * the run's. Host call "0.2" of the program that call "0.3" began has the key "0.3>0.2". The first program of a run is
  * its own, with the empty key.
  *
- * All functions that take a key find the program by it; the key of a program that has ended is ERR_FLOW_DIVERGED. */
+ * All functions that take a key find the program by it; a program that has ended takes no answer and makes no call:
+ * what is delivered to it is ignored. */
 #ifndef MUSTER_FLOW_PROGRAM_H
 #define MUSTER_FLOW_PROGRAM_H
 
@@ -20,7 +21,7 @@ enum { PROGRAM_KEY = 512 };
 int program_begin(struct run *r, const char *key, struct bundle *bundle, json_t *given, struct err *e);
 /* Run all programs until each waits. -1: a limit was broken (ERR_FLOW_LIMIT), a segment cannot begin, no memory. */
 int programs_rest(struct run *r, struct err *e);
-/* A result for a host call, as flow_deliver. */
+/* A result for a host call, as flow_deliver. Ignored when its program has ended. */
 int program_deliver(
 	struct run *r, const char *key, bool ok, const json_t *value, const struct err *error, struct err *e);
 /* As flow_enter; out is the coroutine's key in the run. */
@@ -29,6 +30,8 @@ int program_enter(struct run *r, const char *key, const char *handler, const jso
 void program_forget(struct run *r, const char *key);
 /* Begin the program of this call anew with this state at the next rest: continue_as. */
 int program_continue(struct run *r, const char *key, const json_t *state, struct err *e);
+/* How much of a key names the program, its last '>' included; 0: the run's own. */
+size_t program_prefix(const char *key);
 /* The role as the program of this call knows it; NULL. */
 struct role *program_role(struct run *r, const char *key, const char *id);
 /* A called mode's bundle as the program of this call has it pinned; a new reference. ERR_NOT_FOUND. */

@@ -169,10 +169,11 @@ static void render_children(struct run *r, const struct agent *a, struct buf *ou
 		if (!any)
 			buf_adds(out, "\n## Your children\n");
 		any = true;
-		const char *what = entry->agent ? entry->agent->file ? entry->agent->file : entry->agent->scope
-						: json_str(entry->outcome, "name");
+		const struct agent *child =
+			entry->outcome ? NULL : entry->agent; /* ended ones may be in memory a little longer */
+		const char *what = child ? child->file ? child->file : child->scope : json_str(entry->outcome, "name");
 		buf_addf(out, "- %s: %s%s%s\n", it->key, what ? what : "", what ? ", " : "",
-			entry->agent ? sm_name(&entry->agent->sm) : json_str(entry->outcome, "status"));
+			child ? sm_name(&child->sm) : json_str(entry->outcome, "status"));
 	}
 	if (!any)
 		buf_adds(out, "\n## Your children\n(none active)\n");

@@ -419,7 +419,7 @@ int snap_delivered(struct run *r, const json_t *data, struct err *e)
 	size_t changed = edits_in(json_get(data, "changed"));
 	bool by_check = after && *c->check_after && !strcmp(after, c->check_after);
 	struct agent *whose = NULL;
-	if (after) {
+	if (after && strchr(after, '/')) { /* an agent's call, no flow's */
 		char id[64];
 		snprintf(id, sizeof(id), "%.*s", (int)strcspn(after, "/"), after);
 		struct agent_entry *entry = run_agent(r, id);

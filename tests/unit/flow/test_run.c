@@ -306,6 +306,71 @@ static void a_mode_calls_another(void **state)
 		fail_msg("%s", e.text);
 }
 
+/* What a called mode leaves when it returns, and what a segment leaves when the next one begins: nothing of it can hold
+ * the run up, now or after a restart. */
+static void what_is_left_behind_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	calling_modes(f,
+		"return function(run)\n"
+		"  if not run.state then\n"
+		"    parallel {\n"
+		"      function() call('inner', { what = 'asks' }) end,\n"
+		"      function() waitfor 'never' end,\n"
+		"      function() exec { command = 'sleep 0.3' } end,\n"
+		"      function() sleep(1) continue_as { second = true } end }\n"
+		"  end\n"
+		"  local out = {}\n"
+		"  for _, what in ipairs { 'logs', 'agent', 'deep', 'waits', 'awaits' } do\n"
+		"    out[#out + 1] = call('inner', { what = what })\n"
+		"  end\n"
+		"  signal('stop', 'mine')\n"
+		"  out[#out + 1] = waitfor 'stop'\n"
+		"  pcall(branch, { name = 'one' })\n"
+		"  local ok, why = pcall(branch, { name = 'one' })\n"
+		"  out[#out + 1] = not ok and why.code\n"
+		"  if run.state.second == true then continue_as { second = 'done' } end\n"
+		"  return out\n"
+		"end",
+		"return function(run)\n"
+		"  local what = run.inputs.what\n"
+		"  if what == 'asks' then ask { name = 'q' }\n"
+		"  elseif what == 'logs' then background(function() log 'x' log 'y' write('late.txt', 'x') end)\n"
+		"  elseif what == 'agent' then background(function() agent { role = 'worker', task = 'x' } end) "
+		"sleep(0.01)\n"
+		"  elseif what == 'deep' then background(function() call('innermost', {}) end) sleep(0.01)\n"
+		"  elseif what == 'waits' then background(function() waitfor 'stop' end)\n"
+		"  elseif what == 'awaits' then\n"
+		"    local id = start { role = 'worker', task = 'y' }\n"
+		"    background(function() await(id) end)\n"
+		"  end\n"
+		"  return what\n"
+		"end");
+	fixture_file(f, "modes/inner/mode.yaml",
+		"id: inner\nname: x\ndescription: x\nengine: planning\nroles: [worker]\ncalls: [innermost]\ninputs:\n"
+		"  - {name: what, type: text}\n");
+	fixture_file(f, "modes/innermost/mode.yaml",
+		"id: innermost\nname: x\ndescription: x\nengine: planning\nroles: [worker]\n");
+	fixture_file(f, "modes/innermost/flow.lua",
+		"return function(run) agent { role = 'worker', task = 'deep' } ask { name = 'deepest' } return 1 end");
+	for (int i = 0; i < 20; i++)
+		fixture_line(f, CALL("ask_human", "{\"name\":\"never\",\"title\":\"?\"}"));
+	fixture_open(f);
+	fixture_start(f, "outer", NULL);
+	struct run *r = fixture_until(f, "completed");
+	(void)r;
+	json_t *end = fixture_last(f, "run.completed");
+	cleanup_free char *result = json_text(json_get(end, "result"));
+	assert_string_equal(result, "[\"logs\",\"agent\",\"deep\",\"waits\",\"awaits\",\"mine\",\"conflict\"]");
+	json_decref(end);
+	cleanup_json json_t *filter = json_pack("{s:s, s:s}", "run", f->id, "state", "open");
+	cleanup_json json_t *open = store_actions(f->store, filter, 100, &e);
+	assert_int_equal(json_array_size(open), 0);
+	if (run_replay(f->house, f->id, &e) < 0)
+		fail_msg("%s", e.text);
+}
+
 static void a_mode_never_calls_itself(void **state)
 {
 	struct fixture *f = *state;
@@ -396,6 +461,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_a_flow_says_has_a_size, setup, teardown),
 		cmocka_unit_test_setup_teardown(trouble_of_the_machine_is_no_failure_of_the_flow, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mode_calls_another, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_left_behind_is_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mode_never_calls_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cancelled_run_cancels_the_modes_it_called, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_branch_begins_with_what_is_there, setup, teardown),
