@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -57,7 +59,9 @@ static int in_the_way(git_checkout_notify_t why, const char *path, const git_dif
 	return o->nomem ? -1 : 0;
 }
 
-static int checkout(struct project *p, const git_commit *to, git_index *baseline, struct obstacles *found)
+/* baseline: what the person's files are compared with; NULL both: nothing is there. */
+static int checkout(
+	struct project *p, const git_commit *to, const git_tree *from, git_index *baseline, struct obstacles *found)
 {
 	git_checkout_options o = GIT_CHECKOUT_OPTIONS_INIT;
 
@@ -66,6 +70,7 @@ static int checkout(struct project *p, const git_commit *to, git_index *baseline
 	o.notify_flags = GIT_CHECKOUT_NOTIFY_CONFLICT;
 	o.notify_cb = in_the_way;
 	o.notify_payload = found;
+	o.baseline = (git_tree *)from;
 	o.baseline_index = baseline;
 	return LIBGIT(git_checkout_tree(p->repo, (const git_object *)to, &o));
 }
@@ -73,22 +78,35 @@ static int checkout(struct project *p, const git_commit *to, git_index *baseline
 /* ---- after a crash ----
  *
  * git's lock files do not say whose they are. A file of ours that is held by flock while files and branch are moved
- * does: the kernel gives it up with the process, so who finds it free but not empty knows that a landing was cut off,
- * and that what is younger, lock files and unfinished files, was left by it. */
+ * does: the kernel gives it up with the process. Who finds it free but not empty knows that landings were cut off at
+ * the times in it (nanoseconds since 1970, one a line); lock files and unfinished files that came soon after one of
+ * them were left by it. What came later is a person's. */
 
 #define MARK "muster-landing"
+#define MARK_TIMES 32
+#define MARK_SOON 60000000000 /* ns: no landing goes on longer after its last sign of life in the file */
+#define MARK_TRIES 100	      /* of 10 ms: a child between fork and exec may hold a dead program's lock a moment more */
 
 struct mark {
 	char *path;
 	int fd;
-	bool cut;	      /* an earlier landing did not come to its end */
-	struct timespec when; /* it began */
+	int64_t times[MARK_TIMES]; /* of landings that did not come to their end */
+	size_t count;
 };
+
+static int64_t stamp(const struct timespec *t)
+{
+	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
 
 static bool is_of_the_cut(const struct mark *m, const struct stat *st)
 {
-	return m->cut && (st->st_mtim.tv_sec > m->when.tv_sec ||
-				 (st->st_mtim.tv_sec == m->when.tv_sec && st->st_mtim.tv_nsec >= m->when.tv_nsec));
+	int64_t at = stamp(&st->st_mtim);
+
+	for (size_t i = 0; i < m->count; i++)
+		if (at >= m->times[i] && at <= m->times[i] + MARK_SOON)
+			return true;
+	return false;
 }
 
 static void drop_lock(const struct mark *m, const char *folder, const char *of)
@@ -100,80 +118,98 @@ static void drop_lock(const struct mark *m, const char *folder, const char *of)
 		SEAM(unlink(path));
 }
 
-static void mark_end(struct mark *m)
+/* done: nothing of this landing is left half way; else the mark stays for the next one. */
+static void mark_end(struct mark *m, bool done)
 {
-	if (m->fd >= 0) {
+	if (m->fd >= 0 && done)
 		SEAM(unlink(m->path));
+	if (m->fd >= 0)
 		close(m->fd);
-	}
 	mem_free(m->path);
+}
+
+/* Open and lock the file; it may have been removed by another landing in between. */
+static int mark_take(struct project *p, struct mark *m, struct err *e)
+{
+	for (int tries = 0; tries < MARK_TRIES; tries++) {
+		struct stat st;
+
+		m->fd = fs_open(m->path, O_RDWR | O_CREAT, 0600, e);
+		if (m->fd < 0)
+			return -1;
+		if (SEAM(flock(m->fd, LOCK_EX | LOCK_NB)) == 0) {
+			if (SEAM(fstat(m->fd, &st)))
+				return err_errno(e, errno, "%s", m->path);
+			if (st.st_nlink)
+				return 0;
+		} else if (errno != EWOULDBLOCK) {
+			return err_errno(e, errno, "%s", m->path);
+		} else {
+			usleep(10000);
+		}
+		close(m->fd);
+		m->fd = -1;
+	}
+	return err_set(e, ERR_LOCKED, "another muster program is merging into %s; wait for it", p->dir);
 }
 
 static int mark_begin(struct project *p, const char *ref, struct mark *m, struct err *e)
 {
-	struct stat st = {.st_nlink = 0};
+	cleanup_buf struct buf text = BUF_INIT(4096);
+	struct timespec now;
+	struct span rest, line;
 
 	*m = (struct mark){.path = mem_printf("%s" MARK, git_repository_path(p->repo)), .fd = -1};
 	if (!m->path)
 		return err_nomem(e);
-	for (int tries = 0; tries < 4 && st.st_nlink == 0; tries++) { /* 0: another landing has just removed it */
-		if (m->fd >= 0)
-			close(m->fd);
-		m->fd = fs_open(m->path, O_RDWR | O_CREAT, 0600, e);
-		if (m->fd < 0)
-			return -1;
-		if (SEAM(flock(m->fd, LOCK_EX | LOCK_NB)) || SEAM(fstat(m->fd, &st))) {
-			int why = errno;
-
-			close(m->fd);
-			m->fd = -1;
-			return why == EWOULDBLOCK
-				       ? err_set(e, ERR_LOCKED,
-						 "another muster program is merging into %s; wait for it", p->dir)
-				       : err_errno(e, why, "%s", m->path);
-		}
-	}
-	m->cut = st.st_size != 0;
-	m->when = st.st_mtim;
+	if (mark_take(p, m, e) || fs_read_fd(m->fd, &text, e))
+		return -1;
+	for (rest = buf_span(&text); m->count < MARK_TIMES && span_line(&rest, &line);)
+		m->times[m->count++] = strtoll(line.p, NULL, 10);
 	drop_lock(m, git_repository_path(p->repo), "index");
 	drop_lock(m, git_repository_path(p->repo), "HEAD");
 	drop_lock(m, p->git_dir, ref);
-	return fs_write_fd(m->fd, span_of("1"), e);
+	if (m->count == MARK_TIMES)
+		return 0;
+	clock_gettime(CLOCK_REALTIME_COARSE, &now); /* what the kernel stamps files with */
+	buf_clear(&text);
+	buf_addf(&text, "%lld\n", (long long)stamp(&now));
+	return fs_write_fd(m->fd, buf_span(&text), e);
 }
 
-/* Remove an unfinished file: it has less than the commit's content, and nothing else. */
-static bool drop_unfinished(const struct mark *m, struct project *p, int root, const git_tree *tree, const char *path)
+/* Has the file less than the commit's content, and nothing else, since a landing was cut off? */
+static bool is_unfinished(const struct mark *m, struct project *p, int root, const git_tree *tree, const char *path)
 {
 	cleanup_git(git_blob) *whole = NULL;
 	git_tree_entry *entry = NULL;
 	cleanup_fd int fd = beneath_open(root, path, O_RDONLY, 0, BENEATH_NO_FOLLOW);
 	struct blob *b = NULL;
 	struct stat st;
-	bool dropped = false;
+	bool is;
 
 	if (fd < 0 || SEAM(fstat(fd, &st)) || !S_ISREG(st.st_mode) || !is_of_the_cut(m, &st) ||
 		LIBGIT(git_tree_entry_bypath(&entry, tree, path)))
 		return false;
 	if (LIBGIT(git_blob_lookup(&whole, p->repo, git_tree_entry_id(entry))) == 0)
 		b = beneath_read(fd, CAP_BLOB);
-	if (b && b->size < (size_t)git_blob_rawsize(whole) && !memcmp(b->data, git_blob_rawcontent(whole), b->size)) {
-		cleanup_free char *full = fs_join(p->dir, path);
-		dropped = full && SEAM(unlink(full)) == 0;
-	}
+	is = b && b->size < (size_t)git_blob_rawsize(whole) && !memcmp(b->data, git_blob_rawcontent(whole), b->size);
 	blob_unref(b);
 	git_tree_entry_free(entry);
-	return dropped;
+	return is;
 }
 
-static bool drop_all_unfinished(
-	const struct mark *m, struct project *p, const git_tree *tree, const struct obstacles *found)
+static bool remove_below(int root, const char *path)
 {
-	cleanup_fd int root = m->cut ? fs_open(p->dir, O_PATH | O_DIRECTORY, 0, NULL) : -1;
-	bool any = false;
+	cleanup_free char *folder = mem_strdup(path);
+	char *slash = folder ? strrchr(folder, '/') : NULL;
+	cleanup_fd int dir = -1;
 
-	for (size_t i = 0; root >= 0 && i < found->count; i++)
-		any |= drop_unfinished(m, p, root, tree, found->paths[i]);
-	return any;
+	if (!folder)
+		return false;
+	if (slash)
+		*slash = 0;
+	dir = beneath_open(root, slash ? folder : ".", O_PATH | O_DIRECTORY, 0, BENEATH_NO_FOLLOW);
+	return dir >= 0 && SEAM(unlinkat(dir, slash ? slash + 1 : path, 0)) == 0;
 }
 
 /* Is the file on disk exactly the one of the commit? (A link that was written is an obstacle: remove it by hand.) */
@@ -210,6 +246,22 @@ static bool all_as_in(struct project *p, const git_tree *tree, const struct obst
 		if (!is_as_in(root, tree, found->paths[i]))
 			return false;
 	return found->count > 0;
+}
+
+/* Remove the unfinished files, when everything in the way is a cut landing's: finished files or unfinished ones. */
+static bool drop_unfinished(
+	const struct mark *m, struct project *p, const git_tree *tree, const struct obstacles *found)
+{
+	cleanup_fd int root = m->count ? fs_open(p->dir, O_PATH | O_DIRECTORY, 0, NULL) : -1;
+	bool any = false;
+
+	for (size_t i = 0; root >= 0 && i < found->count; i++)
+		if (!is_as_in(root, tree, found->paths[i]) && !is_unfinished(m, p, root, tree, found->paths[i]))
+			return false;
+	for (size_t i = 0; root >= 0 && i < found->count; i++)
+		if (is_unfinished(m, p, root, tree, found->paths[i]))
+			any |= remove_below(root, found->paths[i]);
+	return any;
 }
 
 /* Put the entries of the tree for these paths into an index. */
@@ -251,7 +303,7 @@ static int checkout_rest(struct project *p, const git_oid *from, const git_commi
 	if (rc == 0)
 		rc = put_paths(baseline, tree, there);
 	if (rc == 0)
-		rc = checkout(p, to, baseline, found);
+		rc = checkout(p, to, NULL, baseline, found);
 	if (rc == 0)
 		rc = LIBGIT(git_repository_index(&index, p->repo));
 	if (rc == 0)
@@ -297,6 +349,8 @@ static int bring_files(const struct mark *m, struct project *p, const git_oid *f
 	struct obstacles found = {.paths = NULL}, there = {.paths = NULL};
 	cleanup_free char *lock = mem_printf("%sindex.lock", git_repository_path(p->repo));
 	cleanup_git(git_tree) *tree = NULL;
+	cleanup_git(git_tree) *had = NULL;
+	cleanup_git(git_commit) *before = NULL;
 	int rc;
 
 	if (!lock)
@@ -304,11 +358,15 @@ static int bring_files(const struct mark *m, struct project *p, const git_oid *f
 	if (fs_exists(lock)) /* libgit2 would notice after writing the files */
 		return locked(p, e);
 	rc = LIBGIT(git_commit_tree(&tree, to));
+	if (rc == 0 && from)
+		rc = LIBGIT(git_commit_lookup(&before, p->repo, from));
+	if (rc == 0 && from)
+		rc = LIBGIT(git_commit_tree(&had, before));
 	if (rc == 0)
-		rc = checkout(p, to, NULL, &found);
-	if (rc && drop_all_unfinished(m, p, tree, &found)) {
+		rc = checkout(p, to, had, NULL, &found);
+	if (rc && drop_unfinished(m, p, tree, &found)) {
 		obstacles_release(&found);
-		rc = checkout(p, to, NULL, &found);
+		rc = checkout(p, to, had, NULL, &found);
 	}
 	if (rc && all_as_in(p, tree, &found)) {
 		there = found;
@@ -352,13 +410,28 @@ int land_branch(struct project *p, char name[REF_TEXT], git_oid *tip, bool *exis
 	return rc == 0 || rc == GIT_ENOTFOUND ? 0 : libgit_err(e, rc, "the branch of %s", p->dir);
 }
 
+/* Is the branch still where the merge was made from? Asked under the mark, so that no other landing comes in between.
+ */
+static int check_tip(struct project *p, const char *name, const git_oid *from, struct err *e)
+{
+	git_oid now;
+	int rc = LIBGIT(git_reference_name_to_id(&now, p->repo, name));
+
+	if (rc && rc != GIT_ENOTFOUND)
+		return libgit_err(e, rc, "the branch of %s", p->dir);
+	if (from ? rc == 0 && git_oid_equal(&now, from) : rc == GIT_ENOTFOUND)
+		return 0;
+	return err_set(e, ERR_CONFLICT, "somebody committed to %s at the same moment; merge again. Nothing was changed",
+		p->dir);
+}
+
 static int land_marked(const struct mark *m, struct project *p, const char *name, const git_oid *from,
 	const git_commit *to, json_t **conflicts, struct err *e)
 {
 	cleanup_git(git_reference) *ref = NULL;
 	int rc;
 
-	if (bring_files(m, p, from, to, conflicts, e))
+	if (check_tip(p, name, from, e) || bring_files(m, p, from, to, conflicts, e))
 		return -1;
 	rc = LIBGIT(git_reference_create_matching(
 		&ref, p->repo, name, git_commit_id(to), from != NULL, from, "merge by muster: fast-forward"));
@@ -382,6 +455,7 @@ int land(struct project *p, const char *name, const git_oid *from, const git_com
 
 	if (rc == 0)
 		rc = land_marked(&mark, p, name, from, to, conflicts, e);
-	mark_end(&mark);
+	/* a refusal has written nothing; other failures may have */
+	mark_end(&mark, rc == 0 || (!mark.count && (e->code == ERR_CONFLICT || e->code == ERR_LOCKED)));
 	return rc;
 }

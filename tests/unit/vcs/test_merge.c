@@ -571,7 +571,7 @@ static void crash_in_the_middle(void **state)
 		"mkdir d; : > d/run; touch .git/index.lock",
 	};
 	for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++) {
-		put(&r.dir, ".git/muster-landing", "1");
+		mem_free(shell(r.dir.dir, "date +%s%N > .git/muster-landing; sleep 0.02"));
 		mem_free(shell(r.dir.dir, left[i]));
 		must(merge(&r, &already, &conflicts, &e), &e);
 		assert_false(already);
@@ -582,18 +582,21 @@ static void crash_in_the_middle(void **state)
 	/* Older than the landing, or no beginning of what was to be written: somebody else's. */
 	static const char *const others[] = {
 		"touch -d '1 hour ago' .git/index.lock",
-		"echo mine > run",
-		": > run; touch -d '1 hour ago' run",
+		"date -d '1 hour ago' +%s%N > .git/muster-landing; touch .git/index.lock", /* of a git that works now */
+		"echo mine > run", ": > run; touch -d '1 hour ago' run",
+		": > run; echo mine > a",				     /* one of each: then nothing is removed */
+		"date -d '1 hour ago' +%s%N > .git/muster-landing; : > run", /* emptied by a person later */
 	};
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
-		put(&r.dir, ".git/muster-landing", "1");
+		mem_free(shell(r.dir.dir, "date +%s%N > .git/muster-landing; sleep 0.02"));
 		mem_free(shell(r.dir.dir, others[i]));
 		assert_int_equal(merge(&r, &already, &conflicts, &e), -1);
-		assert_int_equal(e.code, i == 0 ? ERR_LOCKED : ERR_CONFLICT);
+		assert_int_equal(e.code, i < 2 ? ERR_LOCKED : ERR_CONFLICT);
+		assert_true(i < 2 || there(&r.dir, "run"));
 		err_clear(&e);
 		json_decref(conflicts);
 		conflicts = NULL;
-		mem_free(shell(r.dir.dir, "rm -f run .git/index.lock"));
+		mem_free(shell(r.dir.dir, "rm -f run .git/index.lock; git checkout -q a"));
 	}
 	/* Another program is at it right now. */
 	int fd = open(at(&r.dir, ".git/muster-landing"), O_CREAT | O_RDWR, 0600);
