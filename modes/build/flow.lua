@@ -16,10 +16,11 @@ return function(run)
   -- Start testers beside an agent; each reports to it when it is done.
   local function spawn(args, info)
     for _, item in ipairs(args.items) do
-      local place, number = house:begin(info.agent), house:next_tester()
+      local number = house:next_tester()
       local id = start { role = "build_tester", name = "tester " .. number, parent = info.agent, task = item.prompt,
         file = ".scratch/tester-" .. number .. ".md", vars = house:vars(), limits = { turns = settings.child_turns },
         on = tester_handlers() }
+      local place = house:begin(info.agent)
       background(function()
         house:done(info.agent, place, "[tester " .. number .. " (Task: " .. items.short(item.prompt) .. ")] " .. items.outcome(await(id)))
       end)
@@ -52,8 +53,9 @@ return function(run)
       if #bad > 0 then error("nothing was started. " .. table.concat(bad, "; "), 0) end
       for i, item in ipairs(args.items) do
         local node = chosen[i]
+        local id = child_start(info.agent, node, item.prompt)
         node.active = true
-        local place, id = house:begin(info.agent), child_start(info.agent, node, item.prompt)
+        local place = house:begin(info.agent)
         background(function()
           house:mark(node, "BEGUN")
           local work = await(id)
@@ -215,7 +217,9 @@ return function(run)
         return { continue = "The project's checks do not pass, so it is not done: " ..
           items.short(ran and checked.output or checked.message, 3000) .. "\nDelegate the repair." }
       end
-      local reason = judged("delegation", passed and "The project is built and its checks pass. Accept it?"
+      local altered = passed and checked.altered
+      local reason = judged("delegation", altered and "The checks pass, but " .. altered .. ", which says what they run, was changed. Accept it?"
+        or passed and "The project is built and its checks pass. Accept it?"
         or "The checks do not pass. Accept it all the same?", items.text(args.result))
       if reason then
         tries = 0

@@ -177,6 +177,7 @@ int agent_end(struct agent *a, const char *status, json_t *result, const struct 
 	json_decref(a->result);
 	a->result = result;
 	const char *checked = !a->edited					    ? NULL
+			      : a->check_altered				    ? "unchecked"
 			      : a->check_exit == 0 && a->check_tree >= a->edit_tree ? "passing"
 			      : a->check_exit > 0 && a->check_tree >= a->edit_tree  ? "failing"
 										    : "unchecked";

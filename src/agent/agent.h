@@ -167,6 +167,7 @@ struct agent {
 	bool edited;
 	uint64_t check_tree; /* tree version when its last check ended */
 	int check_exit;	     /* -1: none */
+	bool check_altered;  /* the run has changed what that check means */
 
 	/* totals */
 	double usd;

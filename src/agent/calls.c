@@ -431,6 +431,7 @@ static int learn(struct agent *a, struct agent_call *c, const json_t *data, stru
 	if (evidence && !(json_get(evidence, "path") && a->check == CHECK_PASS)) {
 		a->check_exit = (int)json_int(evidence, "exit", 1);
 		a->check_tree = tree;
+		a->check_altered = json_get(evidence, "altered") != NULL;
 	}
 	if (json_array_size(json_get(data, "changed"))) {
 		a->edited = true;

@@ -344,15 +344,17 @@ int64_t script_take(struct script *s, const struct llm_call *c, json_t **line, s
 
 	if (!p)
 		return -1;
-	for (size_t i = p->first; s->has_prompts && i < s->count; i++)
-		if (!used(s, p, i) && is_recorded(&s->lines[i], c))
-			return hand_out(s, p, i, line, e);
+	for (int own = 1; s->has_prompts && own >= 0; own--) /* agents that were told the same go by their numbers */
+		for (size_t i = p->first; i < s->count; i++)
+			if (!used(s, p, i) && is_recorded(&s->lines[i], c) &&
+				(!own || is_or_any(s->lines[i].agent, c->agent)))
+				return hand_out(s, p, i, line, e);
 	for (size_t i = p->first; i < s->count; i++)
 		if (!used(s, p, i) && holds(&s->lines[i], c))
 			return hand_out(s, p, i, line, e);
 	return err_set(e, ERR_SCRIPT_EXHAUSTED, "%s has no line left for role %s, agent %s, turn %d%s", s->name,
 		c->role ? c->role : "(none)", c->agent ? c->agent : "(none)", c->turn,
-		s->has_prompts ? "; a recording plays only the prompts that it was made with" : "");
+		s->has_prompts ? "; have the prompts changed since it was recorded?" : "");
 }
 
 int64_t script_take_answer(struct script *s, const char *play, const char *action, json_t **line, struct err *e)

@@ -99,8 +99,11 @@ static void on_done(struct sandbox_exec *x, const struct err *why)
 static void replaced(struct tool_call *c)
 {
 	struct command *cmd = c->priv;
-	if (c->env->exec(c->env, c, c->exec.line, &c->error))
+	if (c->env->exec(c->env, c, c->exec.line, &c->error)) {
+		if (cmd->after)
+			cmd->after(c);
 		return;
+	}
 	c->changed_unknown = true;
 	make_readable(c);
 	if (c->content.len && c->content.data[c->content.len - 1] != '\n')

@@ -54,7 +54,7 @@ test_a_mode_of_others_works_as_it_is()
 	json_is 'select(.type == "run.completed").data.result.weighed' 1
 	muster log "$run" --json >events
 	grep -q '7 is heavier' events || fail "the tool did not answer"
-	grep -q 'b: ' events || fail "wrong arguments were not refused"
+	same "$(jq -s 'map(select(.type == "tool.answered" and .data.status == "error")) | length' events)" 1 "refused calls"
 	is_status 0 muster replay "$run"
 }
 
@@ -76,13 +76,19 @@ test_a_waiting_run_keeps_to_its_mode()
 	} | script
 	is_status 3 muster run steady --project p --script script.jsonl
 	run=$(muster runs --json | jq -r '.[0].run')
+	cp -r "$dir" kept
 	echo 'return function(run) return { version = "new" } end' >"$dir/flow.lua"
 	sed -i 's/You work\./You do something else entirely./' "$dir/roles/worker.md"
 	is_status 0 muster replay "$run"
 	is_status 0 muster resume "$run" --answer go=yes --json
 	json_is 'select(.type == "run.completed").data.result.version' old
-	muster log "$run" --json | jq -r 'select(.type == "model.requested").data.own' | sort -u >prompts
-	same "$(wc -l <prompts)" 2 "different prompts (one for each task)"
+	muster log "$run" --json | jq -r 'select(.type == "agent.started").data.agent' >agents
+	same "$(wc -l <agents)" 2 "agents"
+	muster log "$run" --json | jq -r 'select(.type == "model.requested").data.own' >prompts.changed
+	cp -r kept/. "$dir/" # the mode as it was: an undisturbed run asks the same
+	is_status 0 muster run steady --project p2 --script script.jsonl --answer go=yes
+	muster log "$(newest)" --json | jq -r 'select(.type == "model.requested").data.own' >prompts.whole
+	diff prompts.whole prompts.changed >&3 || fail "the changed role reached the waiting run"
 	is_status 0 muster replay "$run"
 	rm -r "$dir" # not even the mode itself is needed any more
 	is_status 0 muster replay "$run"

@@ -20,6 +20,7 @@ restore()
 test_every_golden_journal_is_read_and_replayed()
 {
 	local folder run
+	command -v python3 >/dev/null || skip "python3 is missing"
 	for folder in "$SOURCE"/tests/golden/*/; do
 		rm -rf data
 		restore "$(basename "$folder")"

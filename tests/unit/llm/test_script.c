@@ -456,12 +456,16 @@ static void test_recorded_prompts(void **state)
 	json_decref(line);
 	assert_int_equal(script_take(s, &later, &line, &e), 3);
 	json_decref(line);
+	script_give_back(s, NULL, 2); /* two that were told the same: each its own again */
 	script_give_back(s, NULL, 3);
+	struct llm_call same = {.role = "coder", .agent = "1", .turn = 1, .prompt = "bb"};
+	assert_int_equal(script_take(s, &same, &line, &e), 2);
+	json_decref(line);
 	assert_int_equal(script_take(s, &unknown, &line, &e), 3);
 	json_decref(line);
 	assert_int_equal(script_take(s, &unknown, &line, &e), -1);
 	assert_int_equal(e.code, ERR_SCRIPT_EXHAUSTED);
-	assert_non_null(strstr(e.text, "the prompts that it was made with"));
+	assert_non_null(strstr(e.text, "have the prompts changed"));
 	script_free(s);
 }
 
