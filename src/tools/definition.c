@@ -32,16 +32,26 @@ static void pick_scripts(struct span content, const char *what, struct buf *out)
 	}
 }
 
-/* The lines of the rules for this target: their first one, and what is indented below it. */
+/* Does the head of a rule ("test check: all") name this target? */
+static bool names_target(struct span head, const char *what)
+{
+	const char *colon = memchr(head.p, ':', head.n);
+	size_t n = strlen(what);
+	for (const char *p = head.p; colon && p + n <= colon; p++)
+		if (!strncmp(p, what, n) && (p == head.p || strchr(" \t", p[-1])) && strchr(" \t:", p[n]))
+			return true;
+	return false;
+}
+
+/* The lines of the rules for this target: their first one, its continuations, and what is indented below it. */
 static void pick_rule(struct span content, const char *what, struct buf *out)
 {
 	struct span line;
-	bool inside = false;
-	size_t n = strlen(what);
+	bool inside = false, continued = false;
 	while (span_line(&content, &line)) {
-		if (line.n && line.p[0] != '\t' && line.p[0] != '#')
-			inside = line.n > n && !strncmp(line.p, what, n) && strchr(" \t:", line.p[n]) &&
-				 memchr(line.p + n, ':', line.n - n);
+		if (line.n && !continued && line.p[0] != '\t' && line.p[0] != '#')
+			inside = names_target(line, what);
+		continued = line.n && line.p[line.n - 1] == '\\';
 		if (inside) {
 			buf_addspan(out, line);
 			buf_addc(out, '\n');
@@ -84,25 +94,35 @@ static bool next_word(const char **at, char word[WORD])
 	return n > 0;
 }
 
+/* The path of a word, below the folder that the line has entered. */
+static const char *below(const char *folder, const char *word, char out[2 * WORD + 2])
+{
+	if (!strncmp(word, "./", 2))
+		word += 2;
+	snprintf(out, 2 * WORD + 2, "%s%s%s", folder, *folder ? "/" : "", word);
+	return out;
+}
+
 bool definition_changed(
 	struct files *f, struct store *store, const struct hash *base, const char *command, char *file, size_t room)
 {
 	static const char *const makefiles[] = {"GNUmakefile", "makefile", "Makefile"};
 	const struct comparing c = {f, store, base};
-	char word[WORD], before[WORD] = "";
-	for (const char *at = command; next_word(&at, word); snprintf(before, sizeof(before), "%s", word)) {
-		const char *path = strncmp(word, "./", 2) ? word : word + 2;
-		const char *changed = NULL;
-		if (!strcmp(word, "npm") || !strcmp(word, "yarn") || !strcmp(word, "pnpm"))
-			changed = differs(&c, "package.json", pick_scripts, "") ? "package.json" : NULL;
-		for (size_t i = 0; !strcmp(before, "make") && !changed && i < 3; i++)
-			changed = differs(&c, makefiles[i], pick_rule, word) ? makefiles[i] : NULL;
-		if (!changed && differs(&c, path, pick_all, ""))
-			changed = path;
-		if (changed) {
-			snprintf(file, room, "%s", changed);
-			return true;
-		}
+	char word[WORD], before[WORD] = "", folder[WORD] = "", path[2 * WORD + 2];
+	bool make = false, found = false;
+	for (const char *at = command; !found && next_word(&at, word); snprintf(before, sizeof(before), "%s", word)) {
+		if (!strcmp(before, "cd"))
+			snprintf(folder, sizeof(folder), "%.*s", (int)(strlen(word) - (word[strlen(word) - 1] == '/')),
+				word);
+		else if (!strcmp(word, "npm") || !strcmp(word, "yarn") || !strcmp(word, "pnpm"))
+			found = differs(&c, below(folder, "package.json", path), pick_scripts, "");
+		else
+			found = differs(&c, below(folder, word, path), pick_all, "");
+		for (size_t i = 0; make && !found && *word != '-' && !strchr(word, '=') && i < 3; i++)
+			found = differs(&c, below(folder, makefiles[i], path), pick_rule, word);
+		make |= !strcmp(word, "make");
 	}
-	return false;
+	if (found)
+		snprintf(file, room, "%s", path);
+	return found;
 }

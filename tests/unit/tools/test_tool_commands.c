@@ -117,11 +117,14 @@ static void a_changed_definition_voids_the_check(void **state)
 			"check: all\n\tsh tests\n\nx:\n\ttrue\n", false},
 		{"make -s check", "Makefile", "checks:\n\ttrue\ncheck:\n\tfalse\n",
 			"checks:\n\tfalse\ncheck:\n\tfalse\n", false},
+		{"make -s lint check", "Makefile", "lint:\n\ttrue\ntest check: \\\nall\n\tfalse\n",
+			"lint:\n\ttrue\ntest check: \\\nnone\n\tfalse\n", true},
 		{"npm test --silent", "package.json", "{\"scripts\":{\"test\":\"node --test\"}}",
 			"{\"scripts\":{\"test\":\"true\"}}", true},
 		{"npm test", "package.json", "{\"scripts\":{\"test\":\"node --test\"}}",
 			"{\"name\":\"x\",\"scripts\":{\"test\":\"node --test\",\"start\":\"y\"}}", false},
-		{"cd part && sh ./run.sh", "run.sh", "exit 1\n", "exit 0\n", true},
+		{"cd part && sh ./run.sh", "part/run.sh", "exit 1\n", "exit 0\n", true},
+		{"cd part/ && make check", "part/Makefile", "check:\n\tfalse\n", "check:\n\ttrue\n", true},
 		{"python3 -m unittest", "test_x.py", "import unittest\n", "import unittest, sys\n", false},
 	};
 	struct rig *r = *state;
