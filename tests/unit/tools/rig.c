@@ -169,7 +169,8 @@ void rig_start(struct rig *r, const char *tool, const char *args)
 
 void rig_wait(struct rig *r)
 {
-	for (int i = 0; i < 3000 && !r->done; i++)
+	int64_t until = clock_mono(loop_clock(r->loop)) + 60000000; /* long outputs come in many pieces */
+	while (!r->done && clock_mono(loop_clock(r->loop)) < until)
 		loop_turn(r->loop, 10);
 	assert_int_equal(r->done, 1);
 	if (r->call.content.len > CAP_TOOL_RESULT)
