@@ -159,6 +159,13 @@ void agent_free(struct agent *a)
 	mem_free(a);
 }
 
+const char *agent_checked(const struct agent *a)
+{
+	if (a->check_exit < 0 || a->check_altered || a->check_tree < a->edit_tree)
+		return "unchecked";
+	return a->check_exit ? "failing" : "passing";
+}
+
 /* status: done, failed, stopped, cancelled. result is stolen. */
 int agent_end(struct agent *a, const char *status, json_t *result, const struct err *why, struct err *e)
 {
@@ -176,11 +183,7 @@ int agent_end(struct agent *a, const char *status, json_t *result, const struct 
 	a->end_status = status;
 	json_decref(a->result);
 	a->result = result;
-	const char *checked = !a->edited					    ? NULL
-			      : a->check_altered				    ? "unchecked"
-			      : a->check_exit == 0 && a->check_tree >= a->edit_tree ? "passing"
-			      : a->check_exit > 0 && a->check_tree >= a->edit_tree  ? "failing"
-										    : "unchecked";
+	const char *checked = a->edited ? agent_checked(a) : NULL;
 	json_t *data = json_make(
 		e, "{s:s, s:i, s:f, s:s?}", "status", status, "turns", a->turns_all, "usd", a->usd, "checked", checked);
 	if (!data)

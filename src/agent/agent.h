@@ -191,6 +191,8 @@ int agent_call_answer(struct agent *a, const char *call, const char *status, con
 int agent_action(struct agent *a, const char *action, const char *option, const char *text, struct err *e);
 int agent_timer(struct agent *a, struct err *e);
 
+/* What its last check says of its last edit: passing, failing or unchecked. */
+const char *agent_checked(const struct agent *a);
 /* A command of its own changed files: evidence from before it is void. */
 void agent_changed_files(struct agent *a);
 /* What its calls changed is known now: a finish that waited for it goes on. */

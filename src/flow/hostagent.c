@@ -157,10 +157,7 @@ void agent_outcome(struct run *r, struct agent *a)
 		return;
 	}
 	if (a->edited || a->check_exit >= 0)
-		json_object_set_new(entry->outcome, "checked",
-			json_string(a->check_exit < 0 || a->check_altered || a->check_tree < a->edit_tree ? "unchecked"
-				    : a->check_exit							  ? "failing"
-													  : "passing"));
+		json_object_set_new(entry->outcome, "checked", json_string(agent_checked(a)));
 	if (*a->error_text)
 		json_object_set_new(entry->outcome, "error", json_string(a->error_text));
 	program_forget(r, entry->key);

@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
 #include "vcs/beneath.h"
+#include "vcs/copy.h"
 #include "vcs/private.h"
 
 /* What the checkout found in its way. */
@@ -94,17 +94,13 @@ struct mark {
 	size_t count;
 };
 
-static int64_t stamp(const struct timespec *t)
-{
-	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
-}
-
 static bool is_of_the_cut(const struct mark *m, const struct stat *st)
 {
-	int64_t at = stamp(&st->st_mtim);
+	struct stamp s;
 
+	stamp_set(&s, st, 0);
 	for (size_t i = 0; i < m->count; i++)
-		if (at >= m->times[i] && at <= m->times[i] + MARK_SOON)
+		if (s.mtime >= m->times[i] && s.mtime <= m->times[i] + MARK_SOON)
 			return true;
 	return false;
 }
@@ -156,7 +152,6 @@ static int mark_take(struct project *p, struct mark *m, struct err *e)
 static int mark_begin(struct project *p, const char *ref, struct mark *m, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT(4096);
-	struct timespec now;
 	struct span rest, line;
 
 	*m = (struct mark){.path = mem_printf("%s" MARK, git_repository_path(p->repo)), .fd = -1};
@@ -171,9 +166,8 @@ static int mark_begin(struct project *p, const char *ref, struct mark *m, struct
 	drop_lock(m, p->git_dir, ref);
 	if (m->count == MARK_TIMES)
 		return 0;
-	clock_gettime(CLOCK_REALTIME_COARSE, &now); /* what the kernel stamps files with */
 	buf_clear(&text);
-	buf_addf(&text, "%lld\n", (long long)stamp(&now));
+	buf_addf(&text, "%lld\n", (long long)stamp_now());
 	return fs_write_fd(m->fd, buf_span(&text), e);
 }
 
@@ -284,21 +278,15 @@ static int put_paths(git_index *index, const git_tree *tree, const struct obstac
 	return rc;
 }
 
-/* Check out with `from` plus what is already there as the baseline; then the index gets what it may have missed. */
-static int checkout_rest(struct project *p, const git_oid *from, const git_commit *to, const git_tree *tree,
+/* Check out with `had` plus what is already there as the baseline; then the index gets what it may have missed. */
+static int checkout_rest(struct project *p, const git_tree *had, const git_commit *to, const git_tree *tree,
 	const struct obstacles *there, struct obstacles *found)
 {
 	cleanup_git(git_index) *baseline = NULL;
 	cleanup_git(git_index) *index = NULL;
-	cleanup_git(git_commit) *before = NULL;
-	cleanup_git(git_tree) *had = NULL;
 	int rc = LIBGIT(git_index_new(&baseline));
 
-	if (rc == 0 && from)
-		rc = LIBGIT(git_commit_lookup(&before, p->repo, from));
-	if (rc == 0 && from)
-		rc = LIBGIT(git_commit_tree(&had, before));
-	if (rc == 0 && from)
+	if (rc == 0 && had)
 		rc = LIBGIT(git_index_read_tree(baseline, had));
 	if (rc == 0)
 		rc = put_paths(baseline, tree, there);
@@ -371,7 +359,7 @@ static int bring_files(const struct mark *m, struct project *p, const git_oid *f
 	if (rc && all_as_in(p, tree, &found)) {
 		there = found;
 		found = (struct obstacles){.paths = NULL};
-		rc = checkout_rest(p, from, to, tree, &there, &found);
+		rc = checkout_rest(p, had, to, tree, &there, &found);
 	}
 	if (found.nomem)
 		rc = err_nomem(e);
