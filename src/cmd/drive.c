@@ -121,10 +121,13 @@ static void look(struct tick *t)
 static void settled(void *ctx, struct run *r)
 {
 	struct drive *d = ctx;
-	struct err ignored = ERR_INIT;
+	struct err e = ERR_INIT;
 	(void)r;
-	d->settled = store_head(d->app->store, d->stream, &ignored);
-	tick_start(&d->look);
+	d->settled = store_head(d->app->store, d->stream, &e);
+	if (d->settled < 0)
+		broke(d, &e); /* it is said once */
+	else
+		tick_start(&d->look);
 }
 
 static void answered(struct asking *a)
