@@ -26,6 +26,20 @@
 #define MFD_EXEC 0x10u
 #endif
 
+enum { SEAL_TRIES = 10 };
+
+/* Pages that the kernel is just moving between its lists look used: it waits 0.2 s for them and says EBUSY. */
+static int seal(int fd)
+{
+	int rc;
+	for (int i = 0; i < SEAL_TRIES; i++) {
+		rc = fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
+		if (rc == 0 || errno != EBUSY)
+			break;
+	}
+	return rc;
+}
+
 static int memory_file(const char *name, unsigned flags, const void *data, size_t size, struct err *e)
 {
 	int fd = fault_hit(FAULT_IO) ? -1 : memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | flags);
@@ -33,12 +47,12 @@ static int memory_file(const char *name, unsigned flags, const void *data, size_
 		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return err_errno(e, errno, "cannot make the memory file %s", name);
-	if (fs_write_fd(fd, span_n(data, size), e) != 0 || lseek(fd, 0, SEEK_SET) != 0 ||
-		fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0) {
-		close(fd);
-		return err_set(e, ERR_IO, "cannot fill the memory file %s", name);
-	}
-	return fd;
+	if (fs_write_fd(fd, span_n(data, size), e) == 0 && lseek(fd, 0, SEEK_SET) == 0 && seal(fd) == 0)
+		return fd;
+	if (e->code == ERR_OK)
+		err_errno(e, errno, "seal it");
+	close(fd);
+	return err_wrap(e, "cannot fill the memory file %s", name);
 }
 
 static int init_image(struct err *e)
