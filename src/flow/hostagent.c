@@ -11,13 +11,14 @@ struct agent_entry *run_agent(struct run *r, const char *id)
 	return map_get(&r->agents, span_of(id));
 }
 
+/* By its name or its branch: `merge{branch = side.branch}` names it as `copy = side.copy` does. */
 struct workcopy *run_copy(struct run *r, const char *name)
 {
 	if (!name || !*name || !strcmp(name, "run"))
 		return r->main;
 	list_for (it, &r->copies) {
 		struct workcopy *c = list_entry(it, struct workcopy, link);
-		if (!strcmp(c->name, name))
+		if (!strcmp(c->name, name) || !strcmp(c->branch, name))
 			return c;
 	}
 	return NULL;
