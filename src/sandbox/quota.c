@@ -11,14 +11,15 @@
 #include "base/caps.h"
 #include "base/fs.h"
 
-/* The watched disk limit: what the working copy takes is measured on the worker pool after commands and while some run,
- * at most every second, and rarely enough that it costs no more than a twentieth of a core. Above the limit everything
- * that runs is ended, unless the copy shrinks (somebody is deleting). A command can write past the limit for as long as
- * one measurement and the pause before it take; only a file system of its own would be a hard limit. */
+/* The watched disk limit: what the working copy and the home take is measured on the worker pool after commands and
+ * while some run, at most every second, and rarely enough that it costs no more than a twentieth of a core. Above the
+ * limit everything that runs is ended, unless they shrink (somebody is deleting). A command can write past the limit
+ * for as long as one measurement and the pause before it take; the hard limit is a disk of the copy's own (disk.h). */
 
-enum { PERIOD_US = 1000000, COST = 20, DEPTH = 256 };
+enum { PERIOD_US = 1000000, COST = 20, DEPTH = 256, ENTRY = 4096 };
 
-/* Allocated bytes below an open folder, which is closed. Links are not followed; other file systems are not entered. */
+/* Allocated bytes below an open folder, which is closed; an entry counts as ENTRY at least, since a file system has
+ * only so many. Links are not followed; other file systems are not entered. */
 static uint64_t measure(int fd, dev_t device, int depth)
 {
 	uint64_t sum = 0;
@@ -33,7 +34,8 @@ static uint64_t measure(int fd, dev_t device, int depth)
 			continue;
 		if (fstatat(fd, it->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_dev != device)
 			continue;
-		sum += (uint64_t)st.st_blocks * 512;
+		uint64_t bytes = (uint64_t)st.st_blocks * 512;
+		sum += bytes > ENTRY ? bytes : ENTRY;
 		if (!S_ISDIR(st.st_mode))
 			continue;
 		int below = openat(fd, it->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -44,17 +46,22 @@ static uint64_t measure(int fd, dev_t device, int depth)
 	return sum;
 }
 
+static uint64_t measure_at(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return 0; /* it is gone: the next start says so */
+	if (fstat(fd, &st) == 0)
+		return measure(fd, st.st_dev, DEPTH);
+	close(fd);
+	return 0;
+}
+
 static void run(struct work *w)
 {
 	struct sandbox *s = container_of(w, struct sandbox, du);
-	struct stat st;
-	int fd = open(s->spec.copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return; /* the copy is gone: the next start says so */
-	if (fstat(fd, &st) != 0)
-		close(fd);
-	else
-		s->du_result = measure(fd, st.st_dev, DEPTH);
+	s->du_result = measure_at(s->spec.copy) + (s->spec.home ? measure_at(s->spec.home) : 0);
 }
 
 static void done(struct work *w);
@@ -115,7 +122,7 @@ void quota_poke(struct sandbox *s)
 
 void quota_explain(const struct sandbox *s, struct err *e)
 {
-	err_set(e, ERR_DISK_FULL, "the working copy takes %llu MiB of its %llu MiB: delete files first",
+	err_set(e, ERR_DISK_FULL, "the working copy and the home take %llu of their %llu MiB: delete files first",
 		(unsigned long long)(s->disk / MIB), (unsigned long long)(s->spec.limits.disk / MIB));
 }
 

@@ -22,7 +22,6 @@ struct sandbox_host {
 	enum sandbox_level level;
 	bool root, private_uids; /* each working copy may run under a uid of its own */
 	bool kill_cgroup;	 /* a command's processes can be ended as one by their cgroup */
-	bool quota;		 /* the disk limit is hard; false: watched, see limits.disk */
 	int landlock;	 /* version; from 2 on commands of one sandbox cannot read each other, from 6 on not signal; 0:
 			    none */
 	char bwrap[256]; /* path of bubblewrap */
@@ -45,8 +44,9 @@ struct sandbox_limits {
 	uint64_t memory;    /* bytes for all processes; default 512 MiB */
 	double cpus;	    /* default 0.5 */
 	int processes;	    /* default 256 */
-	uint64_t disk;	    /* bytes of the working copy; watched: measured at most every second, and what runs is
-			       ended above it (ERR_DISK_FULL) unless the copy shrinks; default 2 GiB */
+	uint64_t disk;	    /* bytes of the working copy and the home, 4 KiB for an entry at least; watched: measured at
+			       most every second, and what runs is ended above it (ERR_DISK_FULL) unless they shrink;
+			       default 2 GiB. For a hard limit see disk.h */
 	uint64_t tmp;	    /* bytes of /tmp; default 64 MiB */
 	int files;	    /* open files per process; default 1024 */
 	uint64_t file_size; /* largest single file; default 1 GiB */

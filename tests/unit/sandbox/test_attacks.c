@@ -247,6 +247,39 @@ static void row43_inode_bomb(void **state)
 	box_expect(b, "echo alive", 0, "alive\n");
 }
 
+/* What is watched is all that a command can fill and that stays: the home too, and entries that take no block. */
+static void row43_bombs_elsewhere(void **state)
+{
+	struct box *b = *state;
+	struct err e = ERR_INIT;
+	struct result r = {.x = {.timeout_ms = 60000}};
+	cleanup_free char *home = mem_printf("%s.home", b->copy);
+	char line[300];
+	box_close(b);
+	must(fs_mkdirs(home, 0700, &e), &e);
+	if (b->spec.uid)
+		must(sandbox_own(home, b->spec.uid, &e), &e);
+	b->spec.home = home;
+	b->spec.limits.disk = 100 * MIB;
+	box_open(b);
+	snprintf(line, sizeof(line), "cd && %s disk_bomb 3000", attack_path());
+	box_start(b, &r, line);
+	box_wait(b, &r);
+	assert_int_equal(r.why.code, ERR_DISK_FULL);
+	box_expect(b, "rm -f ~/bomb*; ls ~ | wc -l", 0, "0\n");
+	box_turn(b, 1500);
+	bomb(b, &r, "inode_bomb", "/work");
+	assert_int_equal(r.why.code, ERR_DISK_FULL);
+	box_expect(b, "find . -name 'i*' -delete; ls | wc -l", 0, "0\n");
+	result_release(&r);
+	box_close(b);
+	must(fs_remove_tree(home, &e), &e);
+	b->spec.home = NULL;
+	sandbox_limits_default(&b->spec.limits);
+	b->spec.limits.cpus = 2;
+	box_open(b);
+}
+
 static void row43_output_bomb(void **state)
 {
 	struct box *b = *state;
@@ -507,6 +540,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(row43_memory_bomb_of_many),
 		cmocka_unit_test(row43_disk_bomb),
 		cmocka_unit_test(row43_inode_bomb),
+		cmocka_unit_test(row43_bombs_elsewhere),
 		cmocka_unit_test(row43_output_bomb),
 		cmocka_unit_test(row44_no_isolation_no_run),
 		cmocka_unit_test(row45_the_model_cannot_widen),
