@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "sandbox/disk.h"
 #include "store/owner.h"
 
 /* ---- where things are ---- */
@@ -149,6 +150,9 @@ static json_t *run_settings(const struct app *a, struct err *e)
 	if (!bad && json_array_size(allow))
 		bad = json_object_set(sandbox, "allow", allow);
 	json_decref(allow);
+	if (!bad && is_set(a, OPTION_SANDBOX_DISK_LIMIT))
+		bad = json_object_set_new(
+			sandbox, "disk_limit", json_string(options_text(o, OPTION_SANDBOX_DISK_LIMIT)));
 	if (!bad && json_object_size(sandbox))
 		bad = json_object_set(all, "sandbox", sandbox);
 	if (!bad && !strcmp(options_text(o, OPTION_RUN_UNATTENDED), "deny"))
@@ -207,6 +211,7 @@ static int open_store(struct app *a, enum store_access access, struct err *e)
 /* The key is made under the folder's lock, so that two processes cannot both make one. */
 static int open_own(struct app *a, struct err *e)
 {
+	disk_private(); /* before the journal's thread starts */
 	int lock = owner_take(a->data_dir, e);
 	if (lock < 0)
 		return -1;

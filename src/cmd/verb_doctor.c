@@ -9,6 +9,7 @@
 #include "cmd/out.h"
 #include "cmd/remote.h"
 #include "llm/check.h"
+#include "sandbox/disk.h"
 #include "sandbox/sandbox.h"
 #include "store/owner.h"
 
@@ -51,6 +52,17 @@ static char *existing(const char *dir)
 	return path;
 }
 
+static void check_disks(json_t *rows, const char *place)
+{
+	struct err e = ERR_INIT;
+	disk_private();
+	bool can = disk_try(place, &e) == 0;
+	cleanup_free char *text =
+		can ? mem_strdup("sandbox.disk_limit may be hard: each working copy on a disk of its own")
+		    : mem_printf("watched, and commands ended above it; not hard: %s", e.text);
+	add(rows, "sandbox", "disk limit", can, text, NULL);
+}
+
 static bool check_folder(json_t *rows, const struct app *a)
 {
 	struct err e = ERR_INIT;
@@ -67,6 +79,8 @@ static bool check_folder(json_t *rows, const struct app *a)
 	bool writable = place && !access(place, W_OK);
 	add(rows, "data folder", "writable", writable, place,
 		writable ? NULL : "choose another with --data or MUSTER_DATA");
+	if (writable)
+		check_disks(rows, place);
 	if (place && !statvfs(place, &space)) {
 		double free_gib = (double)space.f_bavail * (double)space.f_frsize / (1024.0 * 1024 * 1024);
 		cleanup_free char *text = mem_printf("%.1f GiB free", free_gib);

@@ -12,6 +12,7 @@
 #include "base/caps.h"
 #include "base/fs.h"
 #include "flow/house_private.h"
+#include "sandbox/disk.h"
 
 struct workcopy *copy_add(
 	struct run *r, const char *name, const char *dir, const char *branch, const char *head, struct err *e)
@@ -38,10 +39,50 @@ static void settings_limits(const json_t *settings, struct sandbox_limits *l)
 	sandbox_limits_default(l);
 	l->memory = (uint64_t)json_int(sandbox, "memory_mib", (int64_t)(l->memory / MIB)) * MIB;
 	l->cpus = json_num(sandbox, "cpus", l->cpus);
+	if (l->cpus == 0)
+		l->cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
 	l->processes = (int)json_int(sandbox, "processes", l->processes);
 	l->disk = (uint64_t)json_int(sandbox, "disk_mib", (int64_t)(l->disk / MIB)) * MIB;
 	l->tmp = (uint64_t)json_int(sandbox, "tmp_mib", (int64_t)(l->tmp / MIB)) * MIB;
 }
+
+/* ---- the place ---- */
+
+static char *home_of(const char *dir) /* caches of package managers; not part of the copy */
+{
+	return mem_printf("%s.home", dir);
+}
+
+static int open_disk(const json_t *settings, const char *dir, uid_t uid, struct err *e)
+{
+	struct sandbox_limits limits;
+	cleanup_free char *home = home_of(dir);
+	settings_limits(settings, &limits);
+	return home ? disk_open(dir, home, limits.disk, uid, e) : err_nomem(e);
+}
+
+int copy_place(const json_t *settings, const char *dir, uid_t uid, struct err *e)
+{
+	const char *limit = json_str(json_get(settings, "sandbox"), "disk_limit");
+	if (!limit || strcmp(limit, "hard") != 0)
+		return 0;
+	return open_disk(settings, dir, uid, e) == 0 ? 0 : err_wrap(e, "sandbox.disk_limit is hard");
+}
+
+void copy_unplace(const char *dir)
+{
+	cleanup_free char *home = home_of(dir);
+	if (home)
+		disk_close(dir, home);
+}
+
+int copy_remove(const char *dir, struct err *e)
+{
+	cleanup_free char *home = home_of(dir);
+	return home ? disk_remove(dir, home, e) : err_nomem(e);
+}
+
+/* ---- a copy in use ---- */
 
 static int make_sandbox(struct workcopy *c, struct err *e)
 {
@@ -60,7 +101,7 @@ static int make_sandbox(struct workcopy *c, struct err *e)
 	cleanup_free char *git_dir = project_copy_git_dir(c->dir, e);
 	if (!git_dir)
 		return -1;
-	cleanup_free char *home = mem_printf("%s.home", c->dir); /* caches of package managers; not part of the copy */
+	cleanup_free char *home = home_of(c->dir);
 	if (!home || fs_mkdirs(home, 0700, e) || (c->uid && chown(home, c->uid, c->uid)))
 		return home ? -1 : err_nomem(e);
 	struct sandbox_spec spec = {.copy = c->dir,
@@ -97,6 +138,9 @@ int copy_ready(struct workcopy *c, struct err *e)
 	if (stat(c->dir, &st))
 		return err_errno(e, errno, "the working copy %s of run %s", c->dir, run_short(r->id));
 	c->uid = getuid() == 0 ? st.st_uid : 0;
+	c->has_disk = disk_is_there(c->dir);
+	if (c->has_disk && open_disk(r->settings, c->dir, c->uid, e))
+		return -1;
 	struct project_state state;
 	struct files *files = files_open(c->dir, c->uid, e);
 	if (!files)
@@ -135,9 +179,8 @@ int copy_ready(struct workcopy *c, struct err *e)
 	return 0;
 }
 
-static void copy_free_now(void *ctx)
+static void copy_free_now(struct workcopy *c)
 {
-	struct workcopy *c = ctx;
 	struct run *r = c->run;
 	list_remove(&c->link);
 	files_close(c->files);
@@ -152,12 +195,35 @@ static void copy_free_now(void *ctx)
 	tick_start(&r->flush); /* closing waits for the last of them */
 }
 
-/* Asynchronous: its sandbox ends first. */
+static void unplace_run(struct work *w)
+{
+	copy_unplace(container_of(w, struct workcopy, unplace)->dir);
+}
+
+static void unplace_done(struct work *w)
+{
+	copy_free_now(container_of(w, struct workcopy, unplace));
+}
+
+/* Unmounting writes what the disk still has to: some milliseconds. */
+static void copy_emptied(void *ctx)
+{
+	struct workcopy *c = ctx;
+	struct err e = ERR_INIT;
+	if (!c->has_disk) {
+		copy_free_now(c);
+	} else if (work_start(&c->unplace, c->run->loop, unplace_run, unplace_done, &e)) {
+		copy_unplace(c->dir);
+		copy_free_now(c);
+	}
+}
+
+/* Asynchronous: its sandbox ends first, then its disk is unmounted. */
 void copy_free(struct workcopy *c)
 {
 	struct sandbox *s = steal(&c->sandbox);
 	if (s)
-		sandbox_free(s, copy_free_now, c);
+		sandbox_free(s, copy_emptied, c);
 	else
-		copy_free_now(c);
+		copy_emptied(c);
 }

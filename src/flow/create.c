@@ -214,9 +214,9 @@ static int make(struct making *m, struct err *e)
 			return -1;
 	}
 	m->project = project_open(m->dir, &m->state, e);
-	if (!m->project || fs_mkdirs(copies, 0711, e) ||
-		project_checkout(
-			m->project, m->state.head, m->copy_dir, m->branch, house_uid(h), &m->copy, h->store, e) ||
+	uid_t uid = house_uid(h);
+	if (!m->project || fs_mkdirs(copies, 0711, e) || copy_place(m->settings, m->copy_dir, uid, e) ||
+		project_checkout(m->project, m->state.head, m->copy_dir, m->branch, uid, &m->copy, h->store, e) ||
 		take_files(m, e))
 		return -1;
 	struct snapshot first = {0};
@@ -231,6 +231,8 @@ int house_create(struct house *h, const json_t *request, char id[ID_TEXT], struc
 	struct making m = {.house = h, .request = request};
 	id_new(m.id, clock_wall(loop_clock(h->loop)), NULL);
 	int failed = make(&m, e);
+	if (failed && m.copy_dir)
+		copy_unplace(m.copy_dir);
 	snprintf(id, ID_TEXT, "%s", m.id);
 	making_release(&m);
 	return failed;

@@ -230,11 +230,15 @@ int house_fork(struct house *h, const char *id, int64_t at, char new_id[ID_TEXT]
 	struct copy *copy = NULL;
 	int64_t fence;
 	snprintf(stream, sizeof(stream), "run/%s", new_id);
-	int failed =
-		!p || project_checkout(p, json_str(created, "base"), dir, branch, house_uid(h), &copy, h->store, e) ||
-		snapshot_restore(copy, &snapshot, e) || house_lease(h, stream, &fence, e) ||
-		copy_events(h, id, new_id, *quiet, created, fence, e) || append_pause(h, new_id, *quiet + 1, fence, e);
+	uid_t uid = house_uid(h);
+	int failed = !p || copy_place(json_get(created, "settings"), dir, uid, e) ||
+		     project_checkout(p, json_str(created, "base"), dir, branch, uid, &copy, h->store, e) ||
+		     snapshot_restore(copy, &snapshot, e) || house_lease(h, stream, &fence, e) ||
+		     copy_events(h, id, new_id, *quiet, created, fence, e) ||
+		     append_pause(h, new_id, *quiet + 1, fence, e);
 	copy_close(copy);
 	project_close(p);
+	if (failed)
+		copy_unplace(dir);
 	return failed ? -1 : house_resume_paused(h, new_id, e);
 }

@@ -115,8 +115,9 @@ void job_branch(struct op *op)
 	struct copy *copy = NULL;
 	if (!dir || !branch)
 		err_nomem(&op->error);
-	else if (!fs_remove_tree(dir, &op->error) && !project_checkout(r->main->env.project, from, dir, branch,
-							     r->main->uid, &copy, r->store, &op->error)) {
+	else if (!copy_remove(dir, &op->error) && !copy_place(r->settings, dir, r->main->uid, &op->error) &&
+		 !project_checkout(
+			 r->main->env.project, from, dir, branch, r->main->uid, &copy, r->store, &op->error)) {
 		char manifest[HASH_HEX];
 		hash_hex(copy_snapshot(copy), manifest);
 		copy_close(copy);

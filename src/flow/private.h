@@ -83,6 +83,8 @@ struct workcopy {
 	struct sandbox *sandbox;
 	struct tool_env env;
 	uid_t uid;
+	bool has_disk; /* of its own (sandbox/disk.h) */
+	struct work unplace;
 	struct op *user;     /* the operation that changes it right now; NULL free */
 	struct list waiting; /* operations that want to change it, in their order */
 	int64_t free_at;     /* seq at which the last user gave it up: durable before the next begins */
@@ -315,6 +317,11 @@ int run_intervened(struct run *r, const json_t *data, struct err *e);
 /* ---- copies.c ---- */
 struct workcopy *copy_add(
 	struct run *r, const char *name, const char *dir, const char *branch, const char *head, struct err *e);
+/* The folder of a copy that is made next, on a disk of its own where the run's settings ask for one; otherwise
+ * project_checkout makes it. Blocks. */
+int copy_place(const json_t *settings, const char *dir, uid_t uid, struct err *e);
+void copy_unplace(const char *dir); /* when it came to nothing; the disk is found again when the copy is made */
+int copy_remove(const char *dir, struct err *e);   /* all of it, its home and its disk */
 int copy_ready(struct workcopy *c, struct err *e); /* opened for use: files, snapshot cache, sandbox */
 void copy_free(struct workcopy *c);
 

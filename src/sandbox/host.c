@@ -239,8 +239,7 @@ json_t *sandbox_report(struct err *e)
 		line(list, "private uids", h->private_uids,
 			h->private_uids ? "each working copy's commands run under a uid of their own"
 					: "commands run under your own uid, inside the sandbox's namespaces",
-			"run muster as root, for instance as a system service", e) != 0 ||
-		line(list, "disk limit", h->quota, "watched, and commands ended above it", NULL, e) != 0) {
+			"run muster as root, for instance as a system service", e) != 0) {
 		json_decref(list);
 		return NULL;
 	}

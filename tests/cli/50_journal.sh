@@ -238,4 +238,50 @@ test_a_damaged_configuration_names_file_and_line()
 	is_status 2 muster runs --option log.level=loud
 }
 
+sleeping()
+{
+	muster log "$(newest)" | grep -q 'sleep 2'
+}
+
+# Commands meet the end of the copy's own disk; a killed process leaves nothing mounted, and what was on the disk is there
+# when the run goes on, also in its fork and in a branch.
+test_a_hard_disk_limit()
+{
+	mkdir -p "$MUSTER_DATA"
+	printf 'sandbox:\n  disk_limit: hard\n  disk_mb: 32\n' >"$MUSTER_DATA/config.yaml"
+	mode filling <<-'END'
+		return function(run)
+		  local full = exec { command = "head -c 60000000 /dev/zero >big; head -c 60000000 /dev/zero >~/big; rm big ~/big; echo kept >kept" }
+		  local side = branch { name = "side" }
+		  exec { command = "head -c 60000000 /dev/zero >big; rm big; echo beside >beside", copy = side.copy }
+		  merge { branch = side.branch }
+		  exec { command = "sleep 2", again = true }
+		  local answer = ask { name = "colour", title = "Which colour?", options = { "red", "blue" } }
+		  write("colour.txt", (answer.option or answer.text) .. "\n")
+		  return { summary = "said: " .. full.output }
+		end
+	END
+	: | script
+	if muster doctor --json | jq -e '.checks[] | select(.name == "disk limit") | .ok | not' >doctor; then
+		is_status 6 muster run filling --script script.jsonl --project p
+		err_has "sandbox.disk_limit is hard"
+		return
+	fi
+	start muster run filling --script script.jsonl --project p
+	wait_for 20 sleeping
+	kill -KILL "$started"
+	ended || true
+	! grep -q "$T" /proc/mounts || fail "left mounted: $(grep "$T" /proc/mounts)"
+	! losetup -a | grep -q "$T" || fail "left behind: $(losetup -a)"
+	is_status 0 muster resume "$(newest)" --answer colour=red
+	out_has "No space left on device"
+	file_has p/kept kept
+	file_has p/beside beside
+	file_has p/colour.txt red
+	is_status 0 muster fork "$(newest)" --at "$(muster log "$(newest)" --type action.opened --json | jq .seq)"
+	is_status 0 muster resume "$(newest)" --answer colour=blue
+	is_status 0 muster verify
+	! grep -q "$T" /proc/mounts || fail "left mounted: $(grep "$T" /proc/mounts)"
+}
+
 run_tests
