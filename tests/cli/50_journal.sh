@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2154  # started, run: set by the helpers
 # What is kept: log, show, replay, verify, fork, usage; and folders that cannot be used.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/flows.sh"
@@ -262,7 +263,7 @@ test_a_hard_disk_limit()
 		end
 	END
 	: | script
-	if muster doctor --json | jq -e '.checks[] | select(.name == "disk limit") | .ok | not' >doctor; then
+	if muster doctor --json | jq -e '.checks[] | select(.name == "disk limit") | .ok | not' >disk_limit; then
 		is_status 6 muster run filling --script script.jsonl --project p
 		err_has "sandbox.disk_limit is hard"
 		return
