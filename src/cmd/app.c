@@ -220,6 +220,26 @@ static int open_own(struct app *a, struct err *e)
 	return !a->vault || open_store(a, STORE_OWN, e) || app_llm(a, e) || open_house(a, e) ? -1 : 0;
 }
 
+int app_rebuild(struct app *a, struct err *e)
+{
+	store_close(steal(&a->store));
+	if (open_store(a, STORE_OWN, e) || store_rebuild(a->store, e))
+		return -1;
+	store_close(steal(&a->store));
+	return open_store(a, STORE_READ, e);
+}
+
+/* Whatever is asked for first after an upgrade brings the journal up to date. */
+static int bring_up(struct app *a, struct err *e)
+{
+	err_clear(e);
+	if (open_store(a, STORE_OWN, e))
+		return err_wrap(
+			e, "an older muster was the last to write the journal, which has to be brought up to date");
+	store_close(steal(&a->store));
+	return open_store(a, STORE_READ, e);
+}
+
 static int open_read(struct app *a, struct err *e)
 {
 	cleanup_free char *format = fs_join(a->data_dir, "format");
@@ -237,6 +257,8 @@ static int open_read(struct app *a, struct err *e)
 		return -1;
 	if (!open_store(a, STORE_READ, e))
 		return 0;
+	if (e->code == ERR_OLDER)
+		return bring_up(a, e);
 	if (e->code != ERR_NOT_FOUND)
 		return -1;
 	err_clear(e); /* made, but nothing was ever written */

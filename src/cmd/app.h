@@ -33,6 +33,8 @@ enum app_need {
 int app_open(struct app *a, const struct args *args, enum app_need need, struct err *e);
 /* ERR_NOT_FOUND when there is no data folder to read. */
 int app_must_have(const struct app *a, struct err *e);
+/* APP_READ: make the projections anew, as the owner for that long. */
+int app_rebuild(struct app *a, struct err *e);
 /* A house without models over a journal that is open for reading: for replay. */
 int app_house(struct app *a, struct err *e);
 /* Closes the house alone: what its runs had to say is durable then, or could not be written. */

@@ -7,6 +7,7 @@
 #include "flow/run.h"
 
 static const struct verb_option options[] = {
+	{"rebuild", NULL, false, "make the projections anew from the events first"},
 	{"json", NULL, false, "print a JSON object"},
 	{NULL},
 };
@@ -17,7 +18,8 @@ static int verify(const struct args *args, struct err *e)
 	struct store_verified found;
 	char stream[EVENT_STREAM_MAX];
 	const char *name = args_word(args, 0);
-	if (app_open(&a, args, APP_READ, e) || app_must_have(&a, e))
+	if (app_open(&a, args, APP_READ, e) || app_must_have(&a, e) ||
+		(args_has(args, "rebuild") && app_rebuild(&a, e)))
 		return -1;
 	cleanup_json json_t *row = name ? app_run(&a, name, e) : NULL;
 	if (name && !row)

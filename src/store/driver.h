@@ -140,6 +140,7 @@ struct driver {
 	const uint8_t *key;
 	const struct clock *clock;
 	const char *dir; /* NULL in memory */
+	bool rows_stale; /* the projections are those of another program: to be rebuilt */
 };
 
 struct driver *memory_open(const uint8_t *key, const struct clock *clock, struct err *e);

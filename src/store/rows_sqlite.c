@@ -4,6 +4,7 @@
 
 #include "base/caps.h"
 #include "base/mem.h"
+#include "store/sqlite.h"
 
 #define SQL_MAX 4096
 #define WAITING_MAX 8192
@@ -370,14 +371,7 @@ static int sqlite_clear(struct rows *rows, struct err *e)
 	struct rows_sqlite *r = container_of(rows, struct rows_sqlite, rows);
 
 	rows_sqlite_forget(r);
-	for (int t = 0; t < TABLES; t++) {
-		cleanup_free char *sql = mem_printf("DELETE FROM \"%s\"", store_tables[t].name);
-		if (!sql)
-			return err_nomem(e);
-		if (db_exec(r->db, sql, e))
-			return -1;
-	}
-	return 0;
+	return sqlite_remake_rows(r->db, e);
 }
 
 static const struct rows_ops sqlite_rows_ops = {sqlite_get, sqlite_put, sqlite_drop, sqlite_clear};

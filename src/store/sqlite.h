@@ -1,5 +1,5 @@
-/* sqlite: the driver over one SQLite file (muster.db, WAL). Private to sqlite*.c: sqlite_open.c (schema, opening),
- * sqlite.c (writing), sqlite_read.c (reading).
+/* sqlite: the driver over one SQLite file (muster.db, WAL). Private to sqlite*.c: sqlite_open.c (opening),
+ * sqlite_schema.c (tables and their migrations), sqlite.c (writing), sqlite_read.c (reading).
  *
  * One connection writes and checkpoints (Debian's 3.40 can reset the WAL wrongly when several do); readers never
  * checkpoint, also not when they are the last to close. */
@@ -49,6 +49,19 @@ static inline struct sqlite *sqlite_of(struct driver *d)
 {
 	return container_of(d, struct sqlite, base);
 }
+
+/* sqlite_schema.c */
+struct sqlite_steps {
+	const char *const *sql; /* from an empty file to format 1, from 1 to 2, … */
+	int count;
+};
+extern const struct sqlite_steps sqlite_released;
+/* Before the first use: take the steps that are missing, all or none (ERR_NEWER when there are too many), and find out
+ * whether the projections are stale. */
+int sqlite_bring_up(struct sqlite *s, const struct sqlite_steps *steps, struct err *e);
+/* ERR_OLDER when the owner has something to bring up; ERR_NEWER; ERR_NOT_FOUND for an empty file. */
+int sqlite_check_reader(struct db *db, const struct sqlite_steps *steps, struct err *e);
+int sqlite_remake_rows(struct db *db, struct err *e); /* drop the projections' tables and make this program's, empty */
 
 /* sqlite.c */
 int sqlite_begin(struct driver *d, struct err *e);

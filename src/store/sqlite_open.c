@@ -1,27 +1,8 @@
-/* sqlite_open: the schema, opening and closing, and the driver's table. */
+/* sqlite_open: opening and closing, and the driver's table. */
 #include "base/caps.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "store/sqlite.h"
-
-#define SCHEMA_VERSION 1
-#define SQL_MAX (64 * 1024)
-
-static const char schema[] =
-	"CREATE TABLE streams(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL, at INTEGER NOT "
-	"NULL, hash BLOB NOT NULL, fence INTEGER NOT NULL, holder TEXT, until INTEGER NOT NULL) STRICT;\n"
-	"CREATE TABLE events(stream INTEGER NOT NULL, seq INTEGER NOT NULL, id ANY NOT NULL, at INTEGER NOT NULL, type "
-	"TEXT NOT NULL, v INTEGER NOT NULL, actor INTEGER NOT NULL, actor_id TEXT, cause ANY, data TEXT NOT NULL, hash "
-	"BLOB NOT NULL, PRIMARY KEY(stream, seq)) STRICT, WITHOUT ROWID;\n"
-	/* body NULL: in a file. named: an event names it. */
-	"CREATE TABLE blobs(id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, at INTEGER NOT "
-	"NULL, named INTEGER NOT NULL, body BLOB) STRICT;\n"
-	"CREATE INDEX blobs_unnamed ON blobs(hash, at) WHERE named = 0;\n"
-	"CREATE TABLE commands(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, stream TEXT NOT NULL, text TEXT NOT "
-	"NULL, "
-	"done INTEGER NOT NULL) STRICT;\n"
-	"CREATE INDEX commands_open ON commands(stream, n) WHERE done = 0;\n"
-	"CREATE TABLE limits(scope TEXT PRIMARY KEY, nano INTEGER NOT NULL) STRICT, WITHOUT ROWID;\n";
 
 static void sqlite_close(struct driver *d)
 {
@@ -37,33 +18,6 @@ static void sqlite_close(struct driver *d)
 	pthread_mutex_destroy(&s->lock);
 	mem_free(s->path);
 	mem_free(s);
-}
-
-static int make_schema(struct sqlite *s, struct err *e)
-{
-	cleanup_buf struct buf sql = BUF_INIT(SQL_MAX);
-
-	buf_adds(&sql, "BEGIN IMMEDIATE;\n");
-	buf_adds(&sql, schema);
-	rows_sqlite_schema(&sql);
-	buf_addf(&sql, "PRAGMA user_version = %d;\nCOMMIT", SCHEMA_VERSION);
-	if (buf_check(&sql, "the schema", e))
-		return -1;
-	return db_exec(&s->db, sql.data, e);
-}
-
-static int check_version(struct db *db, int64_t *version, struct err *e)
-{
-	sqlite3_stmt *st;
-
-	if (db_query(db, &st, e, "PRAGMA user_version", "") || db_step(db, st, e) < 0)
-		return -1;
-	*version = sqlite3_column_int64(st, 0);
-	db_reset(st);
-	if (*version > SCHEMA_VERSION)
-		return err_set(e, ERR_NEWER, "%s has version %lld; this program knows version %d; use a newer muster",
-			db->path, (long long)*version, SCHEMA_VERSION);
-	return 0;
 }
 
 /* Some file systems cannot do WAL; nothing else here would be right then. */
@@ -83,17 +37,13 @@ static int check_wal(struct db *db, struct err *e)
 
 static int open_writer(struct sqlite *s, bool no_sync, struct err *e)
 {
-	int64_t version;
-
 	if (db_open(&s->db, s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e) || check_wal(&s->db, e) ||
 		db_exec(&s->db,
 			"PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY; "
 			"PRAGMA cache_size = -8192; PRAGMA journal_size_limit = 8388608;",
 			e) ||
 		db_exec(&s->db, no_sync ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL", e) ||
-		check_version(&s->db, &version, e))
-		return -1;
-	if (version == 0 && make_schema(s, e))
+		sqlite_bring_up(s, &sqlite_released, e))
 		return -1;
 	s->wal_pages = 1; /* perhaps: what the last owner left */
 	sqlite3_wal_hook(s->db.handle, sqlite_on_commit, s);
@@ -104,14 +54,11 @@ static int open_writer(struct sqlite *s, bool no_sync, struct err *e)
 static int check_reader(struct sqlite *s, struct err *e)
 {
 	struct reader *r = sqlite_reader(&s->base, false, e);
-	int64_t version;
 	int rc;
 
 	if (!r)
 		return -1;
-	rc = check_version(&r->db, &version, e);
-	if (rc == 0 && version == 0)
-		rc = err_set(e, ERR_NOT_FOUND, "%s holds no journal yet", s->path);
+	rc = sqlite_check_reader(&r->db, &sqlite_released, e);
 	sqlite_reader_end(r);
 	return rc;
 }

@@ -267,6 +267,10 @@ struct store *store_open(struct loop *l, const struct store_options *o, struct e
 		rc = first_heads(s, e);
 	if (rc == 0 && s->access == STORE_OWN)
 		rc = writer_start(&s->writer, s->driver, l, on_done, e);
+	if (rc == 0 && s->access == STORE_OWN && s->driver->rows_stale) {
+		log_info("store", "another muster made the lists of runs; they are made anew from the journal");
+		rc = store_rebuild(s, e);
+	}
 	if (rc == 0)
 		return s;
 	s->writer.state = WRITER_STOPPED;

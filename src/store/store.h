@@ -30,8 +30,9 @@ struct store_options {
 	bool no_sync;		   /* tests only: synchronous=OFF */
 };
 
-/* ERR_NEWER for a folder or journal of a newer version, ERR_OWNED, ERR_READ_ONLY, ERR_CORRUPT. Older formats are
- * migrated after a backup. */
+/* ERR_NEWER for a folder or journal of a newer version, ERR_OWNED, ERR_READ_ONLY, ERR_CORRUPT. The owner brings a
+ * journal of an older format up to this one, after a copy into <dir>/before-format-N, and makes projections of another
+ * program anew; until then a reader is told ERR_OLDER. */
 struct store *store_open(struct loop *l, const struct store_options *o, struct err *e);
 /* Waits for what was queued, calls the callbacks still due, writes the signed heads, gives up the lock. All tails must
  * have been stopped. Never from inside a callback of this store. NULL is legal. */

@@ -244,6 +244,21 @@ sleeping()
 	muster log "$(newest)" | grep -q 'sleep 2'
 }
 
+test_lists_of_runs_are_made_anew_when_asked_or_another_programs()
+{
+	command -v python3 >/dev/null || skip "python3 is missing"
+	finished
+	muster runs --json >before
+	python3 -c 'import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute("UPDATE runs SET title = 1"); db.commit()' "$MUSTER_DATA/muster.db"
+	is_status 1 muster verify
+	err_has "muster verify --rebuild"
+	is_status 0 muster verify --rebuild
+	same "$(muster runs --json)" "$(cat before)"
+	python3 -c 'import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute("UPDATE runs SET title = 1"); db.execute("PRAGMA application_id = 9"); db.commit()' "$MUSTER_DATA/muster.db"
+	same "$(muster runs --json)" "$(cat before)"
+	is_status 0 muster verify
+}
+
 # Commands meet the end of the copy's own disk; a killed process leaves nothing mounted, and what was on the disk is there
 # when the run goes on, also in its fork and in a branch.
 test_a_hard_disk_limit()
