@@ -178,7 +178,7 @@ static int begin_ask_human(struct agent *a, struct agent_call *c, struct err *e)
 	const json_t *options = json_get(c->args, "options");
 	c->state = CALL_HANDLED;
 	a->host->open_action(a, json_str(c->args, "name"), "question", json_str(c->args, "title"),
-		json_str(c->args, "body"), options ? json_deep_copy(options) : NULL, priority ? priority : "medium", c,
+		json_str(c->args, "body"), options ? json_clone_deep(options) : NULL, priority ? priority : "medium", c,
 		c->action);
 	(void)e;
 	return 0;

@@ -310,6 +310,26 @@ json_t *json_make(struct err *e, const char *fmt, ...)
 	return NULL;
 }
 
+static json_t *whole(json_t *v)
+{
+	if (v && !starved)
+		return v;
+	json_decref(v);
+	return NULL;
+}
+
+json_t *json_clone(const json_t *v)
+{
+	starved = false;
+	return whole(json_copy((json_t *)v));
+}
+
+json_t *json_clone_deep(const json_t *v)
+{
+	starved = false;
+	return whole(json_deep_copy(v));
+}
+
 int json_put(json_t *obj, const char *key, json_t *v)
 {
 	return json_object_set_new(obj, key, v);

@@ -36,6 +36,9 @@ bool json_bool(const json_t *obj, const char *key, bool otherwise);
 /* Build an object with a format as json_pack's ("{s:s, s:I, s:o?}"); NULL: no memory (o arguments are consumed all the
  * same). */
 json_t *json_make(struct err *e, const char *fmt, ...);
+/* json_copy and json_deep_copy, but whole or NULL: those leave out what there is no memory for. NULL gives NULL. */
+json_t *json_clone(const json_t *v);
+json_t *json_clone_deep(const json_t *v);
 /* Set key to a new string / value; 0 or -1 (no memory, bad UTF-8). `v` is always consumed. */
 int json_put(json_t *obj, const char *key, json_t *v);
 int json_put_span(json_t *obj, const char *key, struct span text); /* bad UTF-8 becomes U+FFFD */

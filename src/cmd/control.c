@@ -124,7 +124,7 @@ int control_apply(struct app *a, const json_t *run, const json_t *command, bool 
 		return house_command(a->house, id, command, 0, e);
 	cleanup_json json_t *action =
 		control_action(a, id, json_str(command, "action") ? json_str(command, "action") : "", e);
-	cleanup_json json_t *whole = action ? json_copy((json_t *)command) : NULL;
+	cleanup_json json_t *whole = action ? json_clone(command) : NULL;
 	if (!whole)
 		return e->code == ERR_OK ? err_nomem(e) : -1;
 	if (check_answer(action, command, e) || json_put(whole, "action", json_incref(json_get(action, "action"))))

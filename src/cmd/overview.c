@@ -339,7 +339,7 @@ static void flow_result(struct overview *o, const struct event *ev, const json_t
 static void task_added(struct overview *o, const struct event *ev, const json_t *data)
 {
 	(void)ev;
-	json_t *task = json_copy((json_t *)data);
+	json_t *task = json_clone(data);
 	put(o, task, "status", json_string("open"));
 	put(o, o->tasks, json_str(data, "task"), task);
 }

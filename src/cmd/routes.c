@@ -97,7 +97,7 @@ static json_t *post_command(struct ask *a, struct err *e)
 static json_t *post_answer(struct ask *a, struct err *e)
 {
 	bool now;
-	cleanup_json json_t *command = json_copy(a->body);
+	cleanup_json json_t *command = json_clone(a->body);
 	if (!command || json_put(command, "kind", json_string("answer")) ||
 		json_put(command, "action", json_string(a->action))) {
 		err_nomem(e);

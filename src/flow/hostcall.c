@@ -278,7 +278,7 @@ void host_want(struct run *r, const char *key, const char *name, const json_t *a
 	struct op *op = op_new(r, row->waits ? OP_TIMER : OP_HOST, key, NULL);
 	if (!op)
 		return;
-	op->args = json_deep_copy(args);
+	op->args = json_clone_deep(args);
 	op->name = mem_strdup(name);
 	if (row->waits)
 		op->due_us = r->now + (int64_t)(json_num(args, "seconds", 0) * 1e6);
@@ -358,7 +358,7 @@ static void host_tool_done(struct tool_call *t)
 		return;
 	}
 	json_t *content = json_from_span(buf_span(&t->content));
-	json_t *value = t->evidence ? json_deep_copy(t->evidence) : json_object();
+	json_t *value = t->evidence ? json_clone_deep(t->evidence) : json_object();
 	if (ran)
 		json_object_set_new(value, "exit", json_integer(t->exit));
 	json_object_set_new(value, "output", content);

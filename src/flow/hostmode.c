@@ -8,7 +8,7 @@
 /* The mode's defaults, then what the caller gives. */
 static json_t *settings_of(const struct mode *m, const json_t *given, struct err *e)
 {
-	json_t *settings = json_copy((json_t *)mode_settings(m));
+	json_t *settings = json_clone(mode_settings(m));
 	if (settings && (!given || !json_object_update(settings, (json_t *)given)))
 		return settings;
 	json_decref(settings);

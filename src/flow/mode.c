@@ -488,7 +488,7 @@ struct mode *mode_pinned(const json_t *json, struct err *e)
 	struct check c = {&pinned, e};
 
 	if (m)
-		pinned.root = m->json = json_deep_copy(json);
+		pinned.root = m->json = json_clone_deep(json);
 	map_init(&pinned.lines, 1);
 	if (!m || !m->json)
 		err_nomem(e);
@@ -512,7 +512,7 @@ void mode_free(struct mode *m)
 
 json_t *mode_json(const struct mode *m, struct err *e)
 {
-	json_t *v = json_copy(m->json);
+	json_t *v = json_clone(m->json);
 
 	if (v && json_put(v, "dir", json_string(m->dir)) == 0)
 		return v;

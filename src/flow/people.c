@@ -131,7 +131,7 @@ static void command_input(struct run *r, const char *kind, const json_t *command
 	} own[] = {{"answer", EVENT_ACTION_RESOLVED}, {"merged", EVENT_RUN_MERGED}, {"forked", EVENT_RUN_FORKED}};
 	const char *by = json_str(command, "by") ? json_str(command, "by") : "person";
 	enum event_type type = EVENT_RUN_INTERVENED;
-	json_t *data = json_copy((json_t *)command);
+	json_t *data = json_clone(command);
 	json_object_set_new(data, "by", json_string(by));
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (!strcmp(own[i].kind, kind)) {

@@ -41,7 +41,7 @@ char *spill_text(struct run *r, enum event_type type, const json_t *data, struct
 	if (strlen(text) <= INLINE || !members)
 		return text;
 	mem_free(text);
-	cleanup_json json_t *rest = json_copy((json_t *)data), *moved = json_object();
+	cleanup_json json_t *rest = json_clone(data), *moved = json_object();
 	for (int i = 0; i < 2 && members[i] && rest && moved; i++)
 		if (json_get(rest, members[i])) {
 			json_object_set(moved, members[i], json_get(rest, members[i]));
