@@ -14,14 +14,15 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
-static _Thread_local bool starved;
+static _Thread_local bool starved; /* since the present call began */
+static _Thread_local bool starved_at_all;
 
 static void *json_alloc(size_t n)
 {
 	void *p = mem_alloc(n);
 
 	if (!p)
-		starved = true;
+		starved = starved_at_all = true;
 	return p;
 }
 
@@ -328,6 +329,14 @@ json_t *json_clone_deep(const json_t *v)
 {
 	starved = false;
 	return whole(json_deep_copy(v));
+}
+
+bool json_starved(void)
+{
+	bool was = starved_at_all;
+
+	starved_at_all = false;
+	return was;
 }
 
 int json_put(json_t *obj, const char *key, json_t *v)

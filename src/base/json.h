@@ -39,6 +39,9 @@ json_t *json_make(struct err *e, const char *fmt, ...);
 /* json_copy and json_deep_copy, but whole or NULL: those leave out what there is no memory for. NULL gives NULL. */
 json_t *json_clone(const json_t *v);
 json_t *json_clone_deep(const json_t *v);
+/* Whether there was no memory for some value on this thread since it was last asked: what was built meanwhile may lack
+ * members whose setting nobody checked. */
+bool json_starved(void);
 /* Set key to a new string / value; 0 or -1 (no memory, bad UTF-8). `v` is always consumed. */
 int json_put(json_t *obj, const char *key, json_t *v);
 int json_put_span(json_t *obj, const char *key, struct span text); /* bad UTF-8 becomes U+FFFD */

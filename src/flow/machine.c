@@ -174,7 +174,8 @@ void run_emit(struct run *r, enum event_type type, const char *agent, json_t *da
 	struct err e = ERR_INIT;
 	char *text = data ? spill_text(r, type, data, &e) : NULL;
 	json_decref(data);
-	if (!text) {
+	if (!text || json_starved()) { /* an event that lacks a member is none */
+		mem_free(text);
 		break_nomem(r);
 		return;
 	}
@@ -268,7 +269,7 @@ static int deliver(struct run *r, enum event_type type, const json_t *data, stru
 
 void run_input(struct run *r, enum event_type type, enum actor_kind actor, const char *actor_id, json_t *data)
 {
-	if (!data)
+	if (!data || json_starved())
 		break_nomem(r);
 	if (r->broken.code != ERR_OK) {
 		json_decref(data);
@@ -426,58 +427,69 @@ static void committed(void *ctx, const struct err *why)
 	run_changed(r);
 }
 
-/* The same change by reference in the project's stream, for lists and inboxes. */
-static size_t references(struct run *r, struct event *out, size_t max)
+static bool is_action(enum event_type type)
+{
+	return type == EVENT_ACTION_OPENED || type == EVENT_ACTION_RESOLVED || type == EVENT_ACTION_CLOSED;
+}
+
+static bool is_state(enum event_type type)
+{
+	return type == EVENT_RUN_CREATED || type == EVENT_RUN_STARTED || type == EVENT_RUN_WAITING ||
+	       type == EVENT_RUN_RESUMED || type == EVENT_RUN_PAUSED || type == EVENT_RUN_COMPLETED ||
+	       type == EVENT_RUN_FAILED || type == EVENT_RUN_CANCELLED;
+}
+
+static int refer(struct run *r, const struct event *ev, struct event *ref, struct err *e)
+{
+	const char *name = strchr(event_kinds[ev->type].type, '.') + 1;
+	cleanup_json json_t *from = event_data(ev, e);
+	cleanup_json json_t *data =
+		is_action(ev->type)
+			? json_make(e, "{s:s, s:s, s:s, s:I, s:O?, s:O?, s:O?}", "run", r->id, "action",
+				  json_str(from, "action"), "state", name, "seq", (json_int_t)ev->seq, "title",
+				  json_get(from, "title"), "kind", json_get(from, "kind"), "priority",
+				  json_get(from, "priority"))
+			: json_make(e, "{s:s, s:s, s:I}", "run", r->id, "state", name, "seq", (json_int_t)ev->seq);
+	char *text = from && data ? json_text(data) : NULL;
+	ref->data = text ? blob_new(text, strlen(text)) : NULL;
+	mem_free(text);
+	if (!ref->data)
+		return err_nomem(e);
+	ref->type = is_action(ev->type) ? EVENT_ACTION_STATE : EVENT_RUN_STATE;
+	ref->v = event_kinds[ref->type].version;
+	ref->at = ev->at;
+	id_new(ref->id, ref->at, r->rng);
+	snprintf(ref->cause, sizeof(ref->cause), "%s", ev->id);
+	return 0;
+}
+
+/* The same changes by reference in the project's stream, for lists and inboxes. */
+static int references(struct run *r, struct event **out, size_t *count, struct err *e)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < r->draft_count && n < max; i++) {
+	for (size_t i = 0; i < r->draft_count; i++)
+		n += is_action(r->drafts[i].type) || is_state(r->drafts[i].type);
+	*out = n ? mem_calloc(n, sizeof(**out)) : NULL;
+	if (n && !*out)
+		return err_nomem(e);
+	for (size_t i = 0; i < r->draft_count; i++) {
 		const struct event *ev = &r->drafts[i];
-		bool action = ev->type == EVENT_ACTION_OPENED || ev->type == EVENT_ACTION_RESOLVED ||
-			      ev->type == EVENT_ACTION_CLOSED;
-		bool state = ev->type == EVENT_RUN_CREATED || ev->type == EVENT_RUN_STARTED ||
-			     ev->type == EVENT_RUN_WAITING || ev->type == EVENT_RUN_RESUMED ||
-			     ev->type == EVENT_RUN_PAUSED || ev->type == EVENT_RUN_COMPLETED ||
-			     ev->type == EVENT_RUN_FAILED || ev->type == EVENT_RUN_CANCELLED;
-		if (!action && !state)
-			continue;
-		struct err e = ERR_INIT;
-		json_t *from = event_data(ev, &e);
-		const char *name = strchr(event_kinds[ev->type].type, '.') + 1;
-		json_t *data =
-			action ? json_pack("{s:s, s:s, s:s, s:I, s:O?, s:O?, s:O?}", "run", r->id, "action",
-					 json_str(from, "action"), "state", name, "seq", (json_int_t)ev->seq, "title",
-					 json_get(from, "title"), "kind", json_get(from, "kind"), "priority",
-					 json_get(from, "priority"))
-			       : json_pack("{s:s, s:s, s:I}", "run", r->id, "state", name, "seq", (json_int_t)ev->seq);
-		char *text = data ? json_text(data) : NULL;
-		json_decref(data);
-		json_decref(from);
-		struct event *ref = &out[n];
-		memset(ref, 0, sizeof(*ref));
-		ref->data = text ? blob_new(text, strlen(text)) : NULL;
-		mem_free(text);
-		if (!ref->data)
-			break;
-		ref->type = action ? EVENT_ACTION_STATE : EVENT_RUN_STATE;
-		ref->v = event_kinds[ref->type].version;
-		ref->at = ev->at;
-		id_new(ref->id, ref->at, r->rng);
-		snprintf(ref->cause, sizeof(ref->cause), "%s", ev->id);
-		n++;
+		if ((is_action(ev->type) || is_state(ev->type)) && refer(r, ev, &(*out)[(*count)++], e))
+			return -1;
 	}
-	return n;
+	return 0;
 }
 
 int run_flush(struct run *r, struct err *e)
 {
 	if (!r->draft_count)
 		return 0;
-	struct event refs[32];
-	size_t ref_count = references(r, refs, 32);
+	cleanup_free struct event *refs = NULL;
+	size_t ref_count = 0;
 	size_t commands = json_array_size(r->done_commands);
 	cleanup_free int64_t *rows = commands ? mem_alloc(commands * sizeof(*rows)) : NULL;
 	struct commit *c = MEM_NEW(struct commit);
-	int failed = !c || (commands && !rows) ? err_nomem(e) : 0;
+	int failed = !c || (commands && !rows) ? err_nomem(e) : references(r, &refs, &ref_count, e);
 	for (size_t i = 0; i < commands && rows; i++)
 		rows[i] = json_integer_value(json_array_get(r->done_commands, i));
 	if (!failed) {

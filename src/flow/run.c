@@ -446,6 +446,7 @@ static int go_live(struct run *r, struct err *e)
 
 struct run *run_open(struct house *h, const char *id, bool dry, struct err *e)
 {
+	json_starved(); /* what lacked memory before was not this run's */
 	struct run *r = run_new(h, id, dry, e);
 	if (!r)
 		return NULL;

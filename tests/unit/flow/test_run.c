@@ -405,6 +405,31 @@ static void a_cancelled_run_cancels_the_modes_it_called(void **state)
 		fail_msg("%s", e.text);
 }
 
+static void many_questions_at_once_are_all_in_the_inbox(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	fixture_mode(f, "curious",
+		"return function(run)\n"
+		"  local asked = {}\n"
+		"  for i = 1, 60 do asked[i] = function() ask { name = 'q' .. i, title = 'Question ' .. i } end end\n"
+		"  parallel(asked)\n"
+		"end");
+	fixture_open(f);
+	fixture_start(f, "curious", NULL);
+	fixture_until(f, "waiting");
+	cleanup_json json_t *row = store_run(f->store, f->id, &e);
+	char stream[EVENT_STREAM_MAX];
+	snprintf(stream, sizeof(stream), "project/%s", json_str(row, "project"));
+	struct event events[128];
+	int n = store_read(f->store, stream, 0, events, 128, &e), referred = 0;
+	for (int i = 0; i < n; i++) {
+		referred += events[i].type == EVENT_ACTION_STATE;
+		event_release(&events[i]);
+	}
+	assert_int_equal(referred, 60);
+}
+
 /* What the run has written before a branch begins is committed for it; then both go on, and are merged. */
 static void a_branch_begins_with_what_is_there(void **state)
 {
@@ -464,6 +489,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_left_behind_is_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mode_never_calls_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cancelled_run_cancels_the_modes_it_called, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_questions_at_once_are_all_in_the_inbox, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_branch_begins_with_what_is_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_fork_has_files_and_conversation, setup, teardown),
 	};
