@@ -326,9 +326,7 @@ static int refuse(const struct project *p, const struct obstacles *found, json_t
 
 static int locked(const struct project *p, struct err *e)
 {
-	return err_set(e, ERR_LOCKED,
-		"the index of %s is locked; wait for the other git program, or, if there is none, remove %sindex.lock",
-		p->dir, git_repository_path(p->repo));
+	return locked_by_another(p, "the index", git_repository_path(p->repo), "index", e);
 }
 
 static int bring_files(const struct mark *m, struct project *p, const git_oid *from, const git_commit *to,
@@ -429,9 +427,7 @@ static int land_marked(const struct mark *m, struct project *p, const char *name
 			"status) and merge again",
 			p->dir);
 	if (rc == GIT_ELOCKED)
-		return err_set(e, ERR_LOCKED,
-			"%s of %s is locked; wait for the other git program, or, if there is none, remove %s/%s.lock",
-			name, p->dir, p->git_dir, name);
+		return locked_by_another(p, name, p->git_dir, name, e);
 	return rc ? libgit_err(e, rc, "move %s", name) : 0;
 }
 

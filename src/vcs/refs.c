@@ -90,6 +90,13 @@ static int set_ident(struct project *p, const struct commit_author *who, struct 
 	return rc ? libgit_err(e, rc, "author of a change") : 0;
 }
 
+int locked_by_another(const struct project *p, const char *what, const char *git_dir, const char *file, struct err *e)
+{
+	return err_set(e, ERR_LOCKED,
+		"%s of %s is locked; wait for the other git program, or, if there is none, remove %s/%s.lock", what,
+		p->dir, git_dir, file);
+}
+
 /* Remove a lock file that a crash left on a branch of ours. */
 static int break_lock(struct project *p, const char *name, struct err *e)
 {
@@ -120,9 +127,7 @@ int ref_move(struct project *p, const char *branch, const git_oid *from, const g
 		return err_set(e, ERR_CONFLICT,
 			"branch %s was moved by somebody else meanwhile; look at it and try again", branch);
 	if (rc == GIT_ELOCKED)
-		return err_set(e, ERR_LOCKED,
-			"branch %s is locked; wait for the other git program, or, if there is none, remove %s/%s.lock",
-			branch, p->git_dir, name);
+		return locked_by_another(p, name, p->git_dir, name, e);
 	return rc ? libgit_err(e, rc, "move branch %s", branch) : 0;
 }
 
