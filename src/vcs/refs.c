@@ -92,9 +92,12 @@ static int set_ident(struct project *p, const struct commit_author *who, struct 
 
 int locked_by_another(const struct project *p, const char *what, const char *git_dir, const char *file, struct err *e)
 {
+	struct span dir = span_of(git_dir);
+	if (span_ends(dir, "/")) /* libgit2's do */
+		dir.n--;
 	return err_set(e, ERR_LOCKED,
-		"%s of %s is locked; wait for the other git program, or, if there is none, remove %s/%s.lock", what,
-		p->dir, git_dir, file);
+		"%s of %s is locked; wait for the other git program, or, if there is none, remove %.*s/%s.lock", what,
+		p->dir, (int)dir.n, dir.p, file);
 }
 
 /* Remove a lock file that a crash left on a branch of ours. */
