@@ -36,7 +36,11 @@ static void timer_op_cancel(struct op *op)
 }
 
 const struct op_type op_types[OP_KINDS] = {
-	[OP_REQUEST] = {.name = "request", .start = request_start, .cancel = request_cancel, .recover = request_start},
+	[OP_REQUEST] = {.name = "request",
+		.at_once = true,
+		.start = request_start,
+		.cancel = request_cancel,
+		.recover = request_start},
 	[OP_ANSWER] = {.name = "answer",
 		.start = answer_start,
 		.cancel = answer_cancel,
@@ -197,13 +201,14 @@ bool ops_working(const struct run *r)
 }
 
 /* Starting one may end others, also the next in the list: then from the beginning. */
-static void start_wanted(struct run *r)
+static void start_wanted(struct run *r, bool durable)
 {
 	for (struct list *it = r->ops.next, *next; it != &r->ops; it = next) {
 		struct op *op = list_entry(it, struct op, link);
 		int64_t ended = r->ops_ended;
 		next = it->next;
-		if (op->state != OP_WANTED || op->announced > r->durable)
+		bool may = op->type->at_once || (durable && op->announced <= r->durable);
+		if (op->state != OP_WANTED || !may)
 			continue;
 		op->state = OP_UNDERWAY;
 		if (op->was_announced)
@@ -231,7 +236,13 @@ void ops_start(struct run *r)
 		}
 	}
 	copies_wake(r);
-	start_wanted(r);
+	start_wanted(r, true);
+}
+
+void ops_start_at_once(struct run *r)
+{
+	if (r->live && !r->closing && r->broken.code == ERR_OK)
+		start_wanted(r, false);
 }
 
 /* The working copy that an operation changes; NULL: none. */

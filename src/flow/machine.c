@@ -529,6 +529,7 @@ void run_tick(struct tick *t)
 	struct run *r = container_of(t, struct run, flush);
 	struct err e = ERR_INIT;
 	requests_settle(r);
+	ops_start_at_once(r);
 	if (r->broken.code == ERR_OK && run_flush(r, &e))
 		run_break(r, &e);
 	ops_start(r);

@@ -31,7 +31,9 @@ enum op_state {
 struct op;
 struct op_type {
 	const char *name;
-	bool waits; /* for a person, a timer: does not count as work */
+	bool waits;   /* for a person, a timer: does not count as work */
+	bool at_once; /* acts on nothing outside: begins before what wants it is durable, and comes into the same commit
+		       */
 	void (*start)(struct op *op);
 	void (*cancel)(struct op *op);	/* underway: its callback still comes; NULL: cannot be hurried */
 	void (*recover)(struct op *op); /* instead of start when a stop interrupted it: the recovery table */
@@ -242,6 +244,7 @@ void op_done(struct op *op, enum event_type type, json_t *data); /* the effect e
  * come. */
 void op_broke(struct op *op, const struct err *why);
 void ops_start(struct run *r);				       /* all that may start now */
+void ops_start_at_once(struct run *r);			       /* before the commit */
 void ops_recover(struct run *r);			       /* the journal is used up: apply the recovery table */
 bool ops_working(const struct run *r);			       /* anything but waiting */
 bool ops_snapshot_due(const struct run *r, const char *agent); /* of what a call of this agent changed */
