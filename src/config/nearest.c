@@ -89,14 +89,15 @@ const char *nearest_unknown(struct nearest *n, const json_t *obj, const char *co
 
 	json_object_foreach((json_t *)obj, key, unused)
 	{
-		bool found = false;
+		size_t i = 0;
+		while (known[i] && strcmp(known[i], key) != 0)
+			i++;
+		if (known[i])
+			continue;
 		nearest_init(n, key);
-		for (size_t i = 0; known[i] && !found; i++) {
-			found = strcmp(known[i], key) == 0;
+		for (i = 0; known[i]; i++)
 			nearest_try(n, known[i]);
-		}
-		if (!found)
-			return key;
+		return key;
 	}
 	return NULL;
 }
