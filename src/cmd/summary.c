@@ -60,11 +60,10 @@ static int add_log(const struct overview *o, struct buf *out, struct err *e)
 	const char *dir = json_str(o->created, "dir"), *base = json_str(o->created, "base"),
 		   *branch = json_str(o->created, "branch");
 	char head[OID_TEXT];
-	struct project_state state;
 	cleanup_free char *git = dir ? fs_join(dir, ".git") : NULL;
 	if (!git || !branch || !fs_exists(git))
 		return 0;
-	struct project *p = project_open(dir, &state, e);
+	struct project *p = project_open(dir, NULL, e);
 	cleanup_json json_t *log = NULL;
 	if (p && !project_branch(p, branch, head, e) && *head)
 		log = project_log(p, head, COMMITS_SHOWN + 1, e);

@@ -15,12 +15,11 @@ static int diff_commits(const json_t *row, struct buf *out, struct err *e)
 {
 	const char *dir = json_str(row, "dir");
 	cleanup_free char *git = fs_join(dir, ".git");
-	struct project_state state;
 	if (!git)
 		return err_nomem(e);
 	if (!fs_exists(git))
 		return err_set(e, ERR_NOT_FOUND, "the project %s is gone", dir);
-	struct project *p = project_open(dir, &state, e);
+	struct project *p = project_open(dir, NULL, e);
 	int failed = !p || project_diff_text(p, json_str(row, "base"), json_str(row, "commit"), NULL, out, e);
 	project_close(p);
 	return failed ? -1 : 0;

@@ -11,7 +11,7 @@
 struct answer {
 	struct filestream files[STREAMED_CALLS]; /* by index of the tool call; [0] also of a directive's text */
 	bool begun[STREAMED_CALLS];
-	struct llm_model models[CANDIDATES];
+	struct llm_model model;
 	struct llm_message **messages, *extra;
 };
 
@@ -127,22 +127,24 @@ void answer_start(struct op *op)
 	struct agent *a = op->agent;
 	struct err e = ERR_INIT;
 	struct answer *w = MEM_NEW(struct answer);
+	struct llm_model found[CANDIDATES];
 	struct hash prompt, own;
 	char own_hex[HASH_HEX];
 	size_t count;
-	int models = w ? llm_resolve(r->house->llm, run_model(r, a), w->models, CANDIDATES, &e) : err_nomem(&e);
+	int models = w ? llm_resolve(r->house->llm, run_model(r, a), found, CANDIDATES, &e) : err_nomem(&e);
 	if (models < 1 || agent_request(a, &w->messages, &count, &w->extra, &prompt, &own, &e)) {
 		mem_free(w);
 		op_broke(op, &e);
 		return;
 	}
+	w->model = found[a->candidate < models ? a->candidate : models - 1];
 	hash_hex(&own, own_hex);
 	mem_free(op->name);
 	op->name = mem_strdup(own_hex);
 	op->answer = w;
 	op->priv = (void *)(intptr_t)models;
 	op->due_us = 0;
-	op->call = (struct llm_call){.model = &w->models[a->candidate < models ? a->candidate : models - 1],
+	op->call = (struct llm_call){.model = &w->model,
 		.run = r->id,
 		.play = r->id,
 		.role = a->role->id,

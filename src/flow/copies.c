@@ -141,11 +141,10 @@ int copy_ready(struct workcopy *c, struct err *e)
 	c->has_disk = disk_is_there(c->dir);
 	if (c->has_disk && open_disk(r->settings, c->dir, c->uid, e))
 		return -1;
-	struct project_state state;
 	struct files *files = files_open(c->dir, c->uid, e);
 	if (!files)
 		return -1;
-	c->env.project = project_open(json_str(r->created, "dir"), &state, e);
+	c->env.project = project_open(json_str(r->created, "dir"), NULL, e);
 	c->copy = c->env.project ? copy_open(r->store, c->dir, c->has_last ? &c->last : NULL, e) : NULL;
 	if (!c->copy || (!r->house->exec && make_sandbox(c, e))) {
 		files_close(files);

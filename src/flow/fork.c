@@ -225,8 +225,7 @@ int house_fork(struct house *h, const char *id, int64_t at, char new_id[ID_TEXT]
 	event_release(&first);
 	if (!created)
 		return e->code == ERR_OK ? err_nomem(e) : -1;
-	struct project_state state;
-	struct project *p = project_open(json_str(created, "dir"), &state, e);
+	struct project *p = project_open(json_str(created, "dir"), NULL, e);
 	struct copy *copy = NULL;
 	int64_t fence;
 	snprintf(stream, sizeof(stream), "run/%s", new_id);

@@ -61,7 +61,7 @@ void run_show(struct run *r, enum event_type type, json_t *data)
 static struct event *draft(struct run *r)
 {
 	if (r->draft_count == r->draft_room) {
-		size_t room = r->draft_room ? r->draft_room * 2 : 16;
+		size_t room = r->draft_room ? r->draft_room * 2 : 4;
 		struct event *bigger = room > DRAFTS_MAX ? NULL : mem_realloc(r->drafts, room * sizeof(*bigger));
 		if (!bigger)
 			return NULL;

@@ -426,6 +426,7 @@ static int go_live(struct run *r, struct err *e)
 		run_record(r, json_str(r->created, "record"), e))
 		return -1;
 	r->live = true;
+	mem_free(steal(&r->ahead)); /* 57 KiB that no live run needs */
 	struct budget *b = house_budget(r->house, r->scopes[0], e);
 	if (!b)
 		return -1;
