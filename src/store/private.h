@@ -21,6 +21,7 @@ struct store {
 	int lock;  /* descriptor, -1 */
 	struct driver *driver;
 	struct writer writer;
+	struct tick wake; /* of the writer, for what was appended in this turn of the loop */
 	/* On the loop's thread only: */
 	size_t undelivered; /* appends whose callback has not fired; keeps the loop alive */
 	/* tails */

@@ -110,7 +110,7 @@ static struct write *append_new(const struct append *a, struct err *e)
 	return w;
 }
 
-static struct write *append_put(struct store *s, const struct append *a, struct err *e)
+static struct write *append_put(struct store *s, const struct append *a, bool wake, struct err *e)
 {
 	struct write *w;
 
@@ -122,7 +122,7 @@ static struct write *append_put(struct store *s, const struct append *a, struct 
 	/* Before it is queued: an inline writer ends it at once. */
 	if (s->undelivered++ == 0)
 		loop_keep(s->loop);
-	if (writer_put(&s->writer, w, e) == 0)
+	if (writer_put(&s->writer, w, wake, e) == 0)
 		return w;
 	if (--s->undelivered == 0)
 		loop_unkeep(s->loop);
@@ -132,12 +132,15 @@ static struct write *append_put(struct store *s, const struct append *a, struct 
 
 int store_append(struct store *s, const struct append *a, struct err *e)
 {
-	return append_put(s, a, e) ? 0 : -1;
+	if (!append_put(s, a, false, e))
+		return -1;
+	tick_start(&s->wake);
+	return 0;
 }
 
 int store_append_wait(struct store *s, const struct append *a, struct err *e)
 {
-	struct write *w = append_put(s, a, e);
+	struct write *w = append_put(s, a, true, e);
 
 	if (!w)
 		return -1;
@@ -161,6 +164,12 @@ static void deliver(struct store *s)
 			w->append.cb(w->append.ctx, w->why ? w->why : &fine);
 		append_free(w);
 	}
+}
+
+/* What this turn of the loop appends is one group. */
+static void on_wake(struct tick *t)
+{
+	writer_wake(&container_of(t, struct store, wake)->writer);
 }
 
 static void on_done(struct post *p)
@@ -255,6 +264,7 @@ struct store *store_open(struct loop *l, const struct store_options *o, struct e
 	s->lock = -1;
 	s->writer.state = WRITER_STOPPED;
 	tails_init(s);
+	tick_init(&s->wake, l, on_wake);
 	if (o->dir) {
 		rc = open_folder(s, o, e);
 	} else {
@@ -285,6 +295,7 @@ void store_close(struct store *s)
 	if (!s)
 		return;
 	wrote = s->writer.state == WRITER_RUNNING;
+	tick_stop(&s->wake);
 	if (s->writer.state != WRITER_STOPPED) {
 		writer_stop(&s->writer);
 		post_stop(&s->writer.post);

@@ -236,7 +236,7 @@ void writer_stop(struct writer *w)
 	w->state = WRITER_STOPPED;
 }
 
-int writer_put(struct writer *w, struct write *wr, struct err *e)
+int writer_put(struct writer *w, struct write *wr, bool wake, struct err *e)
 {
 	int rc = 0;
 
@@ -252,13 +252,21 @@ int writer_put(struct writer *w, struct write *wr, struct err *e)
 		list_push(&w->queue, &wr->link);
 		w->queued++;
 		w->put++;
-		if (w->state == WRITER_RUNNING)
+		if (wake && w->state == WRITER_RUNNING)
 			pthread_cond_signal(&w->work);
 	}
 	pthread_mutex_unlock(&w->lock);
 	if (rc == 0 && w->state == WRITER_INLINE)
 		write_group(w);
 	return rc;
+}
+
+void writer_wake(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	if (w->state == WRITER_RUNNING && !list_empty(&w->queue))
+		pthread_cond_signal(&w->work);
+	pthread_mutex_unlock(&w->lock);
 }
 
 int writer_wait(struct writer *w, struct write *wr, struct err *e)
@@ -279,7 +287,7 @@ int writer_call(struct writer *w, struct write *wr, struct err *e)
 	int rc;
 
 	list_init(&wr->link);
-	rc = writer_put(w, wr, e);
+	rc = writer_put(w, wr, true, e);
 	if (rc == 0)
 		rc = writer_wait(w, wr, e);
 	write_forget(wr);
@@ -291,6 +299,7 @@ int writer_flush(struct writer *w, struct err *e)
 	uint64_t until;
 	int rc = 0;
 
+	writer_wake(w);
 	pthread_mutex_lock(&w->lock);
 	until = w->put;
 	while (w->finished < until)

@@ -32,7 +32,9 @@ int writer_start(struct writer *w, struct driver *d, struct loop *l, void (*on_d
 /* Write what is queued, then end the thread. */
 void writer_stop(struct writer *w);
 /* Queue a write. -1: queue full (ERR_OVERLOADED) or failed before; then it was not taken. */
-int writer_put(struct writer *w, struct write *wr, struct err *e);
+int writer_put(struct writer *w, struct write *wr, bool wake, struct err *e);
+/* Begin with what was put without waking: more may come into the group until then. */
+void writer_wake(struct writer *w);
 /* Block until it has ended; 0, or -1 with its error. The write (unless an append) is the caller's again. */
 int writer_wait(struct writer *w, struct write *wr, struct err *e);
 /* Both, for a write on the caller's stack. */
