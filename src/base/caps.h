@@ -91,13 +91,14 @@
 #define CAP_PATTERN 1024	  /* bytes of a glob or search pattern */
 #define CAP_PATTERN_BRACES 64	  /* patterns that one with {a,b} becomes */
 #define TIME_SEARCH 10000
-#define CAP_SNAPSHOT_FILES (1 << 20)  /* entries of one snapshot */
-#define CAP_SNAPSHOT_BATCH (8 * MIB)  /* new content held before it is stored */
-#define CAP_IMPORT_MEMORY (256 * MIB) /* a folder's files that become a repository by way of memory */
-#define CAP_DIFF_FILE (4 * MIB)	      /* larger files are only named in a diff */
-#define CAP_CONFLICTS 100	      /* files shown of a merge that conflicts */
-#define CAP_CONFLICT_TEXT (32 * KIB)  /* of each side */
-#define CAP_ALTERNATES 8	      /* object folders that a repository borrows from */
+#define CAP_SNAPSHOT_FILES (1 << 20)   /* entries of one snapshot */
+#define CAP_SNAPSHOT_BATCH (8 * MIB)   /* new content held before it is stored */
+#define CAP_SNAPSHOT_CARRY (256 * KIB) /* new content that is stored with the snapshot's event */
+#define CAP_IMPORT_MEMORY (256 * MIB)  /* a folder's files that become a repository by way of memory */
+#define CAP_DIFF_FILE (4 * MIB)	       /* larger files are only named in a diff */
+#define CAP_CONFLICTS 100	       /* files shown of a merge that conflicts */
+#define CAP_CONFLICT_TEXT (32 * KIB)   /* of each side */
+#define CAP_ALTERNATES 8	       /* object folders that a repository borrows from */
 
 #define CAP_YAML (1 * MIB)
 #define CAP_YAML_DEPTH 64

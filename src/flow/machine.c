@@ -98,14 +98,9 @@ static int make_event(struct run *r, enum event_type type, enum actor_kind actor
 	return 0;
 }
 
-int run_add_blob(struct run *r, struct span bytes, struct hash *out, struct err *e)
+/* Takes the reference when it succeeds. */
+static int add_blob(struct run *r, const struct hash *h, struct blob *b, struct err *e)
 {
-	store_blob_hash(bytes, out);
-	if (!r->live)
-		return 0;
-	for (size_t i = 0; i < r->blob_count; i++)
-		if (hash_eq(&r->blobs[i].hash, out))
-			return 0;
 	if (r->blob_count == r->blob_room) {
 		size_t room = r->blob_room ? r->blob_room * 2 : 8;
 		struct store_blob *bigger = mem_realloc(r->blobs, room * sizeof(*bigger));
@@ -114,10 +109,40 @@ int run_add_blob(struct run *r, struct span bytes, struct hash *out, struct err 
 		r->blobs = bigger;
 		r->blob_room = room;
 	}
+	r->blobs[r->blob_count++] = (struct store_blob){.hash = *h, .bytes = b};
+	return 0;
+}
+
+static bool has_blob(const struct run *r, const struct hash *h)
+{
+	for (size_t i = 0; i < r->blob_count; i++)
+		if (hash_eq(&r->blobs[i].hash, h))
+			return true;
+	return false;
+}
+
+int run_add_blob(struct run *r, struct span bytes, struct hash *out, struct err *e)
+{
+	store_blob_hash(bytes, out);
+	if (!r->live || has_blob(r, out))
+		return 0;
 	struct blob *b = blob_new(bytes.p, bytes.n);
 	if (!b)
 		return err_nomem(e);
-	r->blobs[r->blob_count++] = (struct store_blob){.hash = *out, .bytes = b};
+	if (!add_blob(r, out, b, e))
+		return 0;
+	blob_unref(b);
+	return -1;
+}
+
+int run_carry(struct run *r, const struct store_blob *blobs, size_t count, struct err *e)
+{
+	for (size_t i = 0; i < count && r->live; i++)
+		if (!has_blob(r, &blobs[i].hash)) {
+			if (add_blob(r, &blobs[i].hash, blobs[i].bytes, e))
+				return -1;
+			blob_ref(blobs[i].bytes);
+		}
 	return 0;
 }
 

@@ -224,6 +224,7 @@ void run_input(struct run *r, enum event_type type, enum actor_kind actor, const
 void run_break(struct run *r, const struct err *why);
 /* Show a transient event. data stolen. Nothing while replaying. */
 void run_show(struct run *r, enum event_type type, json_t *data);
+int run_carry(struct run *r, const struct store_blob *blobs, size_t count, struct err *e); /* so are these */
 int run_add_blob(struct run *r, struct span bytes, struct hash *out, struct err *e); /* durable with the next append */
 void run_rest(struct run *r);
 void run_fail(struct run *r, const struct err *why, const char *where); /* run.failed: the run's own failure */

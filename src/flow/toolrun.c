@@ -352,12 +352,17 @@ static void snapshot_run(struct work *w)
 	if (count && !paths)
 		err_nomem(&op->error);
 	else
-		snapshot_take(op->copy->copy, paths, count, &op->taken, &op->error);
+		snapshot_carry(op->copy->copy, paths, count, &op->taken, &op->error);
 }
 
 static void snapshot_done(struct work *w)
 {
 	struct op *op = container_of(w, struct op, work);
+	struct err e = ERR_INIT;
+	if (run_carry(op->run, op->taken.blobs, op->taken.blob_count, &e)) { /* also when nobody wants it any more */
+		op_broke(op, &e);
+		return;
+	}
 	if (op->state == OP_DROPPED) {
 		op_done(op, EVENT_SNAPSHOT_TAKEN, NULL);
 		return;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #define BATCH_MAX 1024
+#define CARRY_MAX 32 /* blobs */
 
 void batch_init(struct batch *b, struct store *s)
 {
@@ -29,17 +30,32 @@ int batch_flush(struct batch *b, struct err *e)
 {
 	int rc = b->count ? store_put_blobs(b->store, b->blobs, b->count, e) : 0;
 
+	b->flushed |= b->count > 0;
 	drop(b);
 	return rc;
 }
 
+bool batch_carry(struct batch *b, struct store_blob **blobs, size_t *count)
+{
+	if (b->flushed || b->bytes > CAP_SNAPSHOT_CARRY || b->count > CARRY_MAX)
+		return false;
+	*blobs = steal(&b->blobs);
+	*count = b->count;
+	b->count = b->room = b->bytes = 0;
+	return true;
+}
+
 int batch_add(struct batch *b, const struct hash *h, struct blob *bytes, struct err *e)
 {
-	if (!b->blobs)
-		b->blobs = mem_calloc(BATCH_MAX, sizeof *b->blobs);
-	if (!b->blobs) {
-		blob_unref(bytes);
-		return err_nomem(e);
+	if (b->count == b->room) {
+		size_t room = b->room ? b->room * 4 : 8;
+		struct store_blob *bigger = mem_realloc(b->blobs, room * sizeof *bigger);
+		if (!bigger) {
+			blob_unref(bytes);
+			return err_nomem(e);
+		}
+		b->blobs = bigger;
+		b->room = room;
 	}
 	b->blobs[b->count++] = (struct store_blob){.hash = *h, .bytes = bytes};
 	b->bytes += bytes->size;

@@ -7,12 +7,16 @@
 struct batch {
 	struct store *store;
 	struct store_blob *blobs;
-	size_t count, bytes;
+	size_t count, room, bytes;
+	bool flushed; /* something has gone to the store already */
 };
 void batch_init(struct batch *b, struct store *s);
 void batch_release(struct batch *b); /* what was not flushed is dropped */
 /* Takes the reference, also on failure. */
 int batch_add(struct batch *b, const struct hash *h, struct blob *bytes, struct err *e);
 int batch_flush(struct batch *b, struct err *e); /* durable on return */
+/* Hand all of it out instead, when it is little (CAP_SNAPSHOT_CARRY) and nothing of it was flushed: true. The blobs and
+ * the array (mem_free) are the caller's then. */
+bool batch_carry(struct batch *b, struct store_blob **blobs, size_t *count);
 
 #endif

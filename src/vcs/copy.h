@@ -79,7 +79,8 @@ void scan_release(struct scan *s);
 int scan_all(struct scan *s, int root, struct err *e);
 /* One file or folder (with all in it), relative. */
 int scan_path(struct scan *s, int root, const char *path, struct err *e);
-/* Compute the hashes of changed folders up to the root, and store what was collected. */
+/* Compute the hashes of changed folders up to the root. What was collected is in the batch, as far as it was not
+ * flushed on the way. */
 int scan_seal(struct scan *s, struct err *e);
 
 #endif

@@ -7,9 +7,9 @@
 
 #define CACHE_BYTES ((ssize_t)(8 * 1024 * 1024))
 
-/* libgit2 parses every certificate of the system when it is set up, for a network side that is never used here: 6 of the
- * 20 ms from the program's start to its first request. The program exports this symbol (meson.build), so that libgit2
- * finds it instead of mbedTLS's; a libgit2 built otherwise does not ask for it. */
+/* libgit2 parses every certificate of the system when it is set up, for a network side that is never used here: 6 of
+ * the 20 ms from the program's start to its first request. The program exports this symbol (meson.build), so that
+ * libgit2 finds it instead of mbedTLS's; a libgit2 built otherwise does not ask for it. */
 int mbedtls_x509_crt_parse_file(void *chain, const char *path);
 int mbedtls_x509_crt_parse_file(void *chain, const char *path)
 {

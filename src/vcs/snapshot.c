@@ -16,6 +16,11 @@
 void snapshot_release(struct snapshot *s)
 {
 	changes_release(&s->changes);
+	for (size_t i = 0; i < s->blob_count; i++)
+		blob_unref(s->blobs[i].bytes);
+	mem_free(s->blobs);
+	s->blobs = NULL;
+	s->blob_count = 0;
 }
 
 /* The paths of what was left out, as far as they fit. */
@@ -92,7 +97,7 @@ static int scan_paths(struct scan *s, int root, const char *const *paths, size_t
 	return 0;
 }
 
-static int take(struct scan *s, const char *const *paths, size_t count, struct snapshot *out, struct err *e)
+static int take(struct scan *s, const char *const *paths, size_t count, bool carry, struct snapshot *out, struct err *e)
 {
 	struct copy *c = s->copy;
 	cleanup_fd int root = copy_root_fd(c, e);
@@ -102,7 +107,8 @@ static int take(struct scan *s, const char *const *paths, size_t count, struct s
 		return -1;
 	if (paths ? scan_paths(s, root, paths, count, e) : scan_all(s, root, e))
 		return -1;
-	if (scan_seal(s, e))
+	if (scan_seal(s, e) ||
+		(!(carry && batch_carry(&s->batch, &out->blobs, &out->blob_count)) && batch_flush(&s->batch, e)))
 		return -1;
 	changes_sort(&out->changes);
 	out->root = c->last = top->hash;
@@ -113,14 +119,15 @@ static int take(struct scan *s, const char *const *paths, size_t count, struct s
 	return 0;
 }
 
-int snapshot_take(struct copy *c, const char *const *paths, size_t count, struct snapshot *out, struct err *e)
+static int snapshot(
+	struct copy *c, const char *const *paths, size_t count, bool carry, struct snapshot *out, struct err *e)
 {
 	struct scan s;
 	int rc;
 
 	*out = (struct snapshot){.files = 0};
 	scan_init(&s, c, true, &out->changes);
-	rc = take(&s, paths, count, out, e);
+	rc = take(&s, paths, count, carry, out, e);
 	scan_release(&s);
 	if (rc) {
 		copy_forget(c);
@@ -128,6 +135,16 @@ int snapshot_take(struct copy *c, const char *const *paths, size_t count, struct
 		err_wrap(e, "snapshot of %s", c->dir);
 	}
 	return rc;
+}
+
+int snapshot_take(struct copy *c, const char *const *paths, size_t count, struct snapshot *out, struct err *e)
+{
+	return snapshot(c, paths, count, false, out, e);
+}
+
+int snapshot_carry(struct copy *c, const char *const *paths, size_t count, struct snapshot *out, struct err *e)
+{
+	return snapshot(c, paths, count, true, out, e);
 }
 
 /* The entry of a folder's blob with this name. */

@@ -46,12 +46,18 @@ struct snapshot {
 	struct changes
 		changes; /* files and links against the copy's previous snapshot; an empty folder shows in root */
 	char skipped[256];
+	struct store_blob *blobs; /* see snapshot_carry */
+	size_t blob_count;
 };
 void snapshot_release(struct snapshot *s);
 /* Take one. paths: NULL walks the whole tree by statx against the cache (files whose ctime is within the clock's grain
  * of the last snapshot are hashed again); otherwise only these files and folders (relative) are looked at: cost follows
  * them alone. New blobs are durable on return. */
 int snapshot_take(struct copy *c, const char *const *paths, size_t count, struct snapshot *out, struct err *e);
+/* The same, but when little is new it is not stored: it is in out->blobs, to be appended together with the event that
+ * names the snapshot. Nobody may read it before, and the copy takes it for stored from then on: when that append fails,
+ * close the copy. */
+int snapshot_carry(struct copy *c, const char *const *paths, size_t count, struct snapshot *out, struct err *e);
 /* Make the copy's files equal to the snapshot: writes and deletes only what differs. New files belong to the owner of
  * the copy's folder (when root). No program should run in the copy meanwhile. After a failure: again. */
 int snapshot_restore(struct copy *c, const struct hash *root, struct err *e);

@@ -103,7 +103,8 @@ test_an_approved_action_is_not_asked_or_done_again()
 	is_status 0 muster resume "$run"
 	same "$(muster log "$run" --type action.opened | wc -l)" 1 "times somebody was asked"
 	same "$(muster log "$run" --type action.resolved | wc -l)" 1 "answers"
-	same "$(tail -n +2 p/trace 2>/dev/null)" "" "what was done again"
+	touch p/trace # the command may not have come so far
+	same "$(tail -n +2 p/trace)" "" "what was done again"
 	same "$(grep -c after p/after)" 1 "what came after"
 }
 
