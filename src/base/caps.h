@@ -107,6 +107,11 @@
 #define CAP_VAULT_VALUE (64 * KIB)
 #define CAP_SCRIPT (256 * MIB)
 
+#define CAP_BATCH_LINE (1 * MIB) /* a line of a batch's inputs: they become one event */
+#define CAP_BATCH_LINES (1 << 20)
+#define CAP_BATCH_ID 64	   /* bytes of a line's own id, which names a folder */
+#define CAP_BATCH_LIVE 256 /* runs of a batch at once */
+
 #define CAP_SANDBOX_COMMANDS 100	  /* alive at once in one sandbox, jobs and terminals included */
 #define CAP_SANDBOX_WORD (128 * KIB)	  /* one argument or variable; execve's own limit */
 #define CAP_SANDBOX_JOB_OUTPUT (64 * KIB) /* the tail kept of a background job */

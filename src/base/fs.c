@@ -86,6 +86,19 @@ int fs_read_fd(int fd, struct buf *out, struct err *e)
 	return read_all(fd, out, "an open file", e);
 }
 
+int fs_read_some(int fd, size_t most, struct buf *out, struct err *e)
+{
+	char *to = buf_grow(out, most);
+	ssize_t n = to ? TRY(read(fd, to, most)) : 0;
+
+	if (!to)
+		return buf_check(out, "an open file", e);
+	if (n < 0)
+		return err_errno(e, errno, "read an open file");
+	buf_grew(out, (size_t)n);
+	return n > 0;
+}
+
 int fs_read(const char *path, struct buf *out, struct err *e)
 {
 	cleanup_fd int fd = fs_open(path, O_RDONLY, 0, e);

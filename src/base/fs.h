@@ -15,6 +15,8 @@ int fs_openat(int dir, const char *path, int flags, mode_t mode, struct err *e);
 /* Append the whole file to out (its cap rules: ERR_TOO_LARGE). */
 int fs_read(const char *path, struct buf *out, struct err *e);
 int fs_read_fd(int fd, struct buf *out, struct err *e);
+/* Append what one read gives, at most so many bytes: 1, 0 at the end of the file, -1. */
+int fs_read_some(int fd, size_t most, struct buf *out, struct err *e);
 int fs_write_fd(int fd, struct span data, struct err *e); /* all of it */
 /* Replace the file by temp file, fsync, rename, fsync of the folder: whole and durable, or unchanged. */
 int fs_replace(const char *path, struct span data, mode_t mode, struct err *e);

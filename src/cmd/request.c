@@ -11,7 +11,6 @@
 #include "base/utf8.h"
 #include "config/nearest.h"
 #include "config/yaml.h"
-#include "flow/mode.h"
 
 #define CAP_INPUT (4 * MIB)
 
@@ -144,25 +143,38 @@ static int put_text(json_t *request, const char *key, const char *text)
 	return text ? json_put(request, key, json_string(text)) : 0;
 }
 
+static int not_text(struct err *e)
+{
+	return err_set(e, ERR_INVALID, "an option's value is not UTF-8 text");
+}
+
 static int put_options(const struct args *args, json_t *request, struct err *e)
 {
 	double budget;
 	cleanup_free char *model = request_model(args, e);
 	if (e->code != ERR_OK || args_number(args, "budget", 0, 1e6, -1, &budget, e))
 		return -1;
-	cleanup_free char *record = args_get(args, "record") ? absolute_path(args_get(args, "record"), e) : NULL;
 	json_t *policy = args_get(args, "policy") ? policy_file(args_get(args, "policy"), e) : NULL;
 	if (e->code != ERR_OK)
 		return -1;
-	bool bad = put_text(request, "model", model) || put_text(request, "record", record) ||
-		   put_text(request, "project", args_get(args, "project")) ||
-		   put_text(request, "check", args_get(args, "check")) ||
+	bool bad = put_text(request, "model", model) || put_text(request, "check", args_get(args, "check")) ||
 		   put_text(request, "title", args_get(args, "title"));
 	if (policy)
 		bad |= json_put(request, "policy", policy) != 0;
 	if (budget >= 0)
 		bad |= json_put(request, "budget_usd", json_real(budget)) != 0;
-	return bad ? err_set(e, ERR_INVALID, "an option's value is not UTF-8 text") : 0;
+	return bad ? not_text(e) : 0;
+}
+
+int request_single(const struct args *args, json_t *request, struct err *e)
+{
+	const char *file = args_get(args, "record");
+	cleanup_free char *record = file ? absolute_path(file, e) : NULL;
+	if (file && !record)
+		return -1;
+	return put_text(request, "record", record) || put_text(request, "project", args_get(args, "project"))
+		       ? not_text(e)
+		       : 0;
 }
 
 json_t *request_of(const struct args *args, bool unattended, struct err *e)
@@ -202,16 +214,24 @@ static int check_gates(const struct args *args, const struct mode *m, struct err
 	return 0;
 }
 
-int request_check_mode(const struct args *args, const json_t *request, struct err *e)
+struct mode *request_mode(const struct args *args, const json_t *request, struct err *e)
 {
 	struct app a cleanup_app = {0};
-	if (app_open(&a, args, APP_FOLDERS, e))
-		return -1;
-	struct mode *m = mode_find(json_str(request, "mode"), a.own_modes, a.modes_dir, e);
-	if (!m)
-		return -1;
+	struct mode *m = app_open(&a, args, APP_FOLDERS, e)
+				 ? NULL
+				 : mode_find(json_str(request, "mode"), a.own_modes, a.modes_dir, e);
+	if (m && check_gates(args, m, e)) {
+		mode_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+int request_check_mode(const struct args *args, const json_t *request, struct err *e)
+{
+	struct mode *m = request_mode(args, request, e);
 	json_t *inputs = NULL;
-	int failed = check_gates(args, m, e) || mode_check_inputs(m, json_get(request, "inputs"), &inputs, e) ? -1 : 0;
+	int failed = m ? mode_check_inputs(m, json_get(request, "inputs"), &inputs, e) : -1;
 	json_decref(inputs);
 	mode_free(m);
 	return failed;

@@ -1,12 +1,17 @@
-/* request: what `muster run` and `muster demo` ask of the house, made from a command line. */
+/* request: what `muster run` and `muster batch` ask of the house, made from a command line. */
 #ifndef MUSTER_CMD_REQUEST_H
 #define MUSTER_CMD_REQUEST_H
 
 #include "cmd/app.h"
+#include "flow/mode.h"
 
-/* {mode, project, inputs, settings, model, budget_usd, policy, unattended, check, title, record} from the options of
- * `muster run`. Reads the files they name. */
+/* {mode, inputs, settings, model, budget_usd, policy, unattended, check, title} from the options that `muster run` and
+ * `muster batch` share. Reads the files they name. */
 json_t *request_of(const struct args *args, bool unattended, struct err *e);
+/* What only `muster run` takes: project, record. */
+int request_single(const struct args *args, json_t *request, struct err *e);
+/* Its mode, to be freed with mode_free; NULL also when --yes names no gate of it. */
+struct mode *request_mode(const struct args *args, const json_t *request, struct err *e);
 /* Is there such a mode, are its inputs right? Before a data folder is made for it. */
 int request_check_mode(const struct args *args, const json_t *request, struct err *e);
 /* What the configuration adds: model and budget; ERR_NO_MODEL when nothing can answer. */

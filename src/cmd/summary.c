@@ -188,7 +188,7 @@ static void add_head(const struct overview *o, int status, const struct err *why
 	}
 }
 
-static void add_result(const struct overview *o, struct buf *out)
+struct span summary_result(const struct overview *o)
 {
 	static const char *const fields[] = {"summary", "report", "text", NULL};
 	struct span text = json_is_string(o->result)
@@ -196,10 +196,16 @@ static void add_result(const struct overview *o, struct buf *out)
 				   : SPAN_NONE;
 	for (const char *const *f = fields; *f && !text.n; f++)
 		text = json_span(o->result, *f);
-	if (!text_first_line(text).n)
+	return text_first_line(text);
+}
+
+static void add_result(const struct overview *o, struct buf *out)
+{
+	struct span text = summary_result(o);
+	if (!text.n)
 		return;
 	buf_addf(out, LABEL, "result");
-	text_fit(text_first_line(text), 200, out);
+	text_fit(text, 200, out);
 	buf_addc(out, '\n');
 }
 
@@ -232,11 +238,15 @@ static double nano(double usd)
 	return round(usd * 1e9) / 1e9;
 }
 
+double summary_usd(const struct overview *o)
+{
+	return nano(o->usd + o->usd_unknown);
+}
+
 json_t *summary_json(const struct overview *o, int status, struct err *e)
 {
 	return json_make(e, "{s:s, s:s, s:s?, s:i, s:f, s:f, s:s?, s:O?, s:s?, s:O?, s:s?}", "run", o->id, "state",
-		o->state, "evidence", o->evidence, "exit", status, "cost", nano(o->usd + o->usd_unknown),
-		"cost_unknown", nano(o->usd_unknown), "waiting_on", *o->waiting_on ? o->waiting_on : NULL, "check",
-		o->check, "error", !strcmp(o->state, "failed") ? o->error : NULL, "result", o->result, "dir",
-		json_str(o->created, "dir"));
+		o->state, "evidence", o->evidence, "exit", status, "cost", summary_usd(o), "cost_unknown",
+		nano(o->usd_unknown), "waiting_on", *o->waiting_on ? o->waiting_on : NULL, "check", o->check, "error",
+		!strcmp(o->state, "failed") ? o->error : NULL, "result", o->result, "dir", json_str(o->created, "dir"));
 }

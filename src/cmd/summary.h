@@ -8,6 +8,10 @@
 /* status: the exit status; why: what broke in this process, or NULL; data: the data folder that commands must name, or
  * NULL. Blocking: reads the project's commits. */
 void summary_text(const struct overview *o, int status, const struct err *why, const char *data, struct buf *out);
+/* The first line of what the run's flow returned as its summary; empty when there is none. Borrowed. */
+struct span summary_result(const struct overview *o);
+/* Dollars, those of lost calls too, without the noise of binary fractions. */
+double summary_usd(const struct overview *o);
 /* {"run","state","evidence","exit","cost", and more} */
 json_t *summary_json(const struct overview *o, int status, struct err *e);
 

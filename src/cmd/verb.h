@@ -32,6 +32,7 @@ struct verb {
 
 #define VERBS(X)                                                                                                       \
 	X(run)                                                                                                         \
+	X(batch)                                                                                                       \
 	X(resume)                                                                                                      \
 	X(pause)                                                                                                       \
 	X(cancel)                                                                                                      \

@@ -33,8 +33,9 @@ static int run(const struct args *args, struct err *e)
 	char id[ID_TEXT];
 	bool unattended = args_has(args, "unattended") || !isatty(STDIN_FILENO);
 	cleanup_json json_t *request = request_of(args, unattended, e);
-	if (!request || request_check_mode(args, request, e) || app_open(&a, args, APP_OWN, e) ||
-		request_complete(&a, request, e) || house_create(a.house, request, id, e))
+	if (!request || request_single(args, request, e) || request_check_mode(args, request, e) ||
+		app_open(&a, args, APP_OWN, e) || request_complete(&a, request, e) ||
+		house_create(a.house, request, id, e))
 		return -1;
 	struct drive_options o = {.json = args_has(args, "json"), .unattended = unattended};
 	return drive(&a, id, &o, e);

@@ -153,6 +153,24 @@ struct run *house_run(struct house *h, const char *id)
 	return NULL;
 }
 
+static void released(void *ctx)
+{
+	struct release *op = ctx;
+	run_gone(op->house);
+	op->cb(op);
+}
+
+bool house_release(struct house *h, const char *id, struct release *op)
+{
+	struct run *r = house_run(h, id);
+	if (!r)
+		return false;
+	op->house = h;
+	h->open_count++;
+	run_close(r, released, op);
+	return true;
+}
+
 int house_lease(struct house *h, const char *stream, int64_t *fence, struct err *e)
 {
 	return store_lease(h->store, stream, "folder", 3600 * 1000, fence, e);

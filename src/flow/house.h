@@ -43,6 +43,13 @@ int house_create(struct house *h, const json_t *request, char id[ID_TEXT], struc
  * live: nothing. */
 int house_resume(struct house *h, const char *id, struct err *e);
 struct run *house_run(struct house *h, const char *id); /* live, or NULL */
+/* Give up the memory of a live run that rests or broke: what it had under way counts as lost. The callback fires when
+ * all of it is down; op is the caller's until then. False: it was not live, and no callback comes. */
+struct release {
+	void (*cb)(struct release *op);
+	struct house *house; /* private */
+};
+bool house_release(struct house *h, const char *id, struct release *op);
 /* A command for a run, live or not: opens it when needed. */
 int house_command(struct house *h, const char *id, const json_t *command, int64_t command_n, struct err *e);
 /* Fork: a new, paused run with files and conversation of the last quiet point ≤ at; *quiet receives it. */

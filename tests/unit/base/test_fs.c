@@ -280,11 +280,31 @@ static void reads_and_writes_pipes(void **state)
 	close(ends[1]);
 	must(fs_read_fd(ends[0], &b, &e), &e);
 	assert_string_equal(b.data, "through");
+	assert_int_equal(fs_read_some(ends[0], 10, &b, &e), 0);
 	close(ends[0]);
+	assert_int_equal(fs_read_some(ends[0], 10, &b, &e), -1);
 	assert_int_equal(fs_write_fd(-1, span_of("x"), &e), -1);
 	assert_int_equal(fs_fsync(-1, &e), -1);
 	must(fs_fsync_dir(".", &e), &e);
 	assert_int_equal(fs_fsync_dir("absent", &e), -1);
+}
+
+static void reads_in_pieces(void **state)
+{
+	(void)state;
+	cleanup_buf struct buf b = BUF_INIT(6);
+	struct err e = ERR_INIT;
+
+	must(fs_replace("file", span_of("12345678"), 0644, &e), &e);
+	cleanup_fd int fd = fs_open("file", O_RDONLY, 0, &e);
+	assert_int_equal(fs_read_some(fd, 5, &b, &e), 1);
+	assert_string_equal(b.data, "12345");
+	assert_int_equal(fs_read_some(fd, 5, &b, &e), -1); /* past its cap */
+	assert_int_equal(e.code, ERR_TOO_LARGE);
+	buf_clear(&b);
+	assert_int_equal(fs_read_some(fd, 5, &b, &e), 1);
+	assert_string_equal(b.data, "678");
+	assert_int_equal(fs_read_some(fd, 5, &b, &e), 0);
 }
 
 #define test_in_folder(f) cmocka_unit_test_setup_teardown(f, enter, leave)
@@ -293,6 +313,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test_in_folder(reads_whole_files),
+		test_in_folder(reads_in_pieces),
 		test_in_folder(descriptors_close_on_exec),
 		test_in_folder(replaces_atomically),
 		test_in_folder(replace_is_all_or_nothing),

@@ -1,0 +1,503 @@
+/* batch: see batch.h.
+ *
+ *   BEGINNING ──the last line, or what breaks for all──▶ ENDING ──nothing is live──▶ OVER
+ *      └──────────Ctrl-C──────────────────────────▶ PAUSING ──nothing is live──▶ PAUSED
+ *                                                      └──Ctrl-C──▶ the process ends
+ *
+ * next() begins one line in a turn of the loop, so that making a project (some 10 ms) does not hold up what is live. A
+ * line's memory is given back when its run rests; its place is free when all of that is down. Failure modes: a run that
+ * cannot be made or worked on is that line's error, and the others go on; when the disk, the memory or the journal
+ * fail, no line is begun any more. */
+#include "cmd/batch.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "cmd/driven.h"
+#include "cmd/sock.h"
+#include "cmd/tally.h"
+#include "flow/run.h"
+
+enum { BEGINNING, ENDING, PAUSING, OVER, PAUSED };
+static const struct sm_state states[] = {
+	[BEGINNING] = {"beginning", SM_TO(ENDING) | SM_TO(PAUSING)},
+	[ENDING] = {"ending", SM_TO(PAUSING) | SM_TO(OVER)},
+	[PAUSING] = {"pausing", SM_TO(PAUSED)},
+	[OVER] = {"over", 0},
+	[PAUSED] = {"paused", 0},
+};
+
+struct batch {
+	struct app *app;
+	const struct batch_options *options;
+	struct sm sm;
+	struct inputs inputs;
+	struct input_line line; /* read, but not begun; values NULL: none */
+	struct list live;
+	int live_count;
+	struct tick next;
+	struct tally tally;
+	struct sock *sock;
+	struct sign interrupt, terminate, hangup;
+	double spent;	     /* by the lines that are over */
+	int64_t passed_over; /* lines that --total-budget has no room for */
+	struct err error;    /* why it ends early */
+};
+
+/* One line at work. */
+struct live {
+	struct batch *batch;
+	struct list link;
+	struct driven run;
+	struct release release;
+	struct tick gone; /* instead of a release, for what is not in memory */
+	int64_t number;
+	char name[CAP_BATCH_ID + 1];
+	char *project;
+};
+
+/* ---- a line and its run ---- */
+
+/* As the journal writes it: absolute, without links. */
+static char *project_of(const char *projects, const char *name, struct err *e)
+{
+	cleanup_free char *path = fs_join(projects, name);
+	char real[PATH_MAX];
+	char *out = path && realpath(path, real) ? mem_strdup(real) : steal(&path);
+	if (!out)
+		err_nomem(e);
+	return out;
+}
+
+static json_t *created_with(struct store *s, const char *run, struct err *e)
+{
+	char stream[EVENT_STREAM_MAX];
+	struct event first;
+	snprintf(stream, sizeof(stream), "run/%s", run);
+	int got = store_read(s, stream, 0, &first, 1, e);
+	if (got <= 0) {
+		if (!got)
+			err_set(e, ERR_CORRUPT, "run %s has no events", run);
+		return NULL;
+	}
+	json_t *data = event_data(&first, e);
+	event_release(&first);
+	return data;
+}
+
+static const char *differing(const json_t *before, const json_t *now)
+{
+	const json_t *sides[][2] = {{before, now}, {now, before}};
+	const char *name;
+	json_t *value;
+	for (int i = 0; i < 2; i++)
+		json_object_foreach((json_t *)sides[i][0], name, value)
+		{
+			if (!json_equal(value, json_get(sides[i][1], name)))
+				return name;
+		}
+	return NULL;
+}
+
+static int check_same(struct app *a, const json_t *row, const struct input_line *line, struct err *e)
+{
+	const char *run = run_short(json_str(row, "run"));
+	cleanup_json json_t *created = created_with(a->store, json_str(row, "run"), e);
+	const json_t *inputs = json_get(created, "inputs");
+	const char *name = created ? differing(inputs, line->values) : NULL;
+	if (!created || !name)
+		return created ? 0 : -1;
+	const json_t *was = json_get(inputs, name), *is = json_get(line->values, name);
+	cleanup_free char *before = was ? json_text(was) : NULL, *now = is ? json_text(is) : NULL;
+	return err_set(e, ERR_INVALID,
+		"this line was changed after its run %s began: the input \"%s\" was %.100s and is now %.100s. Change "
+		"it "
+		"back, or give the line another id, or name another folder with --projects",
+		run, name, before ? before : "absent", now ? now : "absent");
+}
+
+/* The row of the line's run, NULL with ERR_OK when there is none yet. Forks of it are somebody else's. */
+static json_t *run_of(
+	struct app *a, const struct batch_options *o, const struct input_line *line, const char *project, struct err *e)
+{
+	cleanup_json json_t *filter =
+		json_make(e, "{s:s, s:s, s:n}", "dir", project, "mode", mode_id(o->mode), "parent");
+	cleanup_json json_t *rows = filter ? store_runs(a->store, filter, 1, e) : NULL;
+	json_t *row = json_array_get(rows, 0);
+	return !row || check_same(a, row, line, e) ? NULL : json_incref(row);
+}
+
+int batch_check(struct app *a, const struct batch_options *o, struct err *e)
+{
+	struct inputs in;
+	struct input_line line;
+	int got;
+	if (inputs_open(&in, o->file, o->mode, json_get(o->request, "inputs"), e))
+		return -1;
+	while ((got = inputs_next(&in, &line, e)) > 0) {
+		cleanup_free char *project = project_of(o->projects, line.name, e);
+		json_t *row = project ? run_of(a, o, &line, project, e) : NULL;
+		json_decref(row);
+		input_line_release(&line);
+		if (!row && e->code != ERR_OK) {
+			got = err_wrap(e, "%s:%lld", o->file, (long long)in.number);
+			break;
+		}
+	}
+	inputs_close(&in);
+	return got;
+}
+
+/* A resumed run would do nothing more, or fail again. */
+static bool has_ended(const json_t *row)
+{
+	const char *state = json_str(row, "state");
+	return !strcmp(state, "completed") || !strcmp(state, "cancelled") ||
+	       (!strcmp(state, "failed") && !json_str(json_get(row, "error"), "where"));
+}
+
+/* ---- a line ends ---- */
+
+/* What would befall every other line too. */
+static bool concerns_all(enum err_code code)
+{
+	return code == ERR_NOMEM || code == ERR_INTERNAL || code == ERR_IO || code == ERR_DISK_FULL ||
+	       code == ERR_READ_ONLY || code == ERR_DATABASE || code == ERR_FENCED;
+}
+
+static void end_early(struct batch *b, const struct err *why)
+{
+	if (sm_is(&b->sm) != BEGINNING)
+		return;
+	b->error = *why;
+	sm_move(&b->sm, ENDING);
+}
+
+static void add_outcome(
+	struct batch *b, const struct live *l, const struct overview *run, int status, const struct err *why)
+{
+	struct outcome o = {
+		.number = l->number, .name = l->name, .project = l->project, .run = run, .status = status, .why = why};
+	tally_add(&b->tally, &o);
+	if (why && concerns_all(why->code))
+		end_early(b, why);
+}
+
+static double spent_by(struct batch *b, const struct live *l)
+{
+	char scope[ID_TEXT + 8];
+	struct err ignored = ERR_INIT;
+	if (!*l->run.overview.id)
+		return 0;
+	snprintf(scope, sizeof(scope), "run/%s", l->run.overview.id);
+	const struct budget *budget = house_budget(b->app->house, scope, &ignored);
+	return budget ? budget->spent + budget->reserved : 0;
+}
+
+static void live_free(struct live *l)
+{
+	driven_release(&l->run);
+	list_remove(&l->link);
+	tick_stop(&l->gone);
+	mem_free(l->project);
+	mem_free(l);
+}
+
+static void forget(struct live *l)
+{
+	struct batch *b = l->batch;
+	b->spent += spent_by(b, l);
+	b->live_count--;
+	live_free(l);
+	tick_start(&b->next);
+}
+
+static void on_released(struct release *op)
+{
+	forget(container_of(op, struct live, release));
+}
+
+static void on_gone(struct tick *t)
+{
+	forget(container_of(t, struct live, gone));
+}
+
+static void on_over(struct driven *run)
+{
+	struct live *l = container_of(run, struct live, run);
+	struct batch *b = l->batch;
+	add_outcome(b, l, &run->overview, run->status, run->error.code != ERR_OK ? &run->error : NULL);
+	if (!house_release(b->app->house, run->overview.id, &l->release))
+		tick_start(&l->gone);
+}
+
+/* ---- a line begins ---- */
+
+static int create(struct batch *b, const struct input_line *line, const char *project, char id[ID_TEXT], struct err *e)
+{
+	const char *title = json_str(b->options->request, "title");
+	cleanup_free char *named = mem_printf("%s %s", title ? title : mode_name(b->options->mode), line->name);
+	cleanup_json json_t *request = json_clone(b->options->request);
+	if (!named || !request || json_put(request, "inputs", json_incref(line->values)) ||
+		json_put(request, "project", json_string(project)) || json_put(request, "title", json_string(named)))
+		return err_nomem(e);
+	return house_create(b->app->house, request, id, e);
+}
+
+static int begin_run(struct batch *b, struct live *l, const struct input_line *line, const json_t *row, struct err *e)
+{
+	char id[ID_TEXT];
+	if (row)
+		snprintf(id, sizeof(id), "%s", json_str(row, "run"));
+	else if (create(b, line, l->project, id, e))
+		return -1;
+	driven_init(&l->run, b->app, id);
+	l->run.over = on_over;
+	return row && has_ended(row)
+		       ? driven_tell(&l->run, e)
+		       : driven_start(&l->run, NULL, false, row != NULL, row ? b->options->resumed : NULL, e);
+}
+
+static struct live *live_new(struct batch *b, const struct input_line *line, const char *project)
+{
+	struct live *l = MEM_NEW(struct live);
+	if (!l || !(l->project = mem_strdup(project))) {
+		mem_free(l);
+		return NULL;
+	}
+	l->batch = b;
+	l->number = line->number;
+	l->release.cb = on_released;
+	tick_init(&l->gone, b->app->loop, on_gone);
+	list_init(&l->link);
+	snprintf(l->name, sizeof(l->name), "%s", line->name);
+	return l;
+}
+
+static void begin_line(
+	struct batch *b, const struct input_line *line, const char *project, const json_t *row, struct err *e)
+{
+	struct live *l = live_new(b, line, project);
+	if (!l) {
+		err_nomem(e);
+		end_early(b, e);
+		return;
+	}
+	list_push(&b->live, &l->link);
+	b->live_count++;
+	if (e->code == ERR_OK && !begin_run(b, l, line, row, e))
+		return;
+	add_outcome(b, l, *l->run.overview.id ? &l->run.overview : NULL, err_exit(e->code), e);
+	if (!*l->run.overview.id || !house_release(b->app->house, l->run.overview.id, &l->release))
+		tick_start(&l->gone);
+}
+
+static bool budget_reached(struct batch *b)
+{
+	double spent = b->spent;
+	list_for (it, &b->live)
+		spent += spent_by(b, list_entry(it, struct live, link));
+	return b->options->total_usd >= 0 && spent >= b->options->total_usd;
+}
+
+/* The next line: begun, left for when there is room in the budget, or passed over. */
+static void take_line(struct batch *b)
+{
+	struct err e = ERR_INIT;
+	if (!b->line.values) {
+		int got = inputs_next(&b->inputs, &b->line, &e);
+		if (got < 0)
+			end_early(b, &e);
+		if (!got)
+			sm_move(&b->sm, ENDING);
+		if (got <= 0)
+			return;
+	}
+	cleanup_free char *project = project_of(b->options->projects, b->line.name, &e);
+	cleanup_json json_t *row = project ? run_of(b->app, b->options, &b->line, project, &e) : NULL;
+	bool works = e.code == ERR_OK && !(row && has_ended(row));
+	if (works && budget_reached(b)) {
+		if (b->live_count) /* reservations may come back */
+			return;
+		b->passed_over++;
+	} else {
+		begin_line(b, &b->line, project ? project : "", row, &e);
+	}
+	input_line_release(&b->line);
+	tick_start(&b->next);
+}
+
+static void next(struct tick *t)
+{
+	struct batch *b = container_of(t, struct batch, next);
+	if (sm_is(&b->sm) == BEGINNING && b->live_count < b->options->live)
+		take_line(b);
+	bool ending = sm_is(&b->sm) == ENDING, pausing = sm_is(&b->sm) == PAUSING;
+	if (b->live_count || (!ending && !pausing))
+		return;
+	sm_move(&b->sm, ending ? OVER : PAUSED);
+	loop_stop(b->app->loop);
+}
+
+/* ---- the house and signals ---- */
+
+static void unasked(struct release *op)
+{
+	mem_free(op);
+}
+
+static void on_settled(void *ctx, struct run *r)
+{
+	struct batch *b = ctx;
+	list_for (it, &b->live) {
+		struct live *l = list_entry(it, struct live, link);
+		if (strcmp(l->run.overview.id, run_id(r)) != 0 || driven_is_over(&l->run))
+			continue;
+		driven_settled(&l->run);
+		return;
+	}
+	/* A command from elsewhere brought it back into memory. */
+	bool rests = run_quiet(r) || run_broken(r)->code != ERR_OK;
+	struct release *op = rests ? MEM_NEW(struct release) : NULL;
+	if (op) {
+		op->cb = unasked;
+		if (!house_release(b->app->house, run_id(r), op))
+			mem_free(op);
+	}
+}
+
+static void say(const char *text)
+{
+	struct err ignored = ERR_INIT;
+	fs_write_fd(STDERR_FILENO, span_of(text), &ignored);
+}
+
+static void interrupted(struct batch *b)
+{
+	if (sm_is(&b->sm) != BEGINNING && sm_is(&b->sm) != ENDING) {
+		say("\nstopped; the same command goes on\n");
+		_exit(130); /* sandboxes die with this process; the journal has everything */
+	}
+	say("\npausing: calls under way end first. Ctrl-C again stops at once.\n");
+	sm_move(&b->sm, PAUSING);
+	list_for (it, &b->live)
+		driven_pause(&list_entry(it, struct live, link)->run);
+	tick_start(&b->next);
+}
+
+static void on_interrupt(struct sign *s, int signum)
+{
+	(void)signum;
+	interrupted(container_of(s, struct batch, interrupt));
+}
+
+static void on_terminate(struct sign *s, int signum)
+{
+	(void)signum;
+	interrupted(container_of(s, struct batch, terminate));
+}
+
+static void on_hangup(struct sign *s, int signum)
+{
+	(void)signum;
+	interrupted(container_of(s, struct batch, hangup));
+}
+
+/* ---- all of it ---- */
+
+static int begin(struct batch *b, struct err *e)
+{
+	struct loop *loop = b->app->loop;
+	const struct batch_options *o = b->options;
+	house_watch(b->app->house, on_settled, b);
+	if (inputs_open(&b->inputs, o->file, o->mode, json_get(o->request, "inputs"), e) ||
+		sign_start(&b->interrupt, loop, SIGINT, on_interrupt, e) ||
+		sign_start(&b->terminate, loop, SIGTERM, on_terminate, e) ||
+		sign_start(&b->hangup, loop, SIGHUP, on_hangup, e))
+		return -1;
+	b->sock = sock_open(b->app, e);
+	return b->sock ? 0 : -1;
+}
+
+static void end(struct batch *b)
+{
+	sock_close(b->sock);
+	house_watch(b->app->house, NULL, NULL);
+	sign_stop(&b->interrupt);
+	sign_stop(&b->terminate);
+	sign_stop(&b->hangup);
+	tick_stop(&b->next);
+	list_for (it, &b->live)
+		live_free(list_entry(it, struct live, link));
+	input_line_release(&b->line);
+	inputs_close(&b->inputs);
+}
+
+static bool is_over(const struct batch *b)
+{
+	return sm_is(&b->sm) == OVER || sm_is(&b->sm) == PAUSED;
+}
+
+static void work(struct batch *b)
+{
+	tick_start(&b->next);
+	while (!is_over(b)) {
+		if (loop_turn(b->app->loop, -1))
+			continue;
+		tick_start(&b->next);
+		loop_turn(b->app->loop, 0);
+		if (is_over(b))
+			return;
+		err_set(&b->error, ERR_INTERNAL, "nothing is left that could move the batch on");
+		return;
+	}
+}
+
+static void show_end(struct batch *b, int64_t took)
+{
+	char budget[64];
+	int64_t left = b->options->seen.lines - b->tally.lines;
+	bool paused = sm_is(&b->sm) == PAUSED;
+	snprintf(budget, sizeof(budget), "--total-budget %g is reached", b->options->total_usd);
+	left = left > 0 ? left : 0;
+	if (left && paused)
+		tally_status(&b->tally, 130);
+	if (b->passed_over)
+		tally_status(&b->tally, 5);
+	if (b->error.code != ERR_OK)
+		tally_status(&b->tally, err_exit(b->error.code));
+	tally_end(&b->tally, left,
+		!left		 ? NULL
+		: paused	 ? "interrupted"
+		: b->passed_over ? budget
+				 : b->error.text,
+		took);
+	if (b->tally.status == 130)
+		say("paused; go on with the same command\n");
+}
+
+int batch(struct app *a, const struct batch_options *o, struct err *e)
+{
+	struct batch b = {.app = a, .options = o, .tally = {.json = o->json, .widest = o->seen.widest}};
+	int64_t began = clock_mono(loop_clock(a->loop));
+	sm_init(&b.sm, states, BEGINNING);
+	list_init(&b.live);
+	tick_init(&b.next, a->loop, next);
+	int failed = begin(&b, e);
+	if (!failed) {
+		work(&b);
+		show_end(&b, clock_mono(loop_clock(a->loop)) - began);
+	}
+	end(&b);
+	if (!failed && b.error.code != ERR_OK) {
+		*e = b.error;
+		failed = err_wrap(e, "the batch ended early");
+	}
+	return failed ? -1 : b.tally.status;
+}
