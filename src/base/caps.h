@@ -110,6 +110,7 @@
 #define CAP_BATCH_LINE (1 * MIB) /* a line of a batch's inputs: they become one event */
 #define CAP_BATCH_LINES (1 << 20)
 #define CAP_BATCH_ID 64	   /* bytes of a line's own id, which names a folder */
+#define CAP_BATCH_FILES 32 /* descriptors reckoned for each live run */
 #define CAP_BATCH_LIVE 256 /* runs of a batch at once */
 
 #define CAP_SANDBOX_COMMANDS 100	  /* alive at once in one sandbox, jobs and terminals included */

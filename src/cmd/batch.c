@@ -10,16 +10,17 @@
  * fail, no line is begun any more. */
 #include "cmd/batch.h"
 
-#include <limits.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
 #include "cmd/driven.h"
+#include "cmd/earlier.h"
 #include "cmd/sock.h"
 #include "cmd/tally.h"
 #include "flow/run.h"
@@ -62,77 +63,6 @@ struct live {
 	char *project;
 };
 
-/* ---- a line and its run ---- */
-
-/* As the journal writes it: absolute, without links. */
-static char *project_of(const char *projects, const char *name, struct err *e)
-{
-	cleanup_free char *path = fs_join(projects, name);
-	char real[PATH_MAX];
-	char *out = path && realpath(path, real) ? mem_strdup(real) : steal(&path);
-	if (!out)
-		err_nomem(e);
-	return out;
-}
-
-static json_t *created_with(struct store *s, const char *run, struct err *e)
-{
-	char stream[EVENT_STREAM_MAX];
-	struct event first;
-	snprintf(stream, sizeof(stream), "run/%s", run);
-	int got = store_read(s, stream, 0, &first, 1, e);
-	if (got <= 0) {
-		if (!got)
-			err_set(e, ERR_CORRUPT, "run %s has no events", run);
-		return NULL;
-	}
-	json_t *data = event_data(&first, e);
-	event_release(&first);
-	return data;
-}
-
-static const char *differing(const json_t *before, const json_t *now)
-{
-	const json_t *sides[][2] = {{before, now}, {now, before}};
-	const char *name;
-	json_t *value;
-	for (int i = 0; i < 2; i++)
-		json_object_foreach((json_t *)sides[i][0], name, value)
-		{
-			if (!json_equal(value, json_get(sides[i][1], name)))
-				return name;
-		}
-	return NULL;
-}
-
-static int check_same(struct app *a, const json_t *row, const struct input_line *line, struct err *e)
-{
-	const char *run = run_short(json_str(row, "run"));
-	cleanup_json json_t *created = created_with(a->store, json_str(row, "run"), e);
-	const json_t *inputs = json_get(created, "inputs");
-	const char *name = created ? differing(inputs, line->values) : NULL;
-	if (!created || !name)
-		return created ? 0 : -1;
-	const json_t *was = json_get(inputs, name), *is = json_get(line->values, name);
-	cleanup_free char *before = was ? json_text(was) : NULL, *now = is ? json_text(is) : NULL;
-	return err_set(e, ERR_INVALID,
-		"this line was changed after its run %s began: the input \"%s\" was %.100s and is now %.100s. Change "
-		"it "
-		"back, or give the line another id, or name another folder with --projects",
-		run, name, before ? before : "absent", now ? now : "absent");
-}
-
-/* The row of the line's run, NULL with ERR_OK when there is none yet. Forks of it are somebody else's. */
-static json_t *run_of(
-	struct app *a, const struct batch_options *o, const struct input_line *line, const char *project, struct err *e)
-{
-	cleanup_json json_t *filter =
-		json_make(e, "{s:s, s:s, s:n}", "dir", project, "mode", mode_id(o->mode), "parent");
-	cleanup_json json_t *rows = filter ? store_runs(a->store, filter, 1, e) : NULL;
-	json_t *row = json_array_get(rows, 0);
-	return !row || check_same(a, row, line, e) ? NULL : json_incref(row);
-}
-
 int batch_check(struct app *a, const struct batch_options *o, struct err *e)
 {
 	struct inputs in;
@@ -141,8 +71,8 @@ int batch_check(struct app *a, const struct batch_options *o, struct err *e)
 	if (inputs_open(&in, o->file, o->mode, json_get(o->request, "inputs"), e))
 		return -1;
 	while ((got = inputs_next(&in, &line, e)) > 0) {
-		cleanup_free char *project = project_of(o->projects, line.name, e);
-		json_t *row = project ? run_of(a, o, &line, project, e) : NULL;
+		cleanup_free char *project = earlier_project(o->projects, line.name, e);
+		json_t *row = project ? earlier_run(a, o->mode, &line, project, e) : NULL;
 		json_decref(row);
 		input_line_release(&line);
 		if (!row && e->code != ERR_OK) {
@@ -152,14 +82,6 @@ int batch_check(struct app *a, const struct batch_options *o, struct err *e)
 	}
 	inputs_close(&in);
 	return got;
-}
-
-/* A resumed run would do nothing more, or fail again. */
-static bool has_ended(const json_t *row)
-{
-	const char *state = json_str(row, "state");
-	return !strcmp(state, "completed") || !strcmp(state, "cancelled") ||
-	       (!strcmp(state, "failed") && !json_str(json_get(row, "error"), "where"));
 }
 
 /* ---- a line ends ---- */
@@ -259,7 +181,7 @@ static int begin_run(struct batch *b, struct live *l, const struct input_line *l
 		return -1;
 	driven_init(&l->run, b->app, id);
 	l->run.over = on_over;
-	return row && has_ended(row)
+	return row && earlier_ended(row)
 		       ? driven_tell(&l->run, e)
 		       : driven_start(&l->run, NULL, false, row != NULL, row ? b->options->resumed : NULL, e);
 }
@@ -319,9 +241,9 @@ static void take_line(struct batch *b)
 		if (got <= 0)
 			return;
 	}
-	cleanup_free char *project = project_of(b->options->projects, b->line.name, &e);
-	cleanup_json json_t *row = project ? run_of(b->app, b->options, &b->line, project, &e) : NULL;
-	bool works = e.code == ERR_OK && !(row && has_ended(row));
+	cleanup_free char *project = earlier_project(b->options->projects, b->line.name, &e);
+	cleanup_json json_t *row = project ? earlier_run(b->app, b->options->mode, &b->line, project, &e) : NULL;
+	bool works = e.code == ERR_OK && !(row && earlier_ended(row));
 	if (works && budget_reached(b)) {
 		if (b->live_count) /* reservations may come back */
 			return;
@@ -411,12 +333,30 @@ static void on_hangup(struct sign *s, int signum)
 
 /* ---- all of it ---- */
 
+/* Enough file descriptors for all that may be live. */
+static int open_files(int live, struct err *e)
+{
+	struct rlimit now;
+	rlim_t wanted = CAP_BATCH_FILES * (rlim_t)(live + 4);
+	if (getrlimit(RLIMIT_NOFILE, &now))
+		return err_errno(e, errno, "the limit of open files");
+	if (now.rlim_cur >= wanted)
+		return 0;
+	now.rlim_cur = wanted < now.rlim_max ? wanted : now.rlim_max;
+	if (now.rlim_cur == wanted && !setrlimit(RLIMIT_NOFILE, &now))
+		return 0;
+	return err_set(e, ERR_USAGE,
+		"--concurrency %d needs about %llu open files, but a process may have %llu here: say a smaller one, or "
+		"raise the limit (ulimit -n)",
+		live, (unsigned long long)wanted, (unsigned long long)now.rlim_max);
+}
+
 static int begin(struct batch *b, struct err *e)
 {
 	struct loop *loop = b->app->loop;
 	const struct batch_options *o = b->options;
 	house_watch(b->app->house, on_settled, b);
-	if (inputs_open(&b->inputs, o->file, o->mode, json_get(o->request, "inputs"), e) ||
+	if (open_files(o->live, e) || inputs_open(&b->inputs, o->file, o->mode, json_get(o->request, "inputs"), e) ||
 		sign_start(&b->interrupt, loop, SIGINT, on_interrupt, e) ||
 		sign_start(&b->terminate, loop, SIGTERM, on_terminate, e) ||
 		sign_start(&b->hangup, loop, SIGHUP, on_hangup, e))

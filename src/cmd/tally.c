@@ -46,11 +46,12 @@ void tally_status(struct tally *t, int status)
 static void print(struct tally *t, struct buf *out)
 {
 	struct err e = ERR_INIT;
-	if (!t->silent && out_write(out, &e)) {
-		t->silent = true;
-		if (e.code != ERR_OK)
-			log_warn("batch", "nothing more is shown: %s", e.text);
-	}
+	bool whole = !out->failed;
+	if (t->silent || !out_write(out, &e))
+		return;
+	t->silent = whole; /* standard output is gone */
+	if (e.code != ERR_OK)
+		log_warn("batch", "%s is not shown: %s", whole ? "nothing more" : "a result", e.text);
 }
 
 static void print_json(struct tally *t, json_t *object)
@@ -95,8 +96,9 @@ static json_t *outcome_json(const struct outcome *o)
 {
 	struct err e = ERR_INIT;
 	const struct overview *run = o->run;
-	json_t *out = json_make(&e, "{s:I, s:s, s:s, s:i, s:s?}", "line", (json_int_t)o->number, "name", o->name,
-		"project", o->project, "status", o->status, "error", error_of(o));
+	const char *error = error_of(o);
+	json_t *out = json_make(&e, "{s:I, s:s, s:s, s:i, s:o?}", "line", (json_int_t)o->number, "name", o->name,
+		"project", o->project, "status", o->status, "error", error ? json_from_span(span_of(error)) : NULL);
 	json_t *more =
 		!run ? json_make(&e, "{s:n, s:n, s:f}", "run", "state", "usd", 0.0)
 		     : json_make(&e, "{s:s, s:s, s:s?, s:f, s:f, s:O?, s:s?, s:o}", "run", run->id, "state", run->state,
@@ -191,8 +193,18 @@ static json_t *total_json(const struct tally *t, int64_t left, const char *reaso
 	return total ? json_make(&e, "{s:o}", "total", total) : NULL;
 }
 
+/* Where results go to a file or program, a person hears of it all the same. */
+static void say_incomplete(const struct tally *t, int64_t left)
+{
+	cleanup_free char *text =
+		mem_printf("%" PRId64 " of %" PRId64 " lines completed", t->states[TALLY_COMPLETED], t->lines + left);
+	if (t->status && !isatty(STDOUT_FILENO))
+		out_error(text ? text : "not all lines completed");
+}
+
 void tally_end(struct tally *t, int64_t left, const char *reason, int64_t took)
 {
+	say_incomplete(t, left);
 	if (t->json) {
 		print_json(t, total_json(t, left, reason, took));
 		return;

@@ -6,6 +6,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "cmd/asking.h"
 #include "cmd/batch.h"
 #include "cmd/request.h"
@@ -54,9 +55,17 @@ static char *projects_of(const struct args *args, struct err *e)
 	char real[PATH_MAX];
 	if (!dir || fs_mkdirs(dir, 0777, e))
 		return NULL;
-	char *out = realpath(dir, real) ? mem_strdup(real) : NULL;
-	if (!out)
+	if (!realpath(dir, real)) {
 		err_errno(e, errno, "--projects %s", dir);
+		return NULL;
+	}
+	if (!utf8_valid(span_of(real))) {
+		err_set(e, ERR_INVALID, "the path of the projects is not UTF-8 text");
+		return NULL;
+	}
+	char *out = mem_strdup(real);
+	if (!out)
+		err_nomem(e);
 	return out;
 }
 

@@ -191,6 +191,10 @@ test_wrong_usage()
 	mkfifo pipe
 	is_status 2 muster batch work --inputs pipe
 	err_has "no ordinary file"
+	is_status 2 bash -c 'ulimit -n 500; exec "$MUSTER" batch work --inputs in.jsonl --script script.jsonl --concurrency 50'
+	err_has "ulimit -n"
+	is_status 0 bash -c 'ulimit -Sn 500; exec "$MUSTER" batch work --inputs in.jsonl --script script.jsonl --concurrency 50'
+	rm -r work-in
 	is_status 2 muster batch no-such-mode --inputs in.jsonl
 	err_has no-such-mode
 	is_status 2 muster batch work --inputs in.jsonl
