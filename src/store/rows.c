@@ -32,12 +32,12 @@ static const struct column budgets_columns[] = {
 };
 
 const struct table store_tables[TABLES] = {
-	[TABLE_RUNS] = {"runs", runs_columns, RUNS_COUNT, 1, RUNS_created},
-	[TABLE_ACTIONS] = {"actions", actions_columns, ACTIONS_COUNT, 2, ACTIONS_opened},
-	[TABLE_AGENTS] = {"agents", agents_columns, AGENTS_COUNT, 2, -1},
-	[TABLE_REQUESTS] = {"requests", requests_columns, REQUESTS_COUNT, 3, -1},
-	[TABLE_USAGE] = {"usage", usage_columns, USAGE_COUNT, 3, -1},
-	[TABLE_BUDGETS] = {"budgets", budgets_columns, BUDGETS_COUNT, 1, -1},
+	[TABLE_RUNS] = {"runs", runs_columns, RUNS_COUNT, 1, RUNS_created, RUNS_dir},
+	[TABLE_ACTIONS] = {"actions", actions_columns, ACTIONS_COUNT, 2, ACTIONS_opened, 0},
+	[TABLE_AGENTS] = {"agents", agents_columns, AGENTS_COUNT, 2, -1, 0},
+	[TABLE_REQUESTS] = {"requests", requests_columns, REQUESTS_COUNT, 3, -1, 0},
+	[TABLE_USAGE] = {"usage", usage_columns, USAGE_COUNT, 3, -1, 0},
+	[TABLE_BUDGETS] = {"budgets", budgets_columns, BUDGETS_COUNT, 1, -1, 0},
 };
 _Static_assert((int)RUNS_COUNT <= (int)ROW_CELLS && (int)ACTIONS_COUNT <= (int)ROW_CELLS, "ROW_CELLS is enough");
 

@@ -62,6 +62,7 @@ struct table {
 	const char *name;
 	const struct column *columns;
 	int count, keys, newest; /* newest: the column that orders lists, or -1: by key */
+	int indexed;		 /* a column by which rows are looked up; 0: only by key */
 };
 extern const struct table store_tables[TABLES];
 

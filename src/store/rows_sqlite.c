@@ -34,6 +34,9 @@ void rows_sqlite_schema(struct buf *out)
 		for (int i = 0; i < table->keys; i++)
 			buf_addf(out, "%s\"%s\"", i ? "," : "", table->columns[i].name);
 		buf_adds(out, ")) STRICT, WITHOUT ROWID;\n");
+		if (table->indexed)
+			buf_addf(out, "CREATE INDEX \"%s_%s\" ON \"%s\"(\"%s\");\n", table->name,
+				table->columns[table->indexed].name, table->name, table->columns[table->indexed].name);
 	}
 }
 

@@ -60,7 +60,7 @@ test_each_line_runs_in_its_own_project()
 	printf '{"task":"the last, without an end"}' >>in.jsonl
 	is_status 0 muster batch work --inputs in.jsonl --script script.jsonl --concurrency 3
 	same "$(grep -c 'completed' out)" 9 "lines with results"
-	grep -qE '^3 +completed, unchecked +[0-9a-f]{8} +\$0.0015 +[0-9.]+ s +done: three$' out || fail "line 3$(shown)"
+	grep -qE '^3 +completed, unchecked +[0-9a-f]{8} +[$]0.0015 +[0-9.]+ s +done: three$' out || fail "line 3$(shown)"
 	out_has "8 lines: 8 completed; \$0.0120; "
 	same "$(cat work-in/4/task.txt)" four
 	same "$(cat work-in/9/task.txt)" "the last, without an end"
@@ -174,8 +174,19 @@ test_an_input_file_must_be_there()
 	batch 0
 }
 
+# few_files -HS|-S …: muster, with a hard or soft limit of 500 open files.
+few_files()
+{
+	(
+		ulimit "$1" -n 500
+		shift
+		muster "$@"
+	)
+}
+
 test_wrong_usage()
 {
+	local status=0
 	work_mode
 	lines one
 	is_status 2 muster batch work
@@ -191,9 +202,10 @@ test_wrong_usage()
 	mkfifo pipe
 	is_status 2 muster batch work --inputs pipe
 	err_has "no ordinary file"
-	is_status 2 bash -c 'ulimit -n 500; exec "$MUSTER" batch work --inputs in.jsonl --script script.jsonl --concurrency 50'
+	few_files -HS batch work --inputs in.jsonl --script script.jsonl --concurrency 50 2>err || status=$?
+	same "$status" 2 "exit status"
 	err_has "ulimit -n"
-	is_status 0 bash -c 'ulimit -Sn 500; exec "$MUSTER" batch work --inputs in.jsonl --script script.jsonl --concurrency 50'
+	few_files -S batch work --inputs in.jsonl --script script.jsonl --concurrency 50
 	rm -r work-in
 	is_status 2 muster batch no-such-mode --inputs in.jsonl
 	err_has no-such-mode
