@@ -134,7 +134,7 @@ static int take_line(struct inputs *in, struct span text, struct input_line *out
 
 int inputs_next(struct inputs *in, struct input_line *out, struct err *e)
 {
-	struct span text;
+	struct span text = SPAN_NONE;
 	int got;
 	*out = (struct input_line){0};
 	while ((got = next_text(in, &text, e)) > 0)

@@ -25,7 +25,7 @@ static const char *const names[] = {[TALLY_COMPLETED] = "completed",
 
 static enum tally_state state_of(const struct outcome *o)
 {
-	if (o->why)
+	if (o->why || !o->run)
 		return TALLY_ERROR;
 	for (int i = 0; i < TALLY_STATES; i++)
 		if (!strcmp(o->run->state, names[i]))
@@ -71,7 +71,7 @@ static const char *error_of(const struct outcome *o)
 {
 	if (o->why)
 		return o->why->text;
-	return !strcmp(o->run->state, "failed") ? o->run->error : NULL;
+	return o->run && !strcmp(o->run->state, "failed") ? o->run->error : NULL;
 }
 
 /* What people must decide, without the long texts. */
@@ -92,6 +92,11 @@ static json_t *actions_of(const struct overview *run)
 	return list;
 }
 
+static double seconds(int64_t us)
+{
+	return round((double)us / 1e3) / 1e3;
+}
+
 static json_t *outcome_json(const struct outcome *o)
 {
 	struct err e = ERR_INIT;
@@ -99,12 +104,11 @@ static json_t *outcome_json(const struct outcome *o)
 	const char *error = error_of(o);
 	json_t *out = json_make(&e, "{s:I, s:s, s:s, s:i, s:o?}", "line", (json_int_t)o->number, "name", o->name,
 		"project", o->project, "status", o->status, "error", error ? json_from_span(span_of(error)) : NULL);
-	json_t *more =
-		!run ? json_make(&e, "{s:n, s:n, s:f}", "run", "state", "usd", 0.0)
-		     : json_make(&e, "{s:s, s:s, s:s?, s:f, s:f, s:O?, s:s?, s:o}", "run", run->id, "state", run->state,
-			       "evidence", run->evidence, "usd", summary_usd(run), "seconds",
-			       (double)((run->at - run->began) / 1000) / 1e3, "result", run->result, "waiting_on",
-			       *run->waiting_on ? run->waiting_on : NULL, "actions", actions_of(run));
+	json_t *more = !run ? json_make(&e, "{s:n, s:n, s:f}", "run", "state", "usd", 0.0)
+			    : json_make(&e, "{s:s, s:s, s:s?, s:f, s:f, s:O?, s:s?, s:o}", "run", run->id, "state",
+				      run->state, "evidence", run->evidence, "usd", summary_usd(run), "seconds",
+				      seconds(run->at - run->began), "result", run->result, "waiting_on",
+				      *run->waiting_on ? run->waiting_on : NULL, "actions", actions_of(run));
 	if (out && (!more || json_object_update(out, more))) {
 		json_decref(out);
 		out = NULL;
@@ -121,7 +125,7 @@ static void add_text(const struct outcome *o, size_t room, struct buf *out)
 	cleanup_buf struct buf text = BUF_INIT(CAP_OUTPUT);
 	if (error) {
 		buf_adds(&text, error);
-	} else if (*o->run->waiting_on) {
+	} else if (o->run && *o->run->waiting_on) {
 		json_object_foreach(o->run->actions, id, action)
 		{
 			buf_addf(&text, "%s%s \"", text.len ? "; " : "", id);
@@ -129,7 +133,7 @@ static void add_text(const struct outcome *o, size_t room, struct buf *out)
 			buf_adds(&text, "\": ");
 			buf_addspan(&text, json_span(action, "title"));
 		}
-	} else {
+	} else if (o->run) {
 		buf_addspan(&text, summary_result(o->run));
 	}
 	text_fit(text_first_line(buf_span(&text)), room, out);
@@ -182,9 +186,9 @@ void tally_add(struct tally *t, const struct outcome *o)
 static json_t *total_json(const struct tally *t, int64_t left, const char *reason, int64_t took)
 {
 	struct err e = ERR_INIT;
-	json_t *total = json_make(&e, "{s:I, s:I, s:s?, s:f, s:f, s:i}", "lines", (json_int_t)(t->lines + left), "left",
-		(json_int_t)left, "why_left", reason, "usd", round(t->usd * 1e9) / 1e9, "seconds",
-		(double)(took / 1000) / 1e3, "status", t->status);
+	json_int_t all = t->lines + left;
+	json_t *total = json_make(&e, "{s:I, s:I, s:s?, s:f, s:f, s:i}", "lines", all, "left", (json_int_t)left,
+		"why_left", reason, "usd", round(t->usd * 1e9) / 1e9, "seconds", seconds(took), "status", t->status);
 	for (int i = 0; total && i < TALLY_STATES; i++)
 		if (json_put_int(total, names[i], t->states[i])) {
 			json_decref(total);

@@ -205,7 +205,7 @@ test_wrong_usage()
 	few_files -HS batch work --inputs in.jsonl --script script.jsonl --concurrency 50 2>err || status=$?
 	same "$status" 2 "exit status"
 	err_has "ulimit -n"
-	few_files -S batch work --inputs in.jsonl --script script.jsonl --concurrency 50
+	few_files -S batch work --inputs in.jsonl --script script.jsonl --concurrency 50 >out
 	rm -r work-in
 	is_status 2 muster batch no-such-mode --inputs in.jsonl
 	err_has no-such-mode
