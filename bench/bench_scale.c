@@ -203,38 +203,50 @@ static int left(struct house *h, char (*ids)[ID_TEXT])
 	return n;
 }
 
-int main(int argc, char **argv)
+struct scale {
+	double create_ms, steps, rate, cpu_us, run_kib;
+};
+
+static void measure(struct loop *l, struct house *h, const char *root, struct scale *out)
 {
 	struct err e = ERR_INIT;
-	int pipes[2], port;
+	char(*ids)[ID_TEXT] = mem_calloc((size_t)runs_wanted, sizeof(*ids));
+	double begin = now_s();
+	for (int i = 0; i < runs_wanted; i++) {
+		cleanup_free char *project = mem_printf("%s/projects/%d", root, i);
+		json_t *q = json_pack(
+			"{s:s, s:s, s:s, s:{}}", "mode", "bench", "project", project, "model", "mock:m", "inputs");
+		must(house_create(h, q, ids[i], &e), &e);
+		json_decref(q);
+	}
+	out->create_ms = (now_s() - begin) / runs_wanted * 1e3;
+	long before = private_kib();
+	for (int i = 0; i < runs_wanted; i++)
+		must(house_resume(h, ids[i], &e), &e);
+	while (served->answers < 2L * runs_wanted)
+		loop_turn(l, 20);
+	struct count from = count_now();
+	while (!served->finishing)
+		loop_turn(l, 20);
+	struct count to = count_now();
+	out->run_kib = (double)(private_kib() - before) / runs_wanted;
+	out->steps = (double)(to.steps - from.steps);
+	out->rate = out->steps / (to.at - from.at);
+	out->cpu_us = (to.cpu - from.cpu) / out->steps * 1e6;
+	while (left(h, ids)) {
+		double until = now_s() + 0.1;
+		while (now_s() < until)
+			loop_turn(l, 20);
+	}
+	mem_free(ids);
+}
+
+/* A house in root, whose model listens on port. */
+static struct scale bench(const char *root, int port)
+{
+	struct err e = ERR_INIT;
+	struct scale out = {0};
 	static uint8_t key[KEY_SIZE] = {1};
-	if (argc > 1)
-		runs_wanted = (int)strtol(argv[1], NULL, 10);
-	if (argc > 2)
-		steps_wanted = (int)strtol(argv[2], NULL, 10);
-	served = mmap(NULL, sizeof(*served), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	must(served == MAP_FAILED, &e);
-	struct rlimit files = {65536, 65536};
-	setrlimit(RLIMIT_NOFILE, &files);
-	json_setup();
-	must(crypt_setup(&e), &e);
-	must(pipe(pipes), &e);
-	pid_t peer = fork();
-	if (peer == 0)
-		serve(pipes[1]);
-	must(read(pipes[0], &port, sizeof(port)) != sizeof(port), &e);
-	pin(0);
-	cleanup_free char *root =
-		mem_printf("%s/muster-bench-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/var/tmp");
-	if (!mkdtemp(root))
-		return 1;
-	chmod(root, 0755);
-	put(root, "roles/worker.md",
-		"---\nid: worker\ntools: [write_file, finish]\ncheck: none\nlimits: {turns: 10000}\n---\nYou work.\n");
-	put(root, "modes/bench/mode.yaml",
-		"id: bench\nname: Bench\ndescription: Steps.\nengine: planning\ncategory: test\nroles: [worker]\n");
-	put(root, "modes/bench/flow.lua",
-		"return function(run) return agent { role = 'worker', task = 'go' }.result end\n");
 	cleanup_free char *data = fs_join(root, "data"), *modes = fs_join(root, "modes"),
 			  *roles = fs_join(root, "roles"), *url = mem_printf("http://127.0.0.1:%d/v1", port);
 	struct loop *l = loop_new(&e);
@@ -256,52 +268,66 @@ int main(int argc, char **argv)
 		.user = "bench"};
 	struct house *h = house_new(&o, &e);
 	must(!h, &e);
-	char(*ids)[ID_TEXT] = mem_calloc((size_t)runs_wanted, sizeof(*ids));
-	double begin = now_s();
-	for (int i = 0; i < runs_wanted; i++) {
-		cleanup_free char *project = mem_printf("%s/projects/%d", root, i);
-		json_t *q = json_pack(
-			"{s:s, s:s, s:s, s:{}}", "mode", "bench", "project", project, "model", "mock:m", "inputs");
-		must(house_create(h, q, ids[i], &e), &e);
-		json_decref(q);
-	}
-	double made = now_s();
-	long before = private_kib();
-	for (int i = 0; i < runs_wanted; i++)
-		must(house_resume(h, ids[i], &e), &e);
-	while (served->answers < 2L * runs_wanted)
-		loop_turn(l, 20);
-	struct count from = count_now();
-	while (!served->finishing)
-		loop_turn(l, 20);
-	struct count to = count_now();
-	double run_kib = (double)(private_kib() - before) / runs_wanted;
-	double steps = (double)(to.steps - from.steps), rate = steps / (to.at - from.at);
-	while (left(h, ids)) {
-		double until = now_s() + 0.1;
-		while (now_s() < until)
-			loop_turn(l, 20);
-	}
+	measure(l, h, root, &out);
 	bool done = false;
 	house_close(h, closed, &done);
 	while (!done)
 		loop_turn(l, 10);
 	store_close(s);
 	llm_free(m);
+	return out;
+}
+
+static void write_inputs(const char *root)
+{
+	put(root, "roles/worker.md",
+		"---\nid: worker\ntools: [write_file, finish]\ncheck: none\nlimits: {turns: 10000}\n---\nYou work.\n");
+	put(root, "modes/bench/mode.yaml",
+		"id: bench\nname: Bench\ndescription: Steps.\nengine: planning\ncategory: test\nroles: [worker]\n");
+	put(root, "modes/bench/flow.lua",
+		"return function(run) return agent { role = 'worker', task = 'go' }.result end\n");
+}
+
+int main(int argc, char **argv)
+{
+	struct err e = ERR_INIT;
+	int pipes[2], port;
+	if (argc > 1)
+		runs_wanted = (int)strtol(argv[1], NULL, 10);
+	if (argc > 2)
+		steps_wanted = (int)strtol(argv[2], NULL, 10);
+	served = mmap(NULL, sizeof(*served), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(served == MAP_FAILED, &e);
+	struct rlimit files = {65536, 65536};
+	setrlimit(RLIMIT_NOFILE, &files);
+	json_setup();
+	must(crypt_setup(&e), &e);
+	must(pipe(pipes), &e);
+	pid_t peer = fork();
+	if (peer == 0)
+		serve(pipes[1]);
+	must(read(pipes[0], &port, sizeof(port)) != sizeof(port), &e);
+	pin(0);
+	cleanup_free char *root =
+		mem_printf("%s/muster-bench-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/var/tmp");
+	if (!mkdtemp(root))
+		return 1;
+	chmod(root, 0755);
+	write_inputs(root);
+	struct scale got = bench(root, port);
 	kill(peer, SIGKILL);
 	waitpid(peer, NULL, 0);
 	fs_remove_tree(root, &e);
-	double bound = runs_wanted * 1e3 / MODEL_MS, cpu_us = (to.cpu - from.cpu) / steps * 1e6;
-	double create_ms = (made - begin) / runs_wanted * 1e3;
-	printf("%d runs at once, an answer after %d ms, %.0f steps counted   target\n", runs_wanted, MODEL_MS, steps);
-	printf("  steps a second                     %10.0f   4500 (bound by the model: %.0f)\n", rate, bound);
-	printf("  processor time of a step           %10.1f us\n", cpu_us);
-	printf("  private memory of a run            %10.1f KiB   96\n", run_kib);
-	printf("  creating a run                     %10.2f ms\n", create_ms);
+	double bound = runs_wanted * 1e3 / MODEL_MS;
+	printf("%d runs at once, an answer after %d ms, %.0f steps counted   target\n", runs_wanted, MODEL_MS,
+		got.steps);
+	printf("  steps a second                     %10.0f   4500 (bound by the model: %.0f)\n", got.rate, bound);
+	printf("  processor time of a step           %10.1f us\n", got.cpu_us);
+	printf("  private memory of a run            %10.1f KiB   96\n", got.run_kib);
+	printf("  creating a run                     %10.2f ms\n", got.create_ms);
 	printf("{\"bench\":\"scale\",\"runs\":%d,\"steps_s\":%.0f,\"bound_steps_s\":%.0f,\"cpu_us\":%.1f,\"run_kib\":%."
 	       "1f,"
 	       "\"create_ms\":%.2f}\n",
-		runs_wanted, rate, bound, cpu_us, run_kib, create_ms);
-	mem_free(ids);
+		runs_wanted, got.rate, bound, got.cpu_us, got.run_kib, got.create_ms);
 	return 0;
 }

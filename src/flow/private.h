@@ -214,8 +214,6 @@ void run_look(struct run *r); /* tell the watcher when the state is new and dura
 void run_answer(struct run *r, const char *key, bool ok, const json_t *value, const struct err *error);
 
 /* ---- machine.c ---- */
-int run_flush(struct run *r, struct err *e); /* queue what was made since the last flush as one append */
-void run_tick(struct tick *t);
 int run_catch_up(struct run *r, struct err *e); /* feed the recorded events */
 /* A derived event; data stolen (NULL: no memory, the run breaks). agent may be NULL. */
 void run_emit(struct run *r, enum event_type type, const char *agent, json_t *data);
@@ -317,6 +315,10 @@ void actions_try_script(struct run *r);				  /* live: answers that the script or
 
 /* ---- people.c ---- */
 int run_intervened(struct run *r, const json_t *data, struct err *e);
+
+/* ---- commit.c ---- */
+int run_flush(struct run *r, struct err *e); /* queue what was made since the last flush as one append */
+void run_tick(struct tick *t);
 
 /* ---- copies.c ---- */
 struct workcopy *copy_add(
