@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -130,4 +132,22 @@ bool cgfile_rmdir(const char *path, bool fake)
 	if (fake)
 		cgfile_empty(dir);
 	return rmdir(path) == 0 || errno == ENOENT;
+}
+
+int cgfile_lock(const char *path)
+{
+	struct stat locked, there;
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
+	if (dir < 0)
+		return -1;
+	if (fault_hit(FAULT_IO) || flock(dir, LOCK_EX | LOCK_NB) != 0 || fstat(dir, &locked) != 0 ||
+		stat(path, &there) != 0)
+		error = errno;
+	else if (locked.st_ino != there.st_ino) /* removed, and made anew */
+		error = ENOENT;
+	if (error == 0)
+		return dir;
+	close(dir);
+	errno = error;
+	return -1;
 }

@@ -19,5 +19,8 @@ void cgfile_kill_procs(int dir);
 /* Remove the directory and the leaves in it; true when it is gone. fake: with the plain files in it. */
 bool cgfile_rmdir(const char *path, bool fake);
 void cgfile_empty(int dir); /* a fake tree: unlink its plain files */
+/* Open the directory and lock it for as long as the descriptor is open. -1: EWOULDBLOCK when somebody else has it,
+ * ENOENT when it is not or no longer there, others. */
+int cgfile_lock(const char *path);
 
 #endif

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,6 +30,7 @@ static const char *const v1_limit_kinds[] = {"unified", "memory", "cpu", "pids",
 
 static _Atomic unsigned next_number;
 
+enum { MAKE_TRIES = 500 };   /* a millisecond each */
 enum { OWN_PROCESSES = 16 }; /* bubblewrap, muster-init and slots on their way, beside the commands */
 
 static int set_limits_v2(int dir, bool fake, const struct sandbox_limits *l, struct err *e)
@@ -62,21 +62,26 @@ static int set_limits_v1(const struct cgroup *c, const struct sandbox_limits *l,
 	return 0;
 }
 
+/* Between its making and its locking another muster may take it for one left behind and remove it (cgroup_sweep): then
+ * it is made again. */
 static int make_dir(struct cgroup *c, enum cgroup_kind kind, unsigned number, struct err *e)
 {
 	int n = snprintf(c->path[kind], CGROUP_PATH, "%s/muster-%d-%u", c->host->at[kind], (int)getpid(), number);
 	if (n < 0 || n >= CGROUP_PATH)
 		return err_set(e, ERR_TOO_LARGE, "the path of the cgroup %s is too long", c->host->at[kind]);
-	if (fault_hit(FAULT_IO) || (mkdir(c->path[kind], 0755) != 0 && errno != EEXIST))
-		return err_errno(e, errno, "cannot make the cgroup %s", c->path[kind]);
-	c->dir[kind] = fs_open(c->path[kind], O_RDONLY | O_DIRECTORY, 0, e);
-	if (c->dir[kind] < 0) {
-		rmdir(c->path[kind]);
-		return -1;
+	for (int tries = 0; tries < MAKE_TRIES; tries++) {
+		if (fault_hit(FAULT_IO) || (mkdir(c->path[kind], 0755) != 0 && errno != EEXIST))
+			return err_errno(e, errno, "cannot make the cgroup %s", c->path[kind]);
+		c->dir[kind] = cgfile_lock(c->path[kind]);
+		if (c->dir[kind] >= 0)
+			return 0;
+		if (errno != EWOULDBLOCK && errno != ENOENT)
+			break;
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
-	if (flock(c->dir[kind], LOCK_EX | LOCK_NB) != 0)
-		return err_errno(e, errno, "cannot lock the cgroup %s", c->path[kind]);
-	return 0;
+	int error = errno;
+	rmdir(c->path[kind]);
+	return err_errno(e, error, "cannot lock the cgroup %s", c->path[kind]);
 }
 
 /* cgroups v2, Delegation Containment: moving into a leaf needs cgroup.procs there and at the common ancestor. */

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -163,8 +162,8 @@ static void sweep_one(const char *at, const char *name, bool fake)
 {
 	char path[CGROUP_PATH * 2];
 	snprintf(path, sizeof(path), "%s/%s", at, name);
-	cleanup_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || flock(dir, LOCK_EX | LOCK_NB) != 0)
+	cleanup_fd int dir = cgfile_lock(path);
+	if (dir < 0)
 		return; /* its owner lives */
 	if (cgfile_set(dir, "cgroup.kill", fake, NULL, "1") != 0)
 		cgfile_kill_procs(dir);

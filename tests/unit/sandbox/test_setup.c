@@ -1,5 +1,7 @@
 /* What is pure or nearly so: the list of operations as text, placeholders, cgroup v2 on a fake tree, the filter. */
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,6 +272,39 @@ static void cgroup2_on_a_fake_tree(void **state)
 	must(fs_remove_tree(root, &e), &e);
 }
 
+static _Atomic bool swept_enough;
+
+static void *sweep_on(void *host)
+{
+	while (!swept_enough)
+		cgroup_sweep(host);
+	return NULL;
+}
+
+/* Another muster that starts at the same moment looks for what dead owners left. */
+static void cgroups_are_made_beside_a_sweep(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct cgroup_host h;
+	struct cgroup c;
+	struct sandbox_limits l;
+	pthread_t sweeper;
+	char root[] = "/tmp/muster-cgroup-XXXXXX";
+	assert_non_null(mkdtemp(root));
+	cgroup_discover(&h, root);
+	sandbox_limits_default(&l);
+	assert_int_equal(pthread_create(&sweeper, NULL, sweep_on, &h), 0);
+	for (int i = 0; i < 2000; i++) {
+		must(cgroup_new(&c, &h, &l, 0, &e), &e);
+		assert_true(fs_is_dir(c.path[CGROUP_UNIFIED]));
+		assert_true(cgroup_remove(&c));
+	}
+	swept_enough = true;
+	assert_int_equal(pthread_join(sweeper, NULL), 0);
+	must(fs_remove_tree(root, &e), &e);
+}
+
 static void cgroup_faults(void **state)
 {
 	(void)state;
@@ -328,6 +363,7 @@ int main(void)
 		cmocka_unit_test(where_git_goes),
 		cmocka_unit_test(placeholders),
 		cmocka_unit_test(cgroup2_on_a_fake_tree),
+		cmocka_unit_test(cgroups_are_made_beside_a_sweep),
 		cmocka_unit_test(cgroup_faults),
 		cmocka_unit_test(filter_is_made_once),
 	};
