@@ -8,6 +8,7 @@
 #include "store/sqlite.h"
 
 #include "base/caps.h"
+#include "base/fault.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "store/blobs.h"
@@ -442,7 +443,8 @@ int sqlite_checkpoint(struct sqlite *s, int mode, struct err *e)
 
 	if (s->wal_pages == 0)
 		return 0;
-	rc = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, mode, &all, &done);
+	rc = fault_hit(FAULT_DB) ? SQLITE_IOERR_FSYNC
+				 : sqlite3_wal_checkpoint_v2(s->db.handle, NULL, mode, &all, &done);
 	if (rc == SQLITE_BUSY) /* a reader is in the way: next time */
 		return 0;
 	if (rc != SQLITE_OK)

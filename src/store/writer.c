@@ -3,7 +3,10 @@
  *   put ──▶ queue ──▶ [begin, apply…, commit] ──▶ done ──▶ post ──▶ the loop's thread
  *
  * After IDLE_US without work the thread checkpoints and replaces the signed heads (at most once a second, and never for
- * more than a hundredth of the time). These two are upkeep: a failure is logged and tried again after the next work. */
+ * more than a hundredth of the time). What the heads could not do, and what memory or room was short for, is
+ * logged and tried again after the next work. Any other failure, of a commit or of a checkpoint, is final: what the
+ * system then holds of the files is not known (after a failed fsync it may say that all is well), so nothing is
+ * acknowledged any more. */
 #include "store/writer.h"
 
 #include <errno.h>
@@ -77,18 +80,27 @@ static void end_group(struct writer *w, struct list *group)
 		post_send(&w->post);
 }
 
-static void fail_group(struct writer *w, struct list *group, const struct err *why)
+static bool is_final(const struct err *why)
 {
-	list_for (link, group)
-		write_fail(list_entry(link, struct write, link), why);
-	if (why->code == ERR_DISK_FULL || why->code == ERR_NOMEM)
-		return;
+	return why->code != ERR_DISK_FULL && why->code != ERR_NOMEM;
+}
+
+static void accept_no_more(struct writer *w, const struct err *why)
+{
 	pthread_mutex_lock(&w->lock);
 	if (!w->failed.code) {
 		w->failed = *why;
 		err_wrap(&w->failed, "the journal could not be written, so nothing more is accepted; restart muster");
 	}
 	pthread_mutex_unlock(&w->lock);
+}
+
+static void fail_group(struct writer *w, struct list *group, const struct err *why)
+{
+	list_for (link, group)
+		write_fail(list_entry(link, struct write, link), why);
+	if (is_final(why))
+		accept_no_more(w, why);
 }
 
 static void write_group(struct writer *w)
@@ -130,7 +142,18 @@ static void write_group(struct writer *w)
 
 static void upkeep_failed(const struct err *e)
 {
-	log_warn("store", "upkeep of the journal failed and will be tried again: %s", e->text);
+	log_warn("store", "upkeep of the journal failed: %s", e->text);
+}
+
+static void tidy(struct writer *w, bool busy)
+{
+	struct err e = ERR_INIT;
+
+	if (w->driver->ops->tidy(w->driver, busy, &e) == 0)
+		return;
+	upkeep_failed(&e);
+	if (is_final(&e))
+		accept_no_more(w, &e);
 }
 
 static void write_heads(struct writer *w, int64_t now)
@@ -153,11 +176,9 @@ static void write_heads(struct writer *w, int64_t now)
 
 static void idle(struct writer *w)
 {
-	struct err e = ERR_INIT;
 	int64_t now = now_us();
 
-	if (w->driver->ops->tidy(w->driver, false, &e))
-		upkeep_failed(&e);
+	tidy(w, false);
 	if (w->heads_at && now < w->heads_at + w->heads_pause) {
 		w->idle_at = w->heads_at + w->heads_pause;
 		return;
@@ -185,14 +206,12 @@ static bool wait_for_work(struct writer *w)
 static void *writer_main(void *arg)
 {
 	struct writer *w = arg;
-	struct err e = ERR_INIT;
 
 	pthread_mutex_lock(&w->lock);
 	while (wait_for_work(w)) {
 		pthread_mutex_unlock(&w->lock);
 		write_group(w);
-		if (w->driver->ops->tidy(w->driver, true, &e))
-			upkeep_failed(&e);
+		tidy(w, true);
 		w->idle_at = now_us() + IDLE_US;
 		pthread_mutex_lock(&w->lock);
 	}

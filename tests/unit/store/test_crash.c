@@ -266,6 +266,28 @@ static void a_failed_commit_stops_acknowledging(void **state)
 	verify_fine(f);
 }
 
+/* So does the failure of the syncs and writes by which the log goes into the database, between commits. */
+static void a_failed_checkpoint_stops_acknowledging(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+
+	must(append_logs(f, "run/a", 1, 10, &e), &e);
+	fault_arm(FAULT_DB, 1, false);
+	for (int i = 0; i < 1000 && fault_seen() == 0; i++)
+		usleep(10000);
+	fault_disarm();
+	for (int i = 0; i < 100 && store_flush(f->store, &e) == 0; i++)
+		usleep(10000);
+	assert_int_equal(append_logs(f, "run/a", 11, 1, &e), -1);
+	assert_int_equal(e.code, ERR_IO);
+	assert_non_null(strstr(e.text, "restart"));
+	fixture_close(f);
+	fixture_open(f);
+	assert_int_equal(store_head(f->store, "run/a", &e), 10);
+	verify_fine(f);
+}
+
 /* ---- faults ---- */
 
 /* What a round uses, made before a fault is armed. */
@@ -391,6 +413,7 @@ int main(void)
 		disk(kill_at_any_instant),
 		disk(a_full_disk_rejects_and_recovers),
 		disk(a_failed_commit_stops_acknowledging),
+		disk(a_failed_checkpoint_stops_acknowledging),
 		disk(every_database_fault),
 		disk(every_file_fault),
 		disk(every_allocation),
