@@ -76,6 +76,8 @@ int db_fail(struct db *db, int rc, struct err *e)
 	case SQLITE_IOERR:
 		if (rc == SQLITE_IOERR_NOMEM)
 			return err_nomem(e);
+		if (rc == SQLITE_IOERR_SHMSIZE)
+			return err_set(e, ERR_DISK_FULL, "%s-shm: no space left; free some and try again", db->path);
 		return err_set(e, ERR_IO, "%s cannot be read or written: %s (%d)", db->path, text, rc);
 	default:
 		return err_set(e, ERR_DATABASE, "%s: %s (%d)", db->path, text, rc);
@@ -87,7 +89,7 @@ static int check(struct db *db, int rc, struct err *e)
 	return rc == SQLITE_OK ? 0 : db_fail(db, rc, e);
 }
 
-int db_open(struct db *db, const char *path, int flags, struct err *e)
+int db_open(struct db *db, const char *path, int flags, const char *vfs, struct err *e)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	int rc;
@@ -98,7 +100,7 @@ int db_open(struct db *db, const char *path, int flags, struct err *e)
 	if (setup_result != SQLITE_OK)
 		return err_set(e, ERR_INTERNAL, "SQLite was started by someone else in this process");
 	rc = fault_hit(FAULT_DB) ? SQLITE_CANTOPEN
-				 : sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
+				 : sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, vfs);
 	if (rc != SQLITE_OK) {
 		db_fail(db, rc, e);
 		db_close(db);

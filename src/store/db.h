@@ -19,8 +19,8 @@ struct db {
 	const char *path;      /* borrowed, for messages */
 };
 
-/* flags of sqlite3_open_v2. */
-int db_open(struct db *db, const char *path, int flags, struct err *e);
+/* flags and vfs (NULL: the usual one) of sqlite3_open_v2. */
+int db_open(struct db *db, const char *path, int flags, const char *vfs, struct err *e);
 void db_close(struct db *db); /* harmless when not open */
 /* Without values, perhaps several statements. */
 int db_exec(struct db *db, const char *sql, struct err *e);

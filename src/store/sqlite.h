@@ -42,6 +42,7 @@ struct sqlite {
 	pthread_cond_t freed;
 	struct list readers; /* free ones */
 	int reader_count;
+	bool alone; /* nobody else has it open, and the index of the log is in this process's memory */
 };
 
 extern const struct driver_ops sqlite_ops;

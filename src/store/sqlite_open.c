@@ -37,7 +37,13 @@ static int check_wal(struct db *db, struct err *e)
 
 static int open_writer(struct sqlite *s, bool no_sync, struct err *e)
 {
-	if (db_open(&s->db, s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e) || check_wal(&s->db, e) ||
+	int persist = 1;
+
+	if (db_open(&s->db, s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL, e))
+		return -1;
+	/* The log's two files stay when it is closed: whoever reads later may have no room to make them. */
+	sqlite3_file_control(s->db.handle, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
+	if (check_wal(&s->db, e) ||
 		db_exec(&s->db,
 			"PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY; "
 			"PRAGMA cache_size = -8192; PRAGMA journal_size_limit = 8388608;",
@@ -51,7 +57,7 @@ static int open_writer(struct sqlite *s, bool no_sync, struct err *e)
 	return db_exec(&s->db, "UPDATE streams SET until = 0 WHERE until > 0", e);
 }
 
-static int check_reader(struct sqlite *s, struct err *e)
+static int try_reader(struct sqlite *s, struct err *e)
 {
 	struct reader *r = sqlite_reader(&s->base, false, e);
 	int rc;
@@ -61,6 +67,19 @@ static int check_reader(struct sqlite *s, struct err *e)
 	rc = sqlite_check_reader(&r->db, &sqlite_released, e);
 	sqlite_reader_end(r);
 	return rc;
+}
+
+/* On a full disk the index of the log cannot be shared with others; then nobody writes, and it is made for us alone. */
+static int open_reader(struct sqlite *s, struct err *e)
+{
+	int rc = try_reader(s, e);
+
+	if (rc == 0 || e->code != ERR_DISK_FULL)
+		return rc;
+	sqlite_readers_close(s);
+	s->alone = true;
+	err_clear(e);
+	return try_reader(s, e);
 }
 
 struct driver *sqlite_open(const char *dir, enum store_access access, bool no_sync, const uint8_t *key,
@@ -82,7 +101,7 @@ struct driver *sqlite_open(const char *dir, enum store_access access, bool no_sy
 	rows_sqlite_init(&s->rows, &s->db);
 	if (!s->path)
 		err_nomem(e);
-	else if (access == STORE_OWN ? open_writer(s, no_sync, e) == 0 : check_reader(s, e) == 0)
+	else if (access == STORE_OWN ? open_writer(s, no_sync, e) == 0 : open_reader(s, e) == 0)
 		return &s->base;
 	sqlite_close(&s->base);
 	return NULL;

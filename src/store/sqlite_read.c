@@ -21,9 +21,11 @@ static struct reader *reader_new(struct sqlite *s, struct err *e)
 	}
 	r->sqlite = s;
 	list_init(&r->link);
-	if (db_open(&r->db, s->path, SQLITE_OPEN_READONLY, e) == 0) {
+	if (s->alone ? db_open(&r->db, s->path, SQLITE_OPEN_READWRITE, "unix-excl", e) == 0
+		     : db_open(&r->db, s->path, SQLITE_OPEN_READONLY, NULL, e) == 0) {
 		sqlite3_db_config(r->db.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-		if (db_exec(&r->db, "PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY", e) == 0)
+		if (db_exec(&r->db, "PRAGMA query_only = ON; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY",
+			    e) == 0)
 			return r;
 		db_close(&r->db);
 	}
@@ -420,7 +422,7 @@ int sqlite_copy(struct driver *d, const char *to_dir, struct err *e)
 
 	if (!path)
 		err_nomem(e);
-	if (r && path && db_open(&copy, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e) == 0) {
+	if (r && path && db_open(&copy, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL, e) == 0) {
 		backup = sqlite3_backup_init(copy.handle, "main", r->db.handle, "main");
 		if (backup) {
 			sqlite3_backup_step(backup, -1); /* in one go: one moment */
