@@ -148,7 +148,7 @@ static void add_next(const struct overview *o, int status, const char *data, str
 	cleanup_free char *named = data ? mem_printf(" --data %s", data) : NULL;
 	const char *flag = named ? named : "";
 	buf_addf(out, LABEL, "next");
-	if (!strcmp(o->state, "completed") && (o->merged || json_bool(o->created, "land", false))) {
+	if (!strcmp(o->state, "completed") && o->merged) {
 		buf_adds(out, "cd ");
 		text_fit(span_of(dir ? dir : "."), 200, out);
 		buf_adds(out, " && git log --stat\n");
@@ -223,7 +223,7 @@ void summary_text(const struct overview *o, int status, const struct err *why, c
 	if (dir) {
 		buf_addf(out, LABEL, "where");
 		text_fit(span_of(dir), 300, out);
-		if (!o->merged && !(!strcmp(o->state, "completed") && json_bool(o->created, "land", false)))
+		if (!o->merged)
 			buf_addf(out, ", branch %s",
 				json_str(o->created, "branch") ? json_str(o->created, "branch") : "?");
 		buf_addc(out, '\n');

@@ -311,7 +311,7 @@ static bool is_of_the_machine(enum err_code code)
 
 static void host_done(struct op *op)
 {
-	if (is_of_the_machine(op->error.code) && strncmp(op->name, "end.", 4) != 0) {
+	if (is_of_the_machine(op->error.code)) {
 		op_broke(op, &op->error);
 		return;
 	}

@@ -1,9 +1,11 @@
 /* libgit: set-up once per process, and errors. */
 #include "vcs/libgit.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define CACHE_BYTES ((ssize_t)(8 * 1024 * 1024))
 
@@ -73,10 +75,18 @@ static enum err_code code_of(int rc)
 	}
 }
 
+/* libgit2 tells errno only as the end of its text. */
+static bool is_full(const git_error *last)
+{
+	return last && last->klass == GIT_ERROR_OS && last->message && strstr(last->message, strerror(ENOSPC));
+}
+
 int libgit_err(struct err *e, int rc, const char *fmt, ...)
 {
 	const git_error *last = git_error_last();
-	enum err_code code = last && last->klass == GIT_ERROR_NOMEMORY ? ERR_NOMEM : code_of(rc);
+	enum err_code code = last && last->klass == GIT_ERROR_NOMEMORY ? ERR_NOMEM
+			     : is_full(last)			       ? ERR_DISK_FULL
+								       : code_of(rc);
 	char context[ERR_TEXT_MAX];
 	va_list ap;
 

@@ -135,6 +135,20 @@ typed()
 	} | TERM=xterm timeout 50 script -qec "$(printf '%q ' "$@")" /dev/null >"$T/out" 2>"$T/err"
 }
 
+# What stands in the way of the result in the person's folder stays, and how to get the result is said.
+test_a_result_that_cannot_land_says_how_to_merge_it()
+{
+	waiting
+	echo mine >p/colour.txt
+	is_status 0 muster resume "$run" --yes all --answer colour=blue
+	out_has "muster merge $run"
+	out_lacks "git log --stat"
+	file_has p/colour.txt mine
+	rm p/colour.txt
+	is_status 0 muster merge "$run"
+	file_has p/colour.txt blue
+}
+
 test_on_a_terminal_it_asks()
 {
 	command -v script >/dev/null || skip "no script(1)"
