@@ -24,13 +24,14 @@ static const struct {
 _Atomic int fault_armed;
 static _Atomic int armed_kind;
 static _Atomic bool armed_for_good;
-static _Atomic uint64_t armed_nth, seen;
+static _Atomic uint64_t armed_nth, seen, seen_of[FAULT_KINDS];
 
 bool fault_count(enum fault_kind kind)
 {
 	int wanted = armed_kind;
 	uint64_t n;
 
+	atomic_fetch_add(&seen_of[kind], 1);
 	if (wanted != FAULT_KINDS && wanted != (int)kind)
 		return false;
 	n = atomic_fetch_add(&seen, 1) + 1;
@@ -66,8 +67,11 @@ static const char *seen_path;
 static void write_seen(void)
 {
 	FILE *file = fopen(seen_path, "we");
+	bool failed = !file;
 
-	if (!file || fprintf(file, "%ju\n", (uintmax_t)fault_seen()) < 0 || fclose(file) != 0)
+	for (int i = 0; file && i < FAULT_KINDS; i++)
+		failed |= fprintf(file, "%s %ju\n", kinds[i].name, (uintmax_t)seen_of[i]) < 0;
+	if (failed || fclose(file) != 0)
 		perror(seen_path);
 }
 

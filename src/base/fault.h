@@ -4,7 +4,7 @@
  * when it returns true, fails exactly as the real call would (errno = ENOMEM, EIO, EAGAIN, ...). Unarmed it costs one
  * load and one branch. `MUSTER_FAULT=alloc:17` (the 17th allocation once), `io:3+` (from the 3rd on, for good),
  * `any:40`; read once by fault_from_env() at program start. With MUSTER_FAULT_SEEN=FILE as well, a normal exit writes
- * the number of calls counted into that file. `make torture` drives both. */
+ * how many calls of each kind there were into that file, a line "kind number" for each. `make torture` drives both. */
 #ifndef MUSTER_BASE_FAULT_H
 #define MUSTER_BASE_FAULT_H
 

@@ -8,13 +8,6 @@
 AGENTS=3
 ROUNDS=5 # of an agent: three turns each
 
-# reply AGENT TOOL ARGUMENTS [MORE]: a line for one agent, in its order.
-reply()
-{
-	printf '{"match":{"agent":"%s"%s},"reply":{"text":"","tool_calls":[{"name":"%s","arguments":%s}],"usage":{"input":1000,"output":100}}%s}\n' \
-		"$1" "${5:-}" "$2" "$3" "${4:-}"
-}
-
 # Three agents, each with 16 turns; the middle one asks a person. A command that was lost is done again by building everything
 # that the agent's files so far ask for.
 sixty_steps()
@@ -52,24 +45,6 @@ sixty_steps()
 		cat lines
 		echo '{"match":{"action":"colour"},"answer":"blue"}'
 	} | script
-}
-
-# told RUN: per agent what it was told, in its order; of a lost call what came of doing it again.
-told()
-{
-	muster log "$1" --json | jq -rs '
-		([.[] | select(.type == "tool.lost") | {key: "\(.data.agent) \(.data.call)", value: true}] | from_entries) as $lost
-		| [.[] | select(.type == "tool.finished" or .type == "tool.answered") | .data
-			| select($lost["\(.agent) \(.call)"] | not)]
-		| group_by(.agent)[] | .[] | "\(.agent) \(.status) \(.content | tostring | gsub("again\n?"; ""))"'
-}
-
-# spent RUN: what its answers cost but for the turns that lost commands caused, and how many there were.
-spent()
-{
-	muster log "$1" --json | jq -rs '
-		[.[] | select(.type == "model.answered") | .data | select(.calls | tostring | contains("again") | not) | .usd]
-		| "\(length) answers, \(add * 10000 | round)"'
 }
 
 test_killed_at_a_hundred_instants_it_ends_the_same()

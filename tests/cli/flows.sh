@@ -47,6 +47,13 @@ call()
 		"$1" "$2" "$3" "${4:-}"
 }
 
+# reply AGENT TOOL ARGUMENTS [MORE [MATCH]]: a line for one agent, in its order; MATCH: further keys, like ',"status":"lost"'.
+reply()
+{
+	printf '{"match":{"agent":"%s"%s},"reply":{"text":"","tool_calls":[{"name":"%s","arguments":%s}],"usage":{"input":1000,"output":100}}%s}\n' \
+		"$1" "${5:-}" "$2" "$3" "${4:-}"
+}
+
 # A gate, a question, a file, a command: nothing of it asks a model.
 asking_mode()
 {
@@ -105,4 +112,22 @@ began()
 	wait_for 20 tool_started
 	# shellcheck disable=SC2034  # for the tests
 	run=$(newest)
+}
+
+# told RUN: per agent what it was told, in its order; of a lost call what came of doing it again.
+told()
+{
+	muster log "$1" --json | jq -rs '
+		([.[] | select(.type == "tool.lost") | {key: "\(.data.agent) \(.data.call)", value: true}] | from_entries) as $lost
+		| [.[] | select(.type == "tool.finished" or .type == "tool.answered") | .data
+			| select($lost["\(.agent) \(.call)"] | not)]
+		| group_by(.agent)[] | .[] | "\(.agent) \(.status) \(.content | tostring | gsub("again\n?"; "") | gsub("\n"; " "))"'
+}
+
+# spent RUN: what its answers cost but for the turns that lost commands caused, and how many there were.
+spent()
+{
+	muster log "$1" --json | jq -rs '
+		[.[] | select(.type == "model.answered") | .data | select(tostring | contains("again") | not) | .usd]
+		| "\(length) answers, \(add // 0 | . * 10000 | round)"'
 }

@@ -1,14 +1,23 @@
-/* A library to preload: the process dies by SIGKILL at its nth change of a file.
+/* A library to preload: what befalls the process at its nth change of a file.
  *
- * CRASH_AT=n: die before the nth call of write, fsync, rename and the like; CRASH_AT=n/2: when the nth is a write, half
- * of it is done first. CRASH_SEEN=FILE: a normal exit writes the number of calls into that file. Children are not
- * touched: the variables are taken out of the environment at load. Pipes and sockets are not counted, what ends in a
- * file is. */
+ * CRASH=kill:n   dies by SIGKILL before the nth change: a write, sync, rename and the like, a new file
+ *       half:n   does half of the nth write, then dies
+ *       short:n  does half of the nth write, and says so
+ *       eio:n    the nth change fails with EIO; eio:n+: all from there on
+ *       sync:n   the nth sync (fsync, fdatasync) fails with EIO; sync:n+: all from there on
+ *       full:n   the nth change that needs room fails with ENOSPC, and all from there on
+ * CRASH_SEEN=FILE: a normal exit writes how many of each there were, a line "kind number" for each, and "trusted
+ * number": the writes to the journal's log after a sync of the log or of the database has failed. Children are not
+ * touched: the variables are taken out of the environment at load. What is counted ends in a file of the disk that the
+ * working directory is on; the standard streams are not counted. */
 #undef _FILE_OFFSET_BITS /* or pwrite and pwrite64 would be one symbol; both are called */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,35 +25,73 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static _Atomic unsigned long calls;
-static unsigned long at;
-static int half;
-static char seen[4096];
+enum { CHANGE = 1, WRITE = 2, ROOM = 4, SYNC = 8 }; /* what a call is; one class of them is counted for a kind */
+enum fate { PASS, DIE, FAIL, HALF, HALF_AND_DIE };
+
+static const struct kind {
+	const char *name;
+	int counts;
+	enum fate fate;
+	int error;
+	bool for_good;
+} kinds[] = {
+	{"kill", CHANGE, DIE, 0, false},
+	{"half", WRITE, HALF_AND_DIE, 0, false},
+	{"short", WRITE, HALF, 0, false},
+	{"eio", CHANGE, FAIL, EIO, false},
+	{"sync", SYNC, FAIL, EIO, false},
+	{"full", ROOM, FAIL, ENOSPC, true},
+};
+#define KINDS (sizeof kinds / sizeof kinds[0])
+
+static const struct kind *armed;
+static unsigned long nth;
+static bool for_good;
+static _Atomic unsigned long seen[KINDS];
+static _Atomic bool journal_failed;
+static _Atomic unsigned long trusted;
+static char seen_path[4096];
+static dev_t disk;
 
 __attribute__((constructor)) static void load(void)
 {
-	const char *text = getenv("CRASH_AT"), *file = getenv("CRASH_SEEN");
+	const char *text = getenv("CRASH"), *path = getenv("CRASH_SEEN"), *colon = text ? strchr(text, ':') : NULL;
+	struct stat st;
 	char *end;
 
-	if (text) {
-		at = strtoul(text, &end, 10);
-		half = strcmp(end, "/2") == 0;
+	for (size_t i = 0; colon && i < KINDS; i++)
+		if (strlen(kinds[i].name) == (size_t)(colon - text) &&
+			!strncmp(text, kinds[i].name, (size_t)(colon - text)))
+			armed = &kinds[i];
+	if (armed) {
+		nth = strtoul(colon + 1, &end, 10);
+		for_good = armed->for_good || *end == '+';
 	}
-	if (file)
-		snprintf(seen, sizeof seen, "%s", file);
+	if (text && !armed) {
+		fprintf(stderr, "CRASH=%s is none of the kinds\n", text);
+		_exit(99);
+	}
+	if (path)
+		snprintf(seen_path, sizeof seen_path, "%s", path);
+	if (stat(".", &st) == 0)
+		disk = st.st_dev;
 	unsetenv("LD_PRELOAD");
-	unsetenv("CRASH_AT");
+	unsetenv("CRASH");
 	unsetenv("CRASH_SEEN");
 }
 
 __attribute__((destructor)) static void unload(void)
 {
-	FILE *file = *seen ? fopen(seen, "we") : NULL;
+	FILE *file;
 
-	if (file) {
-		fprintf(file, "%lu\n", (unsigned long)calls);
-		fclose(file);
-	}
+	armed = NULL;
+	file = *seen_path ? fopen(seen_path, "we") : NULL;
+	if (!file)
+		return;
+	for (size_t i = 0; i < KINDS; i++)
+		fprintf(file, "%s %lu\n", kinds[i].name, (unsigned long)seen[i]);
+	fprintf(file, "trusted %lu\n", (unsigned long)trusted);
+	fclose(file);
 }
 
 static void die(void)
@@ -53,42 +100,90 @@ static void die(void)
 	pause();
 }
 
-/* Count one call; 1 when it is the one to be done by half. */
-static int counted(int is_write)
+/* Count a call that is all of these; its fate, with errno set when it shall fail. */
+static enum fate counted(int what)
 {
-	if (atomic_fetch_add(&calls, 1) + 1 != at)
-		return 0;
-	if (is_write && half)
-		return 1;
-	die();
-	return 0;
+	unsigned long mine = 0;
+
+	for (size_t i = 0; i < KINDS; i++)
+		if (kinds[i].counts & what) {
+			unsigned long n = atomic_fetch_add(&seen[i], 1) + 1;
+			if (&kinds[i] == armed)
+				mine = n;
+		}
+	if (!mine || (for_good ? mine < nth : mine != nth))
+		return PASS;
+	if (armed->fate == DIE)
+		die();
+	errno = armed->error;
+	return armed->fate;
 }
 
-static int is_file(int fd)
+/* A descriptor of something on the disk: a file or a folder. */
+static bool is_there(int fd)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	return fstat(fd, &st) == 0 && st.st_dev == disk;
+}
+
+static bool is_file(int fd)
+{
+	struct stat st;
+
+	return fd > STDERR_FILENO && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_dev == disk;
+}
+
+/* The name of the file ends so. */
+static bool is_named(int fd, const char *end)
+{
+	char link[64], path[4096];
+	ssize_t n;
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof path - 1);
+	if (n < (ssize_t)strlen(end))
+		return false;
+	path[n] = 0;
+	return !strcmp(path + n - strlen(end), end);
 }
 
 #define REAL(name) ((__typeof__(name) *)dlsym(RTLD_NEXT, #name))
 
+/* After half a write. */
+static ssize_t halved(ssize_t n)
+{
+	if (armed->fate == HALF_AND_DIE)
+		die();
+	return n;
+}
+
 ssize_t write(int fd, const void *data, size_t n)
 {
-	if (is_file(fd) && counted(1)) {
-		REAL(write)(fd, data, n / 2);
-		die();
+	switch (is_file(fd) ? counted(CHANGE | WRITE | ROOM) : PASS) {
+	case FAIL:
+		return -1;
+	case HALF:
+	case HALF_AND_DIE:
+		return halved(REAL(write)(fd, data, n > 1 ? n / 2 : n));
+	default:
+		return REAL(write)(fd, data, n);
 	}
-	return REAL(write)(fd, data, n);
 }
 
 ssize_t pwrite64(int fd, const void *data, size_t n, off64_t offset)
 {
-	if (is_file(fd) && counted(1)) {
-		REAL(pwrite64)(fd, data, n / 2, offset);
-		die();
+	if (journal_failed && is_named(fd, "/muster.db-wal"))
+		trusted++;
+	switch (is_file(fd) ? counted(CHANGE | WRITE | ROOM) : PASS) {
+	case FAIL:
+		return -1;
+	case HALF:
+	case HALF_AND_DIE:
+		return halved(REAL(pwrite64)(fd, data, n > 1 ? n / 2 : n, offset));
+	default:
+		return REAL(pwrite64)(fd, data, n, offset);
 	}
-	return REAL(pwrite64)(fd, data, n, offset);
 }
 
 ssize_t pwrite(int fd, const void *data, size_t n, off_t offset)
@@ -98,33 +193,84 @@ ssize_t pwrite(int fd, const void *data, size_t n, off_t offset)
 
 ssize_t writev(int fd, const struct iovec *parts, int count)
 {
-	if (is_file(fd) && counted(1)) {
-		REAL(writev)(fd, parts, count / 2);
-		die();
+	switch (is_file(fd) ? counted(CHANGE | WRITE | ROOM) : PASS) {
+	case FAIL:
+		return -1;
+	case HALF:
+	case HALF_AND_DIE:
+		return halved(REAL(writev)(fd, parts, count > 1 ? count / 2 : count));
+	default:
+		return REAL(writev)(fd, parts, count);
 	}
-	return REAL(writev)(fd, parts, count);
 }
 
-/* The rest change names, lengths or durability in one step. */
-#define COUNTED(type, name, params, args)                                                                              \
-	type name params                                                                                               \
+/* The folder that the last name of a path is in. */
+static bool on_disk(int dir, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[4096] = ".";
+	struct stat st;
+
+	if (slash)
+		snprintf(folder, sizeof folder, "%.*s", (int)(slash - path + 1), path);
+	return fstatat(dir, folder, &st, 0) == 0 && st.st_dev == disk;
+}
+
+/* Opening changes something when it makes a file. */
+static bool makes(int dir, const char *path, int flags)
+{
+	return flags & O_CREAT && faccessat(dir, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && on_disk(dir, path);
+}
+
+#define OPENING(name, dir, params, args)                                                                               \
+	int name params                                                                                                \
 	{                                                                                                              \
-		counted(0);                                                                                            \
-		return REAL(name) args;                                                                                \
+		mode_t mode = 0;                                                                                       \
+		if (flags & (O_CREAT | O_TMPFILE)) {                                                                   \
+			va_list more;                                                                                  \
+			va_start(more, flags);                                                                         \
+			mode = va_arg(more, mode_t);                                                                   \
+			va_end(more);                                                                                  \
+		}                                                                                                      \
+		return makes(dir, path, flags) && counted(CHANGE | ROOM) == FAIL ? -1 : REAL(name) args;               \
 	}
-COUNTED(int, fsync, (int fd), (fd))
-COUNTED(int, fdatasync, (int fd), (fd))
-COUNTED(int, ftruncate64, (int fd, off64_t n), (fd, n))
-COUNTED(int, ftruncate, (int fd, off_t n), (fd, n))
-COUNTED(int, rename, (const char *from, const char *to), (from, to))
-COUNTED(int, renameat, (int a, const char *from, int b, const char *to), (a, from, b, to))
-COUNTED(int, renameat2, (int a, const char *from, int b, const char *to, unsigned how), (a, from, b, to, how))
-COUNTED(int, link, (const char *from, const char *to), (from, to))
-COUNTED(int, linkat, (int a, const char *from, int b, const char *to, int how), (a, from, b, to, how))
-COUNTED(int, symlink, (const char *to, const char *path), (to, path))
-COUNTED(int, symlinkat, (const char *to, int dir, const char *path), (to, dir, path))
-COUNTED(int, unlink, (const char *path), (path))
-COUNTED(int, unlinkat, (int dir, const char *path, int how), (dir, path, how))
-COUNTED(int, rmdir, (const char *path), (path))
-COUNTED(int, mkdir, (const char *path, mode_t mode), (path, mode))
-COUNTED(int, mkdirat, (int dir, const char *path, mode_t mode), (dir, path, mode))
+OPENING(open, AT_FDCWD, (const char *path, int flags, ...), (path, flags, mode))
+OPENING(open64, AT_FDCWD, (const char *path, int flags, ...), (path, flags, mode))
+OPENING(openat, dir, (int dir, const char *path, int flags, ...), (dir, path, flags, mode))
+OPENING(openat64, dir, (int dir, const char *path, int flags, ...), (dir, path, flags, mode))
+
+#define SYNCING(name)                                                                                                  \
+	int name(int fd)                                                                                               \
+	{                                                                                                              \
+		if (!is_there(fd) || counted(CHANGE | SYNC) != FAIL)                                                   \
+			return REAL(name)(fd);                                                                         \
+		if (is_named(fd, "/muster.db") || is_named(fd, "/muster.db-wal"))                                      \
+			journal_failed = true;                                                                         \
+		return -1;                                                                                             \
+	}
+SYNCING(fsync)
+SYNCING(fdatasync)
+
+/* The rest change names or lengths in one step. */
+#define COUNTED(name, what, where, params, args)                                                                       \
+	int name params                                                                                                \
+	{                                                                                                              \
+		return (where) && counted(what) == FAIL ? -1 : REAL(name) args;                                        \
+	}
+#define HERE(path) on_disk(AT_FDCWD, path)
+COUNTED(ftruncate64, CHANGE, is_there(fd), (int fd, off64_t n), (fd, n))
+COUNTED(ftruncate, CHANGE, is_there(fd), (int fd, off_t n), (fd, n))
+COUNTED(rename, CHANGE, HERE(to), (const char *from, const char *to), (from, to))
+COUNTED(renameat, CHANGE, on_disk(b, to), (int a, const char *from, int b, const char *to), (a, from, b, to))
+COUNTED(renameat2, CHANGE, on_disk(b, to), (int a, const char *from, int b, const char *to, unsigned how),
+	(a, from, b, to, how))
+COUNTED(link, CHANGE | ROOM, HERE(to), (const char *from, const char *to), (from, to))
+COUNTED(linkat, CHANGE | ROOM, on_disk(b, to), (int a, const char *from, int b, const char *to, int how),
+	(a, from, b, to, how))
+COUNTED(symlink, CHANGE | ROOM, HERE(path), (const char *to, const char *path), (to, path))
+COUNTED(symlinkat, CHANGE | ROOM, on_disk(dir, path), (const char *to, int dir, const char *path), (to, dir, path))
+COUNTED(unlink, CHANGE, HERE(path), (const char *path), (path))
+COUNTED(unlinkat, CHANGE, on_disk(dir, path), (int dir, const char *path, int how), (dir, path, how))
+COUNTED(rmdir, CHANGE, HERE(path), (const char *path), (path))
+COUNTED(mkdir, CHANGE | ROOM, HERE(path), (const char *path, mode_t mode), (path, mode))
+COUNTED(mkdirat, CHANGE | ROOM, on_disk(dir, path), (int dir, const char *path, mode_t mode), (dir, path, mode))

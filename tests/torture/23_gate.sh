@@ -1,0 +1,31 @@
+# A gate, a question, a file and a command: all that a flow does without an agent.
+# shellcheck shell=bash disable=SC2154  # set by point and lib.sh
+more=(--yes all --answer colour=red)
+
+prepare()
+{
+	asking_mode
+}
+
+scenario()
+{
+	muster run asking --script script.jsonl --project p "${more[@]}"
+}
+
+after()
+{
+	whole <<-'END'
+		decided approve
+		decided red
+		evidence unchecked
+		exit 0
+		gate start
+		phase gate
+		phase question
+		question colour
+		0 answers, 0
+		commit Test mode asking
+		red
+		colour.txt
+	END
+}

@@ -1,0 +1,40 @@
+# Answering a run that waits while nobody owns the folder.
+# shellcheck shell=bash disable=SC2154  # set by point and lib.sh
+prepare()
+{
+	asking_mode
+	is_status 3 muster run asking --script script.jsonl --project p --yes all
+	newest >id
+}
+
+scenario()
+{
+	muster answer "$(cat id)" colour red
+}
+
+# Who cannot know whether the answer was taken answers again; that it was taken is no harm.
+recovery()
+{
+	[ -e taken ] || scenario || muster show "$(cat id)" | grep -q red
+	muster resume "$(cat id)"
+}
+
+after()
+{
+	! $said_done || touch taken
+	said_done=false
+	whole <<-'END'
+		decided approve
+		decided red
+		evidence unchecked
+		exit 0
+		gate start
+		phase gate
+		phase question
+		question colour
+		0 answers, 0
+		commit Test mode asking
+		red
+		colour.txt
+	END
+}
