@@ -60,7 +60,7 @@ int db_fail(struct db *db, int rc, struct err *e)
 	bool latest = db->handle && sqlite3_extended_errcode(db->handle) == rc;
 	const char *text = latest ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
 
-	switch (rc & 0xff) {
+	switch (rc == SQLITE_IOERR_SHMSIZE ? SQLITE_FULL : rc & 0xff) {
 	case SQLITE_NOMEM:
 		return err_nomem(e);
 	case SQLITE_FULL:
@@ -71,13 +71,12 @@ int db_fail(struct db *db, int rc, struct err *e)
 	case SQLITE_READONLY:
 		return err_set(e, ERR_READ_ONLY, "%s cannot be written: %s", db->path, text);
 	case SQLITE_CANTOPEN:
-		return err_set(
-			e, ERR_IO, "%s cannot be opened: %s; check that it and its folder are yours", db->path, text);
+		return err_set(e, ERR_IO,
+			"%s cannot be opened: %s; check that it and its folder are yours, and that there is space left",
+			db->path, text);
 	case SQLITE_IOERR:
 		if (rc == SQLITE_IOERR_NOMEM)
 			return err_nomem(e);
-		if (rc == SQLITE_IOERR_SHMSIZE)
-			return err_set(e, ERR_DISK_FULL, "%s-shm: no space left; free some and try again", db->path);
 		return err_set(e, ERR_IO, "%s cannot be read or written: %s (%d)", db->path, text, rc);
 	default:
 		return err_set(e, ERR_DATABASE, "%s: %s (%d)", db->path, text, rc);
