@@ -73,12 +73,12 @@ test_a_kill_between_an_event_and_its_head_leaves_both_or_none()
 	fi
 	asking_mode
 	is_status 0 env LD_PRELOAD="$shim" CRASH_SEEN="$T/calls" "$MUSTER" run asking --script script.jsonl --project p0 --yes all --answer colour=red
-	calls=$(cat calls)
+	calls=$(sed -n 's/^kill //p' calls)
 	[ "$calls" -gt 100 ] || fail "only $calls changes of files were seen"
 	step=$((calls / 25 + 1))
 	for ((at = 1 + RANDOM % step; at <= calls; at += step)); do
 		rm -rf "$MUSTER_DATA/muster.db"* "$MUSTER_DATA/heads"
-		if run env LD_PRELOAD="$shim" CRASH_AT="$at" "$MUSTER" run asking --script script.jsonl --project "p$at" --yes all --answer colour=red; then
+		if run env LD_PRELOAD="$shim" CRASH="kill:$at" "$MUSTER" run asking --script script.jsonl --project "p$at" --yes all --answer colour=red; then
 			continue # this one made fewer changes
 		fi
 		kills=$((kills + 1))
