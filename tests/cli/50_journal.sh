@@ -285,7 +285,7 @@ test_a_hard_disk_limit()
 	END
 	: | script
 	if muster doctor --json | jq -e '.checks[] | select(.name == "disk limit") | .ok | not' >disk_limit; then
-		is_status 6 muster run filling --script script.jsonl --project p
+		is_status 4 muster run filling --script script.jsonl --project p
 		err_has "sandbox.disk_limit is hard"
 		return
 	fi
