@@ -14,18 +14,5 @@ scenario()
 
 after()
 {
-	whole <<-'END'
-		decided approve
-		decided red
-		evidence unchecked
-		exit 0
-		gate start
-		phase gate
-		phase question
-		question colour
-		0 answers, 0
-		commit Test mode asking
-		red
-		colour.txt
-	END
+	whole < <(asked red)
 }

@@ -25,20 +25,7 @@ after()
 {
 	! $said_done || [ "$(newest)" != "$(cat id)" ] || fail "there is no fork"
 	said_done=false
-	whole <<-'END'
-		decided approve
-		decided blue
-		evidence unchecked
-		exit 0
-		gate start
-		phase gate
-		phase question
-		question colour
-		0 answers, 0
-		commit Test mode asking
-		red
-		colour.txt
-	END
+	whole < <(asked blue)
 	file_has p/colour.txt red # the fork has a branch of its own
 	is_status 0 muster diff "$run"
 	out_has "+blue"

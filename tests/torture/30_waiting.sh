@@ -24,18 +24,5 @@ after()
 {
 	! $said_done || touch taken
 	said_done=false
-	whole <<-'END'
-		decided approve
-		decided red
-		evidence unchecked
-		exit 0
-		gate start
-		phase gate
-		phase question
-		question colour
-		0 answers, 0
-		commit Test mode asking
-		red
-		colour.txt
-	END
+	whole < <(asked red)
 }

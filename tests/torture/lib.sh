@@ -90,3 +90,22 @@ facts()
 	git -C p grep -I -h -e '' HEAD | cut -c -100
 	git -C p ls-files
 }
+
+# asked COLOUR: the facts of a run of the mode `asking` that was told this colour, its project having red.
+asked()
+{
+	cat <<-END
+		decided approve
+		decided $1
+		evidence unchecked
+		exit 0
+		gate start
+		phase gate
+		phase question
+		question colour
+		0 answers, 0
+		commit Test mode asking
+		red
+		colour.txt
+	END
+}
