@@ -220,24 +220,28 @@ static int open_own(struct app *a, struct err *e)
 	return !a->vault || open_store(a, STORE_OWN, e) || app_llm(a, e) || open_house(a, e) ? -1 : 0;
 }
 
-int app_rebuild(struct app *a, struct err *e)
+/* Own the journal for as long as `what` takes (NULL: the opening alone), then only read it again. */
+static int own_briefly(struct app *a, int (*what)(struct store *s, struct err *e), struct err *e)
 {
 	store_close(steal(&a->store));
-	if (open_store(a, STORE_OWN, e) || store_rebuild(a->store, e))
+	if (open_store(a, STORE_OWN, e) || (what && what(a->store, e)))
 		return -1;
 	store_close(steal(&a->store));
 	return open_store(a, STORE_READ, e);
+}
+
+int app_rebuild(struct app *a, struct err *e)
+{
+	return own_briefly(a, store_rebuild, e);
 }
 
 /* Whatever is asked for first after an upgrade brings the journal up to date. */
 static int bring_up(struct app *a, struct err *e)
 {
 	err_clear(e);
-	if (open_store(a, STORE_OWN, e))
-		return err_wrap(
-			e, "an older muster was the last to write the journal, which has to be brought up to date");
-	store_close(steal(&a->store));
-	return open_store(a, STORE_READ, e);
+	return own_briefly(a, NULL, e) ? err_wrap(e, "an older muster was the last to write the journal, which has to "
+						     "be brought up to date")
+				       : 0;
 }
 
 static int open_read(struct app *a, struct err *e)

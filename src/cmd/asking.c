@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/caps.h"
-#include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -187,12 +186,6 @@ static int answer_by_flags(struct asking *a, const json_t *action, struct err *e
 
 /* ---- the terminal ---- */
 
-static void tell(struct span text)
-{
-	struct err ignored = ERR_INIT;
-	fs_write_fd(STDERR_FILENO, text, &ignored);
-}
-
 static void add_body(struct span body, struct buf *out)
 {
 	struct span line;
@@ -233,7 +226,7 @@ static void prompt(struct asking *a, const json_t *action)
 	buf_adds(&out, json_array_size(json_get(action, "options"))
 			       ? "A number, an option, or your own words; Ctrl-C pauses the run.\n> "
 			       : "Your answer; Ctrl-C pauses the run.\n> ");
-	tell(buf_span(&out));
+	out_say(buf_span(&out));
 }
 
 static void prompt_over(struct asking *a)
@@ -250,7 +243,7 @@ static void take_line(struct asking *a, struct span line)
 	if (!action) {
 		prompt_over(a);
 	} else if (!span_trim(line).n) {
-		tell(span_of("> "));
+		out_say(span_of("> "));
 		return;
 	} else if (give(a, action, line, &e)) {
 		out_error(e.text);
@@ -300,7 +293,7 @@ int asking_look(struct asking *a, bool may_prompt, struct err *e)
 	json_t *action;
 	void *next;
 	if (*a->prompted && !json_get(a->overview->actions, a->prompted)) {
-		tell(span_of("(answered elsewhere)\n"));
+		out_say(span_of("(answered elsewhere)\n"));
 		prompt_over(a);
 	}
 	json_object_foreach_safe(a->overview->actions, next, id, action)

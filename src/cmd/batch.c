@@ -11,16 +11,16 @@
 #include "cmd/batch.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/fs.h"
 #include "base/mem.h"
 #include "cmd/driven.h"
 #include "cmd/earlier.h"
+#include "cmd/interrupts.h"
+#include "cmd/out.h"
 #include "cmd/sock.h"
 #include "cmd/tally.h"
 #include "flow/run.h"
@@ -45,7 +45,7 @@ struct batch {
 	struct tick next;
 	struct tally tally;
 	struct sock *sock;
-	struct sign interrupt, terminate, hangup;
+	struct interrupts interrupts;
 	double spent;	     /* by the lines that are over */
 	int64_t passed_over; /* lines that --total-budget has no room for */
 	struct err error;    /* why it ends early */
@@ -294,41 +294,18 @@ static void on_settled(void *ctx, struct run *r)
 	}
 }
 
-static void say(const char *text)
+static void interrupted(struct interrupts *i)
 {
-	struct err ignored = ERR_INIT;
-	fs_write_fd(STDERR_FILENO, span_of(text), &ignored);
-}
-
-static void interrupted(struct batch *b)
-{
+	struct batch *b = container_of(i, struct batch, interrupts);
 	if (sm_is(&b->sm) != BEGINNING && sm_is(&b->sm) != ENDING) {
-		say("\nstopped; the same command goes on\n");
+		out_say(span_of("\nstopped; the same command goes on\n"));
 		_exit(130); /* sandboxes die with this process; the journal has everything */
 	}
-	say("\npausing: calls under way end first. Ctrl-C again stops at once.\n");
+	out_say(span_of("\npausing: calls under way end first. Ctrl-C again stops at once.\n"));
 	sm_move(&b->sm, PAUSING);
 	list_for (it, &b->live)
 		driven_pause(&list_entry(it, struct live, link)->run);
 	tick_start(&b->next);
-}
-
-static void on_interrupt(struct sign *s, int signum)
-{
-	(void)signum;
-	interrupted(container_of(s, struct batch, interrupt));
-}
-
-static void on_terminate(struct sign *s, int signum)
-{
-	(void)signum;
-	interrupted(container_of(s, struct batch, terminate));
-}
-
-static void on_hangup(struct sign *s, int signum)
-{
-	(void)signum;
-	interrupted(container_of(s, struct batch, hangup));
 }
 
 /* ---- all of it ---- */
@@ -353,13 +330,10 @@ static int open_files(int live, struct err *e)
 
 static int begin(struct batch *b, struct err *e)
 {
-	struct loop *loop = b->app->loop;
 	const struct batch_options *o = b->options;
 	house_watch(b->app->house, on_settled, b);
 	if (open_files(o->live, e) || inputs_open(&b->inputs, o->file, o->mode, json_get(o->request, "inputs"), e) ||
-		sign_start(&b->interrupt, loop, SIGINT, on_interrupt, e) ||
-		sign_start(&b->terminate, loop, SIGTERM, on_terminate, e) ||
-		sign_start(&b->hangup, loop, SIGHUP, on_hangup, e))
+		interrupts_start(&b->interrupts, b->app->loop, interrupted, e))
 		return -1;
 	b->sock = sock_open(b->app, e);
 	return b->sock ? 0 : -1;
@@ -369,9 +343,7 @@ static void end(struct batch *b)
 {
 	sock_close(b->sock);
 	house_watch(b->app->house, NULL, NULL);
-	sign_stop(&b->interrupt);
-	sign_stop(&b->terminate);
-	sign_stop(&b->hangup);
+	interrupts_stop(&b->interrupts);
 	tick_stop(&b->next);
 	list_for (it, &b->live)
 		live_free(list_entry(it, struct live, link));
@@ -419,7 +391,7 @@ static void show_end(struct batch *b, int64_t took)
 				 : b->error.text,
 		took);
 	if (b->tally.status == 130)
-		say("paused; go on with the same command\n");
+		out_say(span_of("paused; go on with the same command\n"));
 }
 
 int batch(struct app *a, const struct batch_options *o, struct err *e)

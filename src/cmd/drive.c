@@ -1,12 +1,11 @@
 /* drive: see drive.h. One driven run, shown by a view; signals; the socket. */
 #include "cmd/drive.h"
 
-#include <signal.h>
 #include <unistd.h>
 
-#include "base/fs.h"
 #include "base/mem.h"
 #include "cmd/driven.h"
+#include "cmd/interrupts.h"
 #include "cmd/out.h"
 #include "cmd/sock.h"
 #include "cmd/summary.h"
@@ -18,7 +17,7 @@ struct drive {
 	struct driven run;
 	struct view *view;
 	struct sock *sock;
-	struct sign interrupt, terminate, hangup;
+	struct interrupts interrupts;
 	int64_t past; /* events up to here are not shown */
 };
 
@@ -52,43 +51,22 @@ static void on_settled(void *ctx, struct run *r)
 
 /* ---- signals ---- */
 
-static void say(const char *text)
+static void interrupted(struct interrupts *i)
 {
-	struct err ignored = ERR_INIT;
-	fs_write_fd(STDERR_FILENO, span_of(text), &ignored);
-}
-
-static void interrupted(struct drive *d)
-{
+	struct drive *d = container_of(i, struct drive, interrupts);
 	bool again = driven_pausing(&d->run) || driven_is_over(&d->run);
 	cleanup_free char *how =
 		again ? mem_printf("\nstopped; go on with: muster resume %s\n", run_short(d->run.overview.id)) : NULL;
 	if (d->view->ops->aside)
 		d->view->ops->aside(d->view, true);
-	say(!again ? "\npausing: calls under way end first. Ctrl-C again stops at once.\n" : how ? how : "\nstopped\n");
+	out_say(span_of(!again ? "\npausing: calls under way end first. Ctrl-C again stops at once.\n"
+			: how  ? how
+			       : "\nstopped\n"));
 	if (again)
 		_exit(130); /* sandboxes die with this process; the journal has everything */
 	if (d->view->ops->aside)
 		d->view->ops->aside(d->view, false);
 	driven_pause(&d->run);
-}
-
-static void on_interrupt(struct sign *s, int signum)
-{
-	(void)signum;
-	interrupted(container_of(s, struct drive, interrupt));
-}
-
-static void on_terminate(struct sign *s, int signum)
-{
-	(void)signum;
-	interrupted(container_of(s, struct drive, terminate));
-}
-
-static void on_hangup(struct sign *s, int signum)
-{
-	(void)signum;
-	interrupted(container_of(s, struct drive, hangup));
 }
 
 /* ---- beginning ---- */
@@ -101,9 +79,7 @@ static int begin(struct drive *d, struct err *e)
 	bool terminal = !d->options->unattended && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 	d->past = d->options->quiet_past ? store_head(d->app->store, d->run.stream, e) : 0;
 	house_watch(d->app->house, on_settled, d);
-	if (d->past < 0 || sign_start(&d->interrupt, d->app->loop, SIGINT, on_interrupt, e) ||
-		sign_start(&d->terminate, d->app->loop, SIGTERM, on_terminate, e) ||
-		sign_start(&d->hangup, d->app->loop, SIGHUP, on_hangup, e))
+	if (d->past < 0 || interrupts_start(&d->interrupts, d->app->loop, interrupted, e))
 		return -1;
 	d->sock = sock_open(d->app, e);
 	return d->sock ? driven_start(&d->run, d->view, terminal, d->options->quiet_past, d->options->commands, e) : -1;
@@ -132,9 +108,7 @@ static void end(struct drive *d)
 	if (d->view)
 		sock_close(d->sock);
 	house_watch(d->app->house, NULL, NULL);
-	sign_stop(&d->interrupt);
-	sign_stop(&d->terminate);
-	sign_stop(&d->hangup);
+	interrupts_stop(&d->interrupts);
 }
 
 static void show_end(struct drive *d)
@@ -154,7 +128,7 @@ static void show_end(struct drive *d)
 	if (d->run.status == 130 && (!isatty(STDOUT_FILENO) || d->options->json)) {
 		cleanup_free char *how =
 			mem_printf("paused; go on with: muster resume %s\n", run_short(d->run.overview.id));
-		say(how ? how : "paused\n");
+		out_say(span_of(how ? how : "paused\n"));
 	}
 }
 

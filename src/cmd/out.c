@@ -25,19 +25,21 @@ int out_write(struct buf *b, struct err *e)
 	return failed;
 }
 
+void out_say(struct span text)
+{
+	struct err ignored = ERR_INIT;
+	fs_write_fd(STDERR_FILENO, text, &ignored);
+}
+
 void out_error(const char *text)
 {
 	cleanup_buf struct buf masked = BUF_INIT(64 * KIB), line = BUF_INIT(256 * KIB);
-	struct err ignored = ERR_INIT;
 	log_mask(span_of(text), &masked);
 	buf_adds(&line, "muster: ");
 	utf8_visible(masked.failed ? span_of(text) : buf_span(&masked), true, &line);
 	if (!line.len || line.data[line.len - 1] != '\n')
 		buf_addc(&line, '\n');
-	if (line.failed)
-		fs_write_fd(STDERR_FILENO, span_of("muster: out of memory\n"), &ignored);
-	else
-		fs_write_fd(STDERR_FILENO, buf_span(&line), &ignored);
+	out_say(line.failed ? span_of("muster: out of memory\n") : buf_span(&line));
 }
 
 int out_json(const json_t *v, struct err *e)

@@ -17,6 +17,8 @@
 int out_write(struct buf *b, struct err *e);
 /* "muster: text" to standard error: secrets masked, control bytes visible. */
 void out_error(const char *text);
+/* As it is, to standard error; where that fails nothing can be said. */
+void out_say(struct span text);
 /* One JSON value and a newline to standard output. */
 int out_json(const json_t *v, struct err *e);
 
