@@ -138,6 +138,8 @@ struct folding {
 	struct driver *driver;
 	struct reader *reader;
 	struct rows *rows;
+	bool all;
+	int64_t until; /* of the present stream */
 	enum pass pass;
 };
 
@@ -146,7 +148,7 @@ static int fold_event(void *ctx, const char *stream, const struct event *ev, str
 	struct folding *f = ctx;
 	cleanup_json json_t *data = NULL;
 
-	if (!projection_wants(ev->type))
+	if (!projection_wants(ev->type) || ev->seq > f->until)
 		return 0;
 	if (f->pass != PASS_OTHERS && (ev->type == EVENT_RUN_CREATED) != (f->pass == PASS_CREATED))
 		return 0;
@@ -164,6 +166,7 @@ static int fold_stream(void *ctx, const struct stream_head *head, struct err *e)
 
 	if (span_starts(span_of(head->name), "run/") == (f->pass == PASS_OTHERS))
 		return 0;
+	f->until = f->all ? head->seq : head->folded;
 	if (f->pass != PASS_CREATED)
 		return driver_each_event(f->driver, f->reader, head->name, fold_event, f, e);
 	n = f->driver->ops->read(f->reader, head->name, 0, &first, 1, e);
@@ -174,9 +177,9 @@ static int fold_stream(void *ctx, const struct stream_head *head, struct err *e)
 	return rc;
 }
 
-int driver_fold_all(struct driver *d, struct reader *r, struct rows *rows, struct err *e)
+int driver_fold_all(struct driver *d, struct reader *r, bool all, struct rows *rows, struct err *e)
 {
-	struct folding f = {d, r, rows, PASS_CREATED};
+	struct folding f = {.driver = d, .reader = r, .rows = rows, .all = all};
 	int rc = 0;
 
 	rows->again = true;

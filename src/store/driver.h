@@ -18,7 +18,8 @@ enum write_kind {
 	WRITE_LEASE,
 	WRITE_DROP,
 	WRITE_SWEEP,
-	WRITE_REBUILD
+	WRITE_REBUILD,
+	WRITE_FOLD, /* what was appended so far into the projections */
 };
 enum write_state { WRITE_QUEUED, WRITE_ENDED };
 
@@ -77,6 +78,7 @@ struct reader;
 struct stream_head {
 	char name[EVENT_STREAM_MAX];
 	int64_t seq;
+	int64_t folded; /* up to there the projections follow it */
 	struct hash hash;
 };
 
@@ -159,9 +161,9 @@ int64_t driver_lease(
 /* Next event of a stream while reading: its kind known, its seq the next, its chain value right. *prev is moved on. */
 int driver_check_event(const struct event *ev, const char *stream, const char *type, int64_t seq,
 	const uint8_t key[KEY_SIZE], struct hash *prev, struct err *e);
-/* Fold every event that the reader sees into these rows: creations of runs, then the rest of the runs' events, then
- * the other streams'. */
-int driver_fold_all(struct driver *d, struct reader *r, struct rows *rows, struct err *e);
+/* Fold every event that the reader sees (all), or those that the projections follow, into these rows: creations of
+ * runs, then the rest of the runs' events, then the other streams'. */
+int driver_fold_all(struct driver *d, struct reader *r, bool all, struct rows *rows, struct err *e);
 /* Call for every event of a stream, from seq 1. */
 int driver_each_event(struct driver *d, struct reader *r, const char *stream,
 	int (*each)(void *ctx, const char *stream, const struct event *ev, struct err *e), void *ctx, struct err *e);

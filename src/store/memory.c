@@ -270,7 +270,7 @@ static int rebuild(struct memory *m, struct err *e)
 	struct rows_memory fresh;
 
 	rows_memory_init(&fresh);
-	if (driver_fold_all(&m->base, &m->reader, &fresh.rows, e)) {
+	if (driver_fold_all(&m->base, &m->reader, true, &fresh.rows, e)) {
 		rows_memory_release(&fresh);
 		return -1;
 	}
@@ -320,6 +320,7 @@ static void memory_apply(struct driver *d, struct write *w)
 		rc = drop(m, w);
 		break;
 	case WRITE_SWEEP: /* no files here */
+	case WRITE_FOLD:  /* events are folded when they are appended */
 		rc = 0;
 		break;
 	case WRITE_REBUILD:

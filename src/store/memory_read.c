@@ -54,7 +54,7 @@ static void head_of(const struct map_entry *entry, struct stream_head *out)
 
 	memset(out, 0, sizeof *out);
 	memcpy(out->name, entry->key, entry->key_len);
-	out->seq = (int64_t)st->count;
+	out->seq = out->folded = (int64_t)st->count;
 	if (st->count)
 		out->hash = st->events[st->count - 1].hash;
 }

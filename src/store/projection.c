@@ -26,6 +26,7 @@ struct fold {
 	struct cell row[ROW_CELLS]; /* the run's row before this event */
 	const struct event *ev;
 	const json_t *data;
+	int64_t usd; /* nano-dollars of the event, where its kind has some */
 };
 
 /* ---- states ---- */
@@ -72,13 +73,13 @@ static int move_run(const struct fold *f, enum run_state to, const struct change
 /* ---- money ---- */
 
 /* Dollars as nano-dollars. Absent is 0. */
-static int nano(const struct fold *f, const char *name, int64_t *out, struct err *e)
+static int nano(const struct event *ev, const json_t *data, const char *name, int64_t *out, struct err *e)
 {
-	double usd = json_num(f->data, name, 0);
+	double usd = json_num(data, name, 0);
 
 	if (!(usd >= 0 && usd <= USD_MAX))
 		return err_set(e, ERR_INVALID, "%s of a %s event is %g; dollars must be between 0 and %g", name,
-			event_kinds[f->ev->type].type, usd, USD_MAX);
+			event_kinds[ev->type].type, usd, USD_MAX);
 	*out = llround(usd * 1e9);
 	return 0;
 }
@@ -122,13 +123,10 @@ static int change_budgets(const struct fold *f, const struct change *changes, si
 static int model_requested(const struct fold *f, struct err *e)
 {
 	struct cell key[] = {cell_span(f->run), data_text(f, "agent"), cell_int(json_int(f->data, "turn", 0))};
-	int64_t reserved = 0;
-
-	if (nano(f, "reserved", &reserved, e))
-		return -1;
 	struct change request[] = {
-		{REQUESTS_model, false, data_text(f, "model")}, {REQUESTS_reserved, true, cell_int(reserved)}};
-	struct change budget = {BUDGETS_reserved, true, cell_int(reserved)};
+		{REQUESTS_model, false, data_text(f, "model")}, {REQUESTS_reserved, true, cell_int(f->usd)}};
+	struct change budget = {BUDGETS_reserved, true, cell_int(f->usd)};
+
 	if (f->rows->ops->put(f->rows, TABLE_REQUESTS, key, request, 2, true, e))
 		return -1;
 	return change_budgets(f, &budget, 1, e);
@@ -173,16 +171,12 @@ static int settle(const struct fold *f, int64_t usd, int64_t unknown, struct err
 
 static int model_answered(const struct fold *f, struct err *e)
 {
-	int64_t usd = 0;
-
-	return nano(f, "usd", &usd, e) ? -1 : settle(f, usd, 0, e);
+	return settle(f, f->usd, 0, e);
 }
 
 static int model_failed(const struct fold *f, struct err *e)
 {
-	int64_t unknown = 0;
-
-	return nano(f, "usd_unknown", &unknown, e) ? -1 : settle(f, 0, unknown, e);
+	return settle(f, 0, f->usd, e);
 }
 
 static int set_limit(const struct fold *f, const char *name, struct err *e)
@@ -191,7 +185,7 @@ static int set_limit(const struct fold *f, const char *name, struct err *e)
 
 	if (!json_is_number(json_get(f->data, name)))
 		return 0;
-	if (nano(f, name, &usd, e))
+	if (nano(f->ev, f->data, name, &usd, e))
 		return -1;
 	struct change run = {RUNS_budget_usd, false, cell_int(usd)}, budget = {BUDGETS_limit_usd, false, cell_int(usd)};
 	if (change_run(f, &run, 1, e))
@@ -390,6 +384,7 @@ static int action_ended(const struct fold *f, struct err *e)
 static const struct {
 	int (*fold)(const struct fold *f, struct err *e);
 	const char *keys[2]; /* text fields that must be there: they are keys of rows */
+	const char *usd;     /* the field with the event's dollars. Such kinds change nothing but sums. */
 } folds[EVENT_TYPES] = {
 	[EVENT_RUN_CREATED] = {run_created},
 	[EVENT_RUN_STARTED] = {run_going},
@@ -404,9 +399,9 @@ static const struct {
 	[EVENT_RUN_CANCELLED] = {run_cancelled},
 	[EVENT_RUN_DELETED] = {run_deleted, {"run"}},
 	[EVENT_AGENT_STARTED] = {agent_started, {"agent", "role"}},
-	[EVENT_MODEL_REQUESTED] = {model_requested, {"agent", "model"}},
-	[EVENT_MODEL_ANSWERED] = {model_answered, {"agent"}},
-	[EVENT_MODEL_FAILED] = {model_failed, {"agent"}},
+	[EVENT_MODEL_REQUESTED] = {model_requested, {"agent", "model"}, "reserved"},
+	[EVENT_MODEL_ANSWERED] = {model_answered, {"agent"}, "usd"},
+	[EVENT_MODEL_FAILED] = {model_failed, {"agent"}, "usd_unknown"},
 	[EVENT_ACTION_OPENED] = {action_opened, {"action"}},
 	[EVENT_ACTION_RESOLVED] = {action_ended, {"action"}},
 	[EVENT_ACTION_CLOSED] = {action_ended, {"action"}},
@@ -415,6 +410,11 @@ static const struct {
 bool projection_wants(enum event_type type)
 {
 	return folds[type].fold != NULL;
+}
+
+bool projection_may_wait(enum event_type type)
+{
+	return folds[type].usd != NULL;
 }
 
 /* The run's row; an event of a run that does not exist, or no longer, cannot be folded. */
@@ -437,21 +437,48 @@ static int get_row(struct fold *f, struct err *e)
 	return 0;
 }
 
-int projection_fold(struct rows *r, const char *stream, const struct event *ev, const json_t *data, struct err *e)
+static bool concerns(const char *stream, const struct event *ev)
 {
-	struct fold f = {.rows = r, .run = span_of(stream), .ev = ev, .data = data};
-	bool of_run = span_starts(f.run, "run/");
+	return folds[ev->type].fold && span_starts(span_of(stream), "run/") == (ev->type != EVENT_RUN_DELETED);
+}
+
+/* What every fold of this kind relies on; fills in the rest of f. */
+static int begin(struct fold *f, const char *stream, struct err *e)
+{
+	enum event_type type = f->ev->type;
+
+	for (int i = 0; i < 2 && folds[type].keys[i]; i++)
+		if (!json_str(f->data, folds[type].keys[i]))
+			return err_set(e, ERR_INVALID, "a %s event needs the text field \"%s\"", event_kinds[type].type,
+				folds[type].keys[i]);
+	f->run = type == EVENT_RUN_DELETED ? json_span(f->data, "run") : span_of(stream + strlen("run/"));
+	if (folds[type].usd && nano(f->ev, f->data, folds[type].usd, &f->usd, e))
+		return -1;
+	return get_row(f, e);
+}
+
+int projection_check(struct rows *r, const char *stream, const struct event *ev, const json_t *data, struct err *e)
+{
+	struct fold f = {.rows = r, .ev = ev, .data = data};
 	int rc;
 
-	if (!folds[ev->type].fold || of_run != (ev->type != EVENT_RUN_DELETED))
+	if (!concerns(stream, ev))
 		return 0;
-	for (int i = 0; i < 2 && folds[ev->type].keys[i]; i++)
-		if (!json_str(data, folds[ev->type].keys[i]))
-			return err_set(e, ERR_INVALID, "a %s event needs the text field \"%s\"",
-				event_kinds[ev->type].type, folds[ev->type].keys[i]);
-	f.run = of_run ? span_n(f.run.p + 4, f.run.n - 4) : json_span(data, "run");
 	arena_init(&r->arena, ARENA_CAP);
-	rc = get_row(&f, e);
+	rc = begin(&f, stream, e);
+	arena_release(&r->arena);
+	return rc;
+}
+
+int projection_fold(struct rows *r, const char *stream, const struct event *ev, const json_t *data, struct err *e)
+{
+	struct fold f = {.rows = r, .ev = ev, .data = data};
+	int rc;
+
+	if (!concerns(stream, ev))
+		return 0;
+	arena_init(&r->arena, ARENA_CAP);
+	rc = begin(&f, stream, e);
 	if (rc == 0)
 		rc = folds[ev->type].fold(&f, e);
 	arena_release(&r->arena);

@@ -47,7 +47,7 @@ void rows_sqlite_column(enum table_id t, int column, struct buf *out)
 	if (stored(c))
 		buf_addf(out, "\"%s\"", c->name);
 	else
-		buf_addf(out, "(SELECT %s FROM streams WHERE name = 'run/' || run)",
+		buf_addf(out, "(SELECT %s FROM " SQLITE_HEADS " WHERE name = 'run/' || run)",
 			c->type == COLUMN_SEQ ? "seq" : "at");
 }
 

@@ -1,7 +1,7 @@
 /* sqlite: the writing side.
  *
- * A group is one transaction, each write in it a savepoint. Heads of streams (seq, chain value, fence) are cached and
- * their rows written once, before the commit, as are the sums of the projections. Files of large blobs are written and
+ * A group is one transaction, each write in it a savepoint. Heads of streams (their last event, the fence) are cached;
+ * events reach the projections when sqlite_fold.c says so. Files of large blobs are written and
  * synced before the transaction names them. Failures: a write that fails is rolled back to its savepoint and only it is
  * rejected; when the database ends the whole transaction by itself (disk full, no memory, input or output error) every
  * write of the group is rejected. After a failure the cached heads are thrown away. */
@@ -16,7 +16,7 @@
 
 /* ---- heads ---- */
 
-static struct head *head_get(struct sqlite *s, const char *name, struct err *e)
+struct head *sqlite_head_get(struct sqlite *s, const char *name, struct err *e)
 {
 	struct head *h = map_get(&s->heads, span_of(name));
 	sqlite3_stmt *st;
@@ -31,25 +31,22 @@ static struct head *head_get(struct sqlite *s, const char *name, struct err *e)
 	}
 	list_init(&fresh->dirty);
 	memcpy(fresh->name, name, strlen(name) + 1);
-	if (db_query(&s->db, &st, e, "SELECT id, seq, at, hash, fence FROM streams WHERE name = ?", "s", name))
+	if (db_query(&s->db, &st, e,
+		    "SELECT streams.id, fence, coalesce(seq, 0), hash FROM " SQLITE_HEADS " WHERE name = ?", "s", name))
 		return NULL;
 	rc = db_step(&s->db, st, e);
 	if (rc < 0)
 		return NULL;
 	if (rc) {
 		fresh->id = sqlite3_column_int64(st, 0);
-		fresh->seq = sqlite3_column_int64(st, 1);
-		fresh->at = sqlite3_column_int64(st, 2);
-		fresh->fence = sqlite3_column_int64(st, 4);
-		rc = db_hash(st, 3, &fresh->hash, e);
+		fresh->fence = sqlite3_column_int64(st, 1);
+		fresh->seq = sqlite3_column_int64(st, 2);
+		rc = fresh->seq ? db_hash(st, 3, &fresh->hash, e) : 0;
 		db_reset(st);
 		if (rc)
 			return NULL;
 	} else {
-		if (db_do(&s->db, e,
-			    "INSERT INTO streams(name, seq, at, hash, fence, until) VALUES(?, 0, 0, zeroblob(32), 0, "
-			    "0)",
-			    "s", name))
+		if (db_do(&s->db, e, "INSERT INTO streams(name, folded, fence, until) VALUES(?, 0, 0, 0)", "s", name))
 			return NULL;
 		fresh->id = sqlite3_last_insert_rowid(s->db.handle);
 	}
@@ -73,19 +70,6 @@ static void head_forget(struct sqlite *s, const char *name)
 	if (h)
 		list_remove(&h->dirty);
 	mem_free(h);
-}
-
-static int heads_flush(struct sqlite *s, struct err *e)
-{
-	struct list *link;
-
-	while ((link = list_shift(&s->dirty))) {
-		struct head *h = list_entry(link, struct head, dirty);
-		if (db_do(&s->db, e, "UPDATE streams SET seq = ?, at = ?, hash = ? WHERE id = ?", "iibi", h->seq, h->at,
-			    span_n((const char *)h->hash.b, HASH_SIZE), h->id))
-			return -1;
-	}
-	return 0;
 }
 
 /* ---- appending ---- */
@@ -159,13 +143,12 @@ static int add_event(struct sqlite *s, struct head *h, struct event *ev, struct 
 	if (event_names_blobs(ev) || projection_wants(ev->type)) {
 		data = event_data(ev, e);
 		if (!data || event_blobs(ev, data, &names, e) || name_blobs(s, h->name, ev, &names, e) ||
-			projection_fold(&s->rows.rows, h->name, ev, data, e))
+			sqlite_fold_add(s, h->name, ev, data, e))
 			return -1;
 	}
 	event_chain(ev, h->name, s->base.key, &h->hash, &h->hash);
 	ev->hash = h->hash;
 	h->seq = ev->seq;
-	h->at = ev->at;
 	list_remove(&h->dirty);
 	list_push(&s->dirty, &h->dirty);
 	return db_do(&s->db, e,
@@ -203,7 +186,7 @@ static int stored_before(struct sqlite *s, const struct head *h, const struct wr
 
 static int append(struct sqlite *s, struct write *w, struct err *e)
 {
-	struct head *h = head_get(s, w->append.stream, e), *also = NULL;
+	struct head *h = sqlite_head_get(s, w->append.stream, e), *also = NULL;
 	int place;
 
 	if (!h || driver_check_fence(h->name, w->append.fence, h->fence, e))
@@ -219,7 +202,7 @@ static int append(struct sqlite *s, struct write *w, struct err *e)
 		if (add_event(s, h, &w->append.events[i], e))
 			return -1;
 	if (w->append.also_count)
-		also = head_get(s, w->append.also_stream, e);
+		also = sqlite_head_get(s, w->append.also_stream, e);
 	for (size_t i = 0; i < w->append.also_count; i++) {
 		if (!also)
 			return -1;
@@ -251,7 +234,7 @@ static int limit(struct sqlite *s, const struct write *w, struct err *e)
 
 static int lease(struct sqlite *s, struct write *w, struct err *e)
 {
-	struct head *h = head_get(s, w->lease.stream, e);
+	struct head *h = sqlite_head_get(s, w->lease.stream, e);
 	int64_t now = clock_wall(s->base.clock), fence;
 	sqlite3_stmt *st;
 
@@ -304,9 +287,14 @@ static int rebuild(struct sqlite *s, struct err *e)
 	r = sqlite_reader(&s->base, true, e);
 	if (!r)
 		return -1;
-	rc = driver_fold_all(&s->base, r, &s->rows.rows, e);
+	s->folds_now = true;
+	rc = driver_fold_all(&s->base, r, true, &s->rows.rows, e);
 	sqlite_reader_end(r);
-	return rc ? rc : rows_sqlite_flush(&s->rows, e);
+	return rc ? rc
+		  : db_do(&s->db, e,
+			    "UPDATE streams SET folded = (SELECT coalesce(max(seq), 0) FROM events WHERE stream = "
+			    "streams.id)",
+			    "");
 }
 
 /* ---- groups ---- */
@@ -341,19 +329,39 @@ static int apply(struct sqlite *s, struct write *w, struct err *e)
 		return sweep(s, w, e);
 	case WRITE_REBUILD:
 		return rebuild(s, e);
+	case WRITE_FOLD:
+		return sqlite_fold_late(s, e);
 	}
 	BUG("write of kind %d", w->kind);
 }
 
-static bool deletes_rows(const struct write *w)
+/* What of the rows this write asks for. */
+enum needs {
+	NEEDS_NOTHING,
+	NEEDS_FOLDS,   /* that they are those of all events before it: it reads or changes more than sums */
+	NEEDS_WRITTEN, /* and no sum waits in memory: it deletes rows */
+};
+
+static enum needs needs_of(const struct write *w)
 {
+	enum needs needs = NEEDS_NOTHING;
+
 	for (size_t i = 0; w->kind == WRITE_APPEND && i < w->append.event_count + w->append.also_count; i++) {
-		const struct event *ev =
-			i < w->append.event_count ? &w->append.events[i] : &w->append.also[i - w->append.event_count];
-		if (ev->type == EVENT_RUN_DELETED)
-			return true;
+		enum event_type type = i < w->append.event_count ? w->append.events[i].type
+								 : w->append.also[i - w->append.event_count].type;
+		if (type == EVENT_RUN_DELETED)
+			return NEEDS_WRITTEN;
+		if (projection_wants(type) && !projection_may_wait(type))
+			needs = NEEDS_FOLDS;
 	}
-	return w->kind == WRITE_REBUILD;
+	return w->kind == WRITE_REBUILD ? NEEDS_WRITTEN : needs;
+}
+
+static int prepare_rows(struct sqlite *s, enum needs needs, struct err *e)
+{
+	if (needs >= NEEDS_FOLDS && sqlite_fold_late(s, e))
+		return -1;
+	return needs == NEEDS_WRITTEN ? rows_sqlite_flush(&s->rows, e) : 0;
 }
 
 /* After a failure the heads that this write moved are as they were, or are read again when needed. */
@@ -362,6 +370,7 @@ void sqlite_apply(struct driver *d, struct write *w)
 	struct sqlite *s = sqlite_of(d);
 	struct head before[2] = {0};
 	struct err e = ERR_INIT;
+	size_t late;
 
 	if (s->broken.code) {
 		write_fail(w, &s->broken);
@@ -375,17 +384,19 @@ void sqlite_apply(struct driver *d, struct write *w)
 				before[i] = *h;
 		}
 	}
-	if (deletes_rows(w) && rows_sqlite_flush(&s->rows, &e)) {
+	if (prepare_rows(s, needs_of(w), &e)) {
 		s->broken = e;
 		write_fail(w, &e);
 		return;
 	}
 	rows_sqlite_mark(&s->rows);
+	late = s->late_count;
 	if (db_do(&s->db, &e, "SAVEPOINT w", "") == 0 && apply(s, w, &e) == 0 &&
 		db_do(&s->db, &e, "RELEASE w", "") == 0)
 		return;
 	write_fail(w, &e);
 	rows_sqlite_undo(&s->rows);
+	sqlite_fold_undo(s, late);
 	if (sqlite3_get_autocommit(s->db.handle)) {
 		s->broken = e;
 		return;
@@ -406,25 +417,33 @@ void sqlite_apply(struct driver *d, struct write *w)
 			continue;
 		}
 		h->seq = before[i].seq;
-		h->at = before[i].at;
 		h->hash = before[i].hash;
 	}
+}
+
+/* Nothing of the group holds. */
+static void roll_back(struct sqlite *s, struct err *e)
+{
+	struct err again = ERR_INIT;
+
+	sqlite_fold_lost(s);
+	sqlite_heads_forget(s);
+	if (!sqlite3_get_autocommit(s->db.handle) && db_exec(&s->db, "ROLLBACK", &again))
+		*e = again;
 }
 
 int sqlite_commit(struct driver *d, struct err *e)
 {
 	struct sqlite *s = sqlite_of(d);
 
-	if (s->broken.code)
+	if (s->broken.code) {
 		*e = s->broken;
-	else if (rows_sqlite_flush(&s->rows, e) == 0 && heads_flush(s, e) == 0 && db_exec(&s->db, "COMMIT", e) == 0)
+	} else if ((!sqlite_fold_due(s) || sqlite_fold_late(s, e) == 0) && sqlite_fold_flush(s, e) == 0 &&
+		   db_exec(&s->db, "COMMIT", e) == 0) {
+		sqlite_fold_committed(s);
 		return 0;
-	sqlite_heads_forget(s);
-	if (!sqlite3_get_autocommit(s->db.handle)) {
-		struct err again = ERR_INIT;
-		if (db_exec(&s->db, "ROLLBACK", &again))
-			*e = again;
 	}
+	roll_back(s, e);
 	return -1;
 }
 
@@ -458,5 +477,9 @@ int sqlite_tidy(struct driver *d, bool busy, struct err *e)
 {
 	struct sqlite *s = sqlite_of(d);
 
+	if (!busy && s->late_count > 0 && (sqlite_begin(d, e) || sqlite_fold_late(s, e) || sqlite_commit(d, e))) {
+		roll_back(s, e);
+		return -1;
+	}
 	return busy && s->wal_pages < CAP_WAL_PAGES ? 0 : sqlite_checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, e);
 }

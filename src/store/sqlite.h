@@ -1,5 +1,6 @@
 /* sqlite: the driver over one SQLite file (muster.db, WAL). Private to sqlite*.c: sqlite_open.c (opening),
- * sqlite_schema.c (tables and their migrations), sqlite.c (writing), sqlite_read.c (reading).
+ * sqlite_schema.c (tables and their migrations), sqlite.c (writing), sqlite_fold.c (the projections), sqlite_read.c
+ * (reading).
  *
  * One connection writes and checkpoints (Debian's 3.40 can reset the WAL wrongly when several do); readers never
  * checkpoint, also not when they are the last to close. */
@@ -12,13 +13,17 @@
 #include "store/driver.h"
 #include "store/rows_sqlite.h"
 
-/* A stream's head as the writer knows it; written to its row before the commit. */
+/* A stream's head as the writer knows it. */
 struct head {
 	char name[EVENT_STREAM_MAX];
-	int64_t id, seq, at, fence;
+	int64_t id, seq, fence;
 	struct hash hash;
-	struct list dirty; /* in sqlite.dirty, or alone */
+	struct list dirty; /* in sqlite.dirty: its row does not say yet that the rows follow it; or alone */
 };
+/* The streams with their last events (columns NULL where there is none). */
+#define SQLITE_HEADS                                                                                                   \
+	"streams LEFT JOIN events ON stream = streams.id AND seq = "                                                   \
+	"(SELECT max(seq) FROM events WHERE stream = streams.id)"
 
 struct reader {
 	struct sqlite *sqlite;
@@ -33,9 +38,13 @@ struct sqlite {
 	/* the writing side */
 	struct db db;
 	struct rows_sqlite rows;
-	struct map heads; /* name → struct head; a cache of the streams table */
+	struct map heads; /* name → struct head; a cache */
 	struct list dirty;
-	struct err broken; /* the database ended the transaction by itself: the group is lost */
+	struct late_event *late; /* not folded yet, oldest first */
+	size_t late_count, late_room, late_kept, late_folded, late_bytes;
+	int64_t late_since; /* monotonic, of the first */
+	bool folds_now;	    /* this transaction folds what it appends */
+	struct err broken;  /* the database ended the transaction by itself: the group is lost */
 	int wal_pages;
 	/* readers */
 	pthread_mutex_t lock;
@@ -69,9 +78,25 @@ int sqlite_begin(struct driver *d, struct err *e);
 void sqlite_apply(struct driver *d, struct write *w);
 int sqlite_commit(struct driver *d, struct err *e);
 int sqlite_tidy(struct driver *d, bool busy, struct err *e);
+struct head *sqlite_head_get(struct sqlite *s, const char *name, struct err *e); /* borrowed; NULL with e set */
 void sqlite_heads_forget(struct sqlite *s);
 int sqlite_on_commit(void *ctx, sqlite3 *db, const char *name, int pages); /* a WAL hook: how long the log is */
 int sqlite_checkpoint(struct sqlite *s, int mode, struct err *e);
+
+/* sqlite_fold.c */
+/* An event that was just appended to this stream: fold it, or check it and keep it for later (sharing data). */
+int sqlite_fold_add(struct sqlite *s, const char *stream, const struct event *ev, json_t *data, struct err *e);
+void sqlite_fold_undo(struct sqlite *s, size_t count); /* forget what came after the first `count` */
+/* Fold what waits, in this transaction, and everything appended to it after. */
+int sqlite_fold_late(struct sqlite *s, struct err *e);
+bool sqlite_fold_due(const struct sqlite *s);
+/* Before the commit: write the rows, and how far they follow, if this transaction folds. */
+int sqlite_fold_flush(struct sqlite *s, struct err *e);
+void sqlite_fold_committed(struct sqlite *s);
+void sqlite_fold_lost(struct sqlite *s);
+void sqlite_fold_release(struct sqlite *s);
+/* At the start: what an owner that was killed had not folded yet. */
+int sqlite_fold_rest(struct sqlite *s, struct err *e);
 
 /* sqlite_read.c */
 struct reader *sqlite_reader(struct driver *d, bool view, struct err *e);

@@ -9,6 +9,7 @@ static void sqlite_close(struct driver *d)
 	struct sqlite *s = sqlite_of(d);
 
 	sqlite_readers_close(s);
+	sqlite_fold_release(s);
 	if (s->db.handle)
 		sqlite_checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE, NULL); /* only a courtesy: the WAL holds everything */
 	sqlite_heads_forget(s);
@@ -54,7 +55,9 @@ static int open_writer(struct sqlite *s, bool no_sync, struct err *e)
 	s->wal_pages = 1; /* perhaps: what the last owner left */
 	sqlite3_wal_hook(s->db.handle, sqlite_on_commit, s);
 	/* Who holds the folder is the only owner: leases of processes before it are void. */
-	return db_exec(&s->db, "UPDATE streams SET until = 0 WHERE until > 0", e);
+	if (db_exec(&s->db, "UPDATE streams SET until = 0 WHERE until > 0", e))
+		return -1;
+	return s->base.rows_stale ? 0 : sqlite_fold_rest(s, e); /* stale ones are made anew */
 }
 
 static int try_reader(struct sqlite *s, struct err *e)

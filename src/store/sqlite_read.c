@@ -160,7 +160,8 @@ static int head_from(sqlite3_stmt *st, struct stream_head *out, struct err *e)
 		return err_set(e, ERR_CORRUPT, "the name of a stream is too long; restore a backup");
 	memcpy(out->name, name.p, name.n);
 	out->seq = sqlite3_column_int64(st, 1);
-	return db_hash(st, 2, &out->hash, e);
+	out->folded = sqlite3_column_int64(st, 3);
+	return out->seq ? db_hash(st, 2, &out->hash, e) : 0;
 }
 
 int sqlite_heads(struct reader *r, const char *after, struct stream_head *out, int max, struct err *e)
@@ -168,8 +169,10 @@ int sqlite_heads(struct reader *r, const char *after, struct stream_head *out, i
 	sqlite3_stmt *st;
 	int n = 0, rc;
 
-	if (db_query(&r->db, &st, e, "SELECT name, seq, hash FROM streams WHERE name > ? ORDER BY name LIMIT ?", "si",
-		    after, (int64_t)max))
+	if (db_query(&r->db, &st, e,
+		    "SELECT name, coalesce(seq, 0), hash, folded FROM " SQLITE_HEADS
+		    " WHERE name > ? ORDER BY name LIMIT ?",
+		    "si", after, (int64_t)max))
 		return -1;
 	while ((rc = db_step(&r->db, st, e)) > 0)
 		if (head_from(st, &out[n++], e)) {
@@ -184,7 +187,8 @@ int sqlite_stream(struct reader *r, const char *stream, struct stream_head *out,
 	sqlite3_stmt *st;
 	int rc;
 
-	if (db_query(&r->db, &st, e, "SELECT name, seq, hash FROM streams WHERE name = ?", "s", stream))
+	if (db_query(&r->db, &st, e, "SELECT name, coalesce(seq, 0), hash, folded FROM " SQLITE_HEADS " WHERE name = ?",
+		    "s", stream))
 		return -1;
 	rc = db_step(&r->db, st, e);
 	if (rc > 0) {

@@ -32,6 +32,9 @@ static const char *const released[] = {
 	"done INTEGER NOT NULL) STRICT;\n"
 	"CREATE INDEX commands_open ON commands(stream, n) WHERE done = 0;\n"
 	"CREATE TABLE limits(scope TEXT PRIMARY KEY, nano INTEGER NOT NULL) STRICT, WITHOUT ROWID;\n",
+	/* 2: a stream's head is its last event; folded: up to there its events are in the projections */
+	"ALTER TABLE streams RENAME COLUMN seq TO folded; ALTER TABLE streams DROP COLUMN at; "
+	"ALTER TABLE streams DROP COLUMN hash;\n",
 };
 
 const struct sqlite_steps sqlite_released = {released, sizeof released / sizeof *released};

@@ -295,6 +295,8 @@ void store_close(struct store *s)
 	if (!s)
 		return;
 	wrote = s->writer.state == WRITER_RUNNING;
+	if (wrote && store_settle(s, &(struct err)ERR_INIT))
+		log_warn("store", "the lists of runs are left behind the journal; the next owner brings them up");
 	tick_stop(&s->wake);
 	if (s->writer.state != WRITER_STOPPED) {
 		writer_stop(&s->writer);

@@ -1,6 +1,6 @@
 /* store: streams of events, blobs, projections, commands and leases, over one driver (sqlite, memory; postgres fits).
  *
- * Truth is the events; projections are folds of them written in the same transaction and can be rebuilt
+ * Truth is the events; projections are folds of them, soon after or in the same transaction, and can be rebuilt
  * (store_rebuild). Appends, blobs and commands go through one writer thread with group commit (or inline in the memory
  * driver); reads may be made from the loop's thread and from pool threads and see committed data only. Callbacks fire
  * on the loop's thread after the commit, in the order of the appends.
@@ -127,7 +127,9 @@ int64_t store_collect(struct store *s, bool (*live)(void *ctx, const struct hash
  *   output_tokens, cached_tokens, agents, evidence, branch, copy, base, merged, waiting_on, budget_usd, parent, user,
  *   error (payload of run.failed), commit, snapshot}
  * actions: {run, action, name, kind, title, body, blob, options, priority, state (open, resolved, closed), opened,
- *   resolved, answer (payload of action.resolved or .closed), agent, call, call_hash, seq} */
+ *   resolved, answer (payload of action.resolved or .closed), agent, call, call_hash, seq}
+ * Sums (money, tokens, counts; usage and budgets too) may be a second behind the events of a run at work; they are
+ * exact after each event of a run's or an action's state, and after store_settle. */
 json_t *store_runs(struct store *s, const json_t *filter, int limit, struct err *e);
 /* One run by id, or by a prefix or suffix of it of at least 4 characters that only it has; ERR_NOT_FOUND, ERR_INVALID
  * when several match (naming some). */
@@ -137,7 +139,7 @@ json_t *store_actions(struct store *s, const json_t *filter, int limit, struct e
 json_t *store_usage(struct store *s, const json_t *filter, struct err *e);
 
 /* Budgets: counters of spent and reserved dollars by scope ("run/<id>", "project/<id>", "user/<id>", "house"). They are
- * moved by model.requested / answered / failed of the runs below them (a run's parents too), in the same transaction.
+ * moved by model.requested / answered / failed of the runs below them (a run's parents too).
  * Read at start by the owner: [{scope, limit_usd (null: none), spent, unknown, reserved}]; spent includes unknown. The
  * limit is that of store_budget_limit, else for a run what run.created or run.intervened (kind budget) says. */
 json_t *store_budgets(struct store *s, struct err *e);
@@ -161,6 +163,7 @@ struct store_verified {
  * also the database's own integrity, and the projections against a fresh fold. ERR_VERIFY_DIFFERS names stream, seq and
  * what differs. */
 int store_verify(struct store *s, const char *stream, struct store_verified *out, struct err *e);
+int store_settle(struct store *s, struct err *e);  /* projections follow every event appended so far */
 int store_rebuild(struct store *s, struct err *e); /* projections anew from the events */
 /* A consistent copy of the journal into a folder that is missing or empty: database by backup API, blob files linked or
  * copied, signed heads, format. The key is not copied: a backup is opened with the key of its origin. */

@@ -86,6 +86,10 @@ static int check_stream(void *ctx, const struct stream_head *head, struct err *e
 	if (!hash_eq(&v->last, &head->hash))
 		return err_set(e, ERR_VERIFY_DIFFERS, "the head of %s has another chain value than event %lld",
 			head->name, (long long)head->seq);
+	if (head->folded > head->seq)
+		return err_set(e, ERR_VERIFY_DIFFERS,
+			"%s ends at seq %lld, but the projections follow it to %lld: events were removed", head->name,
+			(long long)head->seq, (long long)head->folded);
 	return 0;
 }
 
@@ -124,7 +128,7 @@ static int check_projections(struct verify *v, struct err *e)
 	int rc;
 
 	rows_memory_init(&fresh);
-	rc = driver_fold_all(d, v->reader, &fresh.rows, e);
+	rc = driver_fold_all(d, v->reader, false, &fresh.rows, e);
 	rows_memory_keep(&fresh);
 	for (int t = 0; rc == 0 && t < TABLES; t++) {
 		struct compare c = {&fresh, (enum table_id)t, 0};
@@ -183,6 +187,13 @@ int store_verify(struct store *s, const char *stream, struct store_verified *out
 	if (rc && e)
 		*e = why;
 	return rc;
+}
+
+int store_settle(struct store *s, struct err *e)
+{
+	struct write w = {.kind = WRITE_FOLD};
+
+	return store_writable(s, e) ? -1 : writer_call(&s->writer, &w, e);
 }
 
 int store_rebuild(struct store *s, struct err *e)

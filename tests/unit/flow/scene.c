@@ -199,8 +199,9 @@ double scene_spent(struct fixture *f, double *reserved)
 	char scope[80];
 	double usd = 0;
 	size_t i;
-	json_t *row;
-	json_t *rows = store_budgets(f->store, &e);
+	json_t *row, *rows;
+	assert_int_equal(store_settle(f->store, &e), 0);
+	rows = store_budgets(f->store, &e);
 	snprintf(scope, sizeof(scope), "run/%s", f->id);
 	json_array_foreach(rows, i, row)
 	{

@@ -4,8 +4,8 @@
 
 static int bring_up(struct fixture *f, const char *second, const char *third, struct err *e)
 {
-	const char *const sql[] = {sqlite_released.sql[0], second, third};
-	struct sqlite_steps steps = {sql, third ? 3 : 2};
+	const char *const sql[] = {sqlite_released.sql[0], sqlite_released.sql[1], second, third};
+	struct sqlite_steps steps = {sql, 4};
 	struct clock clock = *loop_clock(f->loop);
 	struct driver *d = sqlite_open(f->data, STORE_OWN, true, test_key, &clock, e);
 	assert_non_null(d);
@@ -23,7 +23,7 @@ static void steps_are_taken_together_after_a_copy(void **state)
 	must(append_logs(f, "run/r1", 3, 20, &e), &e);
 	fixture_close(f);
 	assert_int_equal(bring_up(f, "ALTER TABLE limits ADD COLUMN note TEXT", "this is no SQL", &e), -1);
-	assert_non_null(strstr(e.text, "from format 1 to 3"));
+	assert_non_null(strstr(e.text, "from format 2 to 4"));
 	err_clear(&e);
 	fixture_open(f); /* as it was */
 	verify_fine(f);
@@ -31,7 +31,7 @@ static void steps_are_taken_together_after_a_copy(void **state)
 	fixture_close(f);
 
 	must(bring_up(f, "ALTER TABLE limits ADD COLUMN note TEXT", "CREATE TABLE more(n INTEGER) STRICT", &e), &e);
-	assert_int_equal(sql_int(f, "PRAGMA user_version"), 3);
+	assert_int_equal(sql_int(f, "PRAGMA user_version"), 4);
 	assert_int_equal(sql_int(f, "SELECT count(note) + (SELECT count(*) FROM more) FROM limits"), 0);
 	assert_int_equal(
 		sql_int(f, "SELECT count(*) FROM events"), 23 + sql_int(f, "SELECT count(*) FROM streams") - 1);
@@ -42,12 +42,12 @@ static void steps_are_taken_together_after_a_copy(void **state)
 
 	/* The way back: the copy that was made first, with the older program. */
 	old = *f;
-	assert_true(snprintf(old.data, sizeof(old.data), "%s/before-format-3", f->data) < (int)sizeof(old.data));
+	assert_true(snprintf(old.data, sizeof(old.data), "%s/before-format-4", f->data) < (int)sizeof(old.data));
 	fixture_open(&old);
 	verify_fine(&old);
 	assert_int_equal(store_head(old.store, "run/r1", &e), 23);
 	fixture_close(&old);
-	sql(f, "DROP TABLE more; PRAGMA user_version = 1");
+	sql(f, "DROP TABLE more; PRAGMA user_version = 2");
 	fixture_open(f);
 }
 

@@ -2,7 +2,10 @@
 #include "fixture.h"
 
 #include <math.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static json_t *run_row(struct fixture *f, const char *id)
 {
@@ -80,8 +83,10 @@ static double usd(json_t *row, const char *name)
 static json_t *budget(struct fixture *f, const char *scope)
 {
 	struct err e = ERR_INIT;
-	json_t *all = store_budgets(f->store, &e), *found = NULL;
+	json_t *all, *found = NULL;
 
+	must(store_settle(f->store, &e), &e);
+	all = store_budgets(f->store, &e);
 	assert_non_null(all);
 	for (size_t i = 0; i < json_array_size(all); i++)
 		if (strcmp(json_str(json_array_get(all, i), "scope"), scope) == 0)
@@ -176,6 +181,48 @@ static void money_is_counted_once(void **state)
 	assert_int_equal(append_one(f, "run/r1", 12, EVENT_MODEL_REQUESTED, ASK("3", "1", "-1"), &e), -1);
 	assert_int_equal(e.code, ERR_INVALID);
 	verify_fine(f);
+}
+
+/* Sums may wait, but not be lost, nor be behind where a run's state says something. */
+static void sums_follow_later(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	json_t *row;
+	pid_t pid;
+	int status;
+
+	make_run(f, "run/r1");
+	step(f, 3, MODEL_ANSWERED, "{\"agent\":\"0\",\"turn\":1,\"usd\":0.25}");
+	step(f, 4, RUN_WAITING, "{\"on\":\"person\"}");
+	row = run_row(f, "r1");
+	near(usd(row, "usd"), 0.25);
+	json_decref(row);
+	assert_int_equal(append_one(f, "run/r1", 5, EVENT_MODEL_ANSWERED, "{\"agent\":\"0\",\"usd\":-1}", &e), -1);
+	assert_int_equal(e.code, ERR_INVALID); /* refused at once, also where folding would come later */
+	err_clear(&e);
+	fixture_close(f);
+	pid = fork();
+	if (pid == 0) {
+		f->loop = loop_new(&e);
+		fixture_open(f);
+		for (int turn = 5; turn < 25; turn++)
+			step(f, turn, MODEL_ANSWERED, "{\"agent\":\"0\",\"turn\":2,\"usd\":0.5}");
+		kill(getpid(), SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	f->store = fixture_try(f, STORE_READ, &e);
+	assert_non_null(f->store);
+	verify_fine(f); /* behind, perhaps, but right as far as they follow */
+	fixture_close(f);
+	for (int round = 0; round < 2; round++) { /* and not folded twice */
+		fixture_open(f);
+		budget_is(f, "run/r1", 10.25, 0, 0);
+		verify_fine(f);
+		fixture_close(f);
+	}
+	fixture_open(f);
 }
 
 /* A child's spending moves the budgets of all runs above it, also when they are made anew in another order. */
@@ -374,6 +421,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		both(a_run_moves_through_its_states),
 		both(money_is_counted_once),
+		cmocka_unit_test_setup_teardown(sums_follow_later, fixture_disk, fixture_end),
 		both(parents_pay_for_their_children),
 		both(rejected_money_is_not_counted),
 		both(actions_open_and_end),
