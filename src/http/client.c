@@ -203,11 +203,17 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 		return 0;
 	}
 	/* The blank line; trailers come after the body, and 1xx answers before the real one. */
-	bool blank = (n == 2 && memcmp(p, "\r\n", 2) == 0) || (n == 1 && *p == '\n');
+	bool blank = *p == '\r' || *p == '\n'; /* as curl sees it, whatever else is in the line */
 	if (!blank || sm_is(&t->sm) != HEAD)
 		return n;
 	long status = 0;
 	curl_easy_getinfo(t->easy.curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 101 || status < 100) { /* curl hands out what follows as a body */
+		err_set(&t->why, ERR_NETWORK, "%s sent status %ld, which no answer to this request has", t->easy.host,
+			status);
+		end(t);
+		return 0;
+	}
 	if (status < 200)
 		return n;
 	r->status = (int)status;

@@ -319,6 +319,34 @@ static void test_no_redirects_no_1xx(void **state)
 	buf_release(&g.body);
 }
 
+/* We never ask for another protocol: what follows such a head is no body of ours. The other status curl lets pass. */
+static void test_a_status_that_is_no_answer(void **state)
+{
+	(void)state;
+	static const char *const answers[] = {
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x01x",
+		"HTTP/2 41.00 OK\nContent-Type: a/b\n\nok"};
+	for (int i = 0; i < 2; i++) {
+		GET(g, answers[i]);
+		assert_int_equal(g.why.code, ERR_NETWORK);
+		assert_non_null(strstr(g.why.text, i ? "status 41" : "status 101"));
+		assert_int_equal(g.heads, 0);
+		assert_int_equal(g.body.len, 0);
+		buf_release(&g.body);
+	}
+}
+
+/* curl ends the head at any line that begins with a CR. */
+static void test_a_head_that_ends_oddly(void **state)
+{
+	(void)state;
+	GET(g, "HTTP/1.0 200 OK\r\n\rX: y\r\nbody");
+	assert_int_equal(g.heads, 1);
+	assert_int_equal(g.r.status, 200);
+	assert_non_null(strstr(g.body.data, "body"));
+	buf_release(&g.body);
+}
+
 static void test_body_in_pieces(void **state)
 {
 	(void)state;
@@ -746,6 +774,8 @@ int main(void)
 		T(plain),
 		T(chunked_any_status),
 		T(no_redirects_no_1xx),
+		T(a_status_that_is_no_answer),
+		T(a_head_that_ends_oddly),
 		T(body_in_pieces),
 		T(cut_at_every_byte),
 		T(time_outs),
