@@ -5,6 +5,7 @@
 #include "base/caps.h"
 #include "base/mem.h"
 #include "llm/dialect.h"
+#include "llm/problem.h"
 
 #define TOKENS_MOST INT64_C(1000000000000)
 
@@ -33,14 +34,16 @@ bool decoder_done(const struct decoder *d)
 
 int decoder_bad(struct err *e, const char *fmt, ...)
 {
-	struct buf text = BUF_INIT(ERR_TEXT_MAX);
+	struct buf text = BUF_INIT(ERR_TEXT_MAX), shown = BUF_INIT(8 * KIB);
 	va_list ap;
 
 	va_start(ap, fmt);
 	buf_addv(&text, fmt, ap);
 	va_end(ap);
-	err_set(e, ERR_MODEL_REPLY, "the model's answer is malformed: %s", text.data ? text.data : "");
+	problem_show(buf_span(&text), &shown); /* a parser's words hold some of what it read */
+	err_set(e, ERR_MODEL_REPLY, "the model's answer is malformed: %s", shown.data ? shown.data : "");
 	buf_release(&text);
+	buf_release(&shown);
 	return -1;
 }
 

@@ -12,6 +12,7 @@
 #include "base/caps.h"
 #include "base/mem.h"
 #include "base/sm.h"
+#include "base/utf8.h"
 #include "llm/private.h"
 #include "llm/problem.h"
 #include "llm/sse.h"
@@ -145,8 +146,10 @@ static int refusal(struct http_call *h, struct err *e)
 		return problem_from_body(e, name, 0, body);
 	if (!body.n)
 		return err_set(e, ERR_MODEL_REPLY, "%s sent an empty answer", name);
-	return err_set(e, ERR_MODEL_REPLY, "%s sent %.80s instead of an event stream; check the base URL %.200s", name,
-		type ? type : "something without a type", call_target(h->call)->provider->base_url);
+	cleanup_buf struct buf shown = BUF_INIT(8 * KIB);
+	problem_show(span_of(type && *type ? type : "something without a type"), &shown);
+	return err_set(e, ERR_MODEL_REPLY, "%s sent %.*s instead of an event stream; check the base URL %.200s", name,
+		(int)utf8_cut(buf_span(&shown), 80), shown.data, call_target(h->call)->provider->base_url);
 }
 
 static int verdict(struct http_call *h, const struct err *why, struct err *e)

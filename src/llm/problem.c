@@ -89,8 +89,7 @@ static struct said find_message(const json_t *v)
 	return s;
 }
 
-/* Masked, visible, cut. */
-static void show(struct span message, struct buf *out)
+void problem_show(struct span message, struct buf *out)
 {
 	struct buf masked = BUF_INIT(CAP_MODEL_ERROR * 4);
 
@@ -135,6 +134,7 @@ static const char *advice(int status)
 		return "; check the model's name and the base URL";
 	case 301:
 	case 302:
+	case 303:
 	case 307:
 	case 308:
 		return "; it redirects, set its final address as the base URL";
@@ -156,11 +156,11 @@ int problem_from_body(struct err *e, const char *provider, int status, struct sp
 	if (v)
 		s = find_message(v);
 	if (s.message.n) {
-		show(s.message, &text);
+		problem_show(s.message, &text);
 	} else if (body.n) {
 		struct buf plain = BUF_INIT(8 * KIB);
 		strip(body, &plain);
-		show(buf_span(&plain), &text);
+		problem_show(buf_span(&plain), &text);
 		buf_release(&plain);
 	}
 	code = problem_code(status, s.type, s.message.n ? s.message : body);
@@ -175,7 +175,7 @@ int problem_from_event(struct err *e, const json_t *v)
 	struct buf text = BUF_INIT(8 * KIB);
 	struct said s = find_message(v);
 
-	show(s.message.n ? s.message : s.type, &text);
+	problem_show(s.message.n ? s.message : s.type, &text);
 	err_set(e, problem_code(s.status, s.type, s.message), "the model's answer broke off: %s",
 		text.len ? text.data : "an error without a message");
 	buf_release(&text);

@@ -8,6 +8,8 @@
  * is about a used-up quota, 408 ERR_TIMEOUT, 413 and context-length texts ERR_TOO_LARGE, 5xx ERR_OVERLOADED, other
  * ERR_MODEL; status 0 goes by the type alone. */
 enum err_code problem_code(int status, struct span type, struct span message);
+/* Append what a provider said as it may be shown: secrets masked, control bytes visible, cut. */
+void problem_show(struct span message, struct buf *out);
 /* Set e from an answer that is no success: the provider's message out of its JSON, or the beginning of its text.
  * Registered secrets are masked. Returns -1. */
 int problem_from_body(struct err *e, const char *provider, int status, struct span body);
