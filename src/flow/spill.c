@@ -75,8 +75,13 @@ int spill_back(struct run *r, enum event_type type, json_t *data, struct err *e)
 	struct blob *b = store_blob(r->store, &h, e);
 	cleanup_json json_t *moved = b ? json_parse(blob_span(b), event_kinds[type].type, e) : NULL;
 	blob_unref(b);
-	if (!moved || json_object_update(data, moved))
-		return moved ? err_nomem(e) : -1;
+	if (!moved)
+		return -1;
+	if (!json_is_object(moved))
+		return err_set(e, ERR_CORRUPT, "the blob of %s holds no members", event_kinds[type].type);
+	for (int i = 0; i < 2 && members[i]; i++)
+		if (json_get(moved, members[i]) && json_object_set(data, members[i], json_get(moved, members[i])))
+			return err_nomem(e);
 	json_object_del(data, "blob");
 	return 0;
 }
