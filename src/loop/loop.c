@@ -170,6 +170,12 @@ const struct clock *loop_clock(const struct loop *l)
 	return l->clock;
 }
 
+void loop_set_clock(struct loop *l, const struct clock *c)
+{
+	BUG_ON(l->timer_count || l->sim);
+	l->clock = c;
+}
+
 void loop_keep(struct loop *l)
 {
 	if (l->keeps++ == 0 && !l->sim)

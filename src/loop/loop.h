@@ -29,6 +29,9 @@ int loop_run(struct loop *l, struct err *e);
 bool loop_turn(struct loop *l, int timeout_ms);
 void loop_stop(struct loop *l);
 const struct clock *loop_clock(const struct loop *l);
+/* For tests of time-outs over real descriptors: timers go by this clock, which must outlive the loop, from now on. No
+ * timer may run. To let a fake one's time pass, start a timer of 0 ms, move the clock, and turn the loop. */
+void loop_set_clock(struct loop *l, const struct clock *c);
 
 /* timer: fires once at or after `ms` from now. Starting a running timer moves it. Costs O(log n); any number. */
 struct timer {

@@ -4,10 +4,13 @@
 
 #include "unit.h"
 
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/caps.h"
@@ -41,6 +44,20 @@ static void on_closed(struct stream *s)
 		c->peer->open = NULL;
 	buf_release(&c->in);
 	mem_free(c);
+}
+
+/* What was sent by send() is gone already; what a stream still holds would be lost. */
+static void reset(struct connection *c)
+{
+	struct peer *p = c->peer;
+	struct linger now = {.l_onoff = 1};
+	size_t n = p->cut < p->body.n ? p->cut : p->body.n;
+
+	send(c->stream.fd, p->head, strlen(p->head), MSG_NOSIGNAL);
+	send(c->stream.fd, "\r\n\r\n", 4, MSG_NOSIGNAL);
+	send(c->stream.fd, p->body.p, n, MSG_NOSIGNAL);
+	setsockopt(c->stream.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	hang_up(c);
 }
 
 static size_t limit(const struct peer *p)
@@ -136,8 +153,13 @@ static void on_read(struct stream *s, struct span bytes, const struct err *why)
 	c->answered = true;
 	buf_clear(&p->request);
 	buf_addspan(&p->request, buf_span(&c->in));
+	p->said = true;
 	if (p->silent)
 		return;
+	if (p->reset) {
+		reset(c);
+		return;
+	}
 	stream_write(s, span_of(p->head), NULL);
 	stream_write(s, span_of("\r\n\r\n"), NULL);
 	step(c);
@@ -186,7 +208,16 @@ void peer_answer(struct peer *p, const char *head, struct span body)
 	p->times = 1;
 	p->cut = p->split = SIZE_MAX;
 	p->drip_ms = 0;
-	p->hang = p->silent = false;
+	p->hang = p->silent = p->reset = p->said = false;
+}
+
+size_t peer_unread(const struct peer *p)
+{
+	int n = 0;
+
+	if (!p->open || p->open->closing || ioctl(p->open->stream.fd, SIOCOUTQ, &n))
+		return 0;
+	return stream_queued(&p->open->stream) + (size_t)n;
 }
 
 void peer_close(struct peer *p)

@@ -17,8 +17,10 @@ struct peer {
 	int drip_ms;	  /* send it byte by byte with this pause; 0: no */
 	bool hang;	  /* after what is sent, stay silent with the connection open */
 	bool silent;	  /* accept, read, answer nothing */
+	bool reset;	  /* end with a reset (RST) instead of a FIN */
 	/* What was seen. */
 	int connections;
+	bool said; /* the head of an answer is on its way, or the request was read and there is none */
 	struct buf request;
 	char url[64]; /* http://127.0.0.1:PORT */
 	/* private */
@@ -29,6 +31,7 @@ struct peer {
 
 void peer_open(struct peer *p, struct loop *l); /* fails the test when it cannot */
 void peer_answer(struct peer *p, const char *head, struct span body);
-void peer_close(struct peer *p); /* then let the loop turn once more */
+size_t peer_unread(const struct peer *p); /* bytes sent that the other side's system does not have yet */
+void peer_close(struct peer *p);	  /* then let the loop turn once more */
 
 #endif
