@@ -2,6 +2,7 @@
 #include <stdint.h>
 
 #include "base/mem.h"
+#include "llm/prices.h"
 #include "llm/reply.h"
 #include "llm/script.h"
 
@@ -53,10 +54,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct script *s = script_parse(span_n((const char *)data, size), "input", NULL);
 	cleanup_json json_t *line = NULL;
 	const json_t *header;
+	struct llm_price price;
 
 	if (s && m[0] && m[1]) {
 		header = script_header(s);
 		BUG_ON(header && (!json_is_object(header) || json_int(header, "v", 1) > 1));
+		if (price_read(&price, json_get(header, "prices"), "input", NULL) == 0)
+			BUG_ON(!(price.input >= 0 && price.output >= 0 && price.cached >= 0 && price.cache_write >= 0));
 		c.prompt = "x"; /* of a recording */
 		c.play = "recorded";
 		play(s, &c);
