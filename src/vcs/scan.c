@@ -284,6 +284,7 @@ static int look_once(struct scan *s, struct node *dir, int fd, const char *name,
 static int look(struct scan *s, struct node *dir, int fd, const char *node_name, int depth, struct err *e)
 {
 	char name[NAME_MAX + 1]; /* the node, with its name, may go */
+	struct node *kid;
 	size_t before, at;
 	int rc = AGAIN;
 
@@ -297,7 +298,8 @@ static int look(struct scan *s, struct node *dir, int fd, const char *node_name,
 	case NO_MEMORY:
 		return -1;
 	case TOO_LONG:
-		return look_other(dir, node_find(dir, name, &at), at, name, e) == DONE ? 0 : -1;
+		kid = node_find(dir, name, &at);
+		return look_other(dir, kid, at, name, e) == DONE ? 0 : -1;
 	}
 	for (int i = 0; rc == AGAIN && i < TRIES; i++)
 		rc = look_once(s, dir, fd, name, depth, e);

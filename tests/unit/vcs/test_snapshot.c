@@ -341,6 +341,38 @@ static void deep_folders_end(void **state)
 	assert_false(there(&w->s, "d"));
 }
 
+/* Paths that no call takes any more, long before the folders are too deep. */
+static void long_paths_end(void **state)
+{
+	struct world *w = *state;
+	struct snapshot s;
+	struct err e = ERR_INIT;
+	int fd = open(w->s.dir, O_RDONLY | O_DIRECTORY), next;
+	char name[201];
+
+	memset(name, 'n', sizeof name - 1);
+	name[sizeof name - 1] = 0;
+	put(&w->s, "a", "1");
+	put(&w->s, "z", "1");
+	struct hash h = snap(w, NULL);
+	for (int i = 0; i < 30; i++) {
+		assert_int_equal(mkdirat(fd, "before", 0755), 0); /* the folders have several entries */
+		assert_int_equal(mkdirat(fd, name, 0755), 0);
+		next = openat(fd, name, O_RDONLY | O_DIRECTORY);
+		close(fd);
+		fd = next;
+	}
+	close(fd);
+	for (int i = 0; i < 2; i++) { /* new, and known */
+		must(snapshot_take(w->copy, NULL, 0, &s, &e), &e);
+		assert_int_equal(s.files, 2);
+		assert_non_null(strstr(s.skipped, "…"));
+		snapshot_release(&s);
+	}
+	restore_to(w, h);
+	assert_false(there(&w->s, name));
+}
+
 static void closed_doors(void **state)
 {
 	struct world *w = *state;
@@ -461,8 +493,8 @@ int main(void)
 	}
 	const struct CMUnitTest tests[] = {T(nothing_and_everything), T(every_change), T(only_what_is_named),
 		T(paths_over_links), T(rewritten_with_its_times), T(rewritten_at_once), T(memory_maps),
-		T(many_new_files), T(large_files), T(strange_things_are_named), T(deep_folders_end), T(closed_doors),
-		T(reading), T(diff_of_binary_and_modes), D(every_change), D(large_files), D(reading)};
+		T(many_new_files), T(large_files), T(strange_things_are_named), T(deep_folders_end), T(long_paths_end),
+		T(closed_doors), T(reading), T(diff_of_binary_and_modes), D(every_change), D(large_files), D(reading)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
