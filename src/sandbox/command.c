@@ -26,7 +26,7 @@ static const struct sm_state states[] = {
 	[COMMAND_DONE] = {"done", 0},
 };
 
-enum { GRACE_MS = 2000, LEFTOVER_POLL_MS = 1, LEFTOVER_WARN_US = 2000000, READ_SIZE = 65536 };
+enum { GRACE_MS = 2000, LEFTOVER_POLL_MS = 1, READ_SIZE = 65536 };
 
 static void on_timer(struct timer *t);
 static void on_tick(struct tick *t);
@@ -292,7 +292,6 @@ void command_exited(struct command *c, const struct wire *head)
 		c->status = -1;
 	}
 	sm_move(&c->sm, COMMAND_ENDING);
-	c->ending_since = clock_mono(loop_clock(c->sandbox->loop));
 	check_leftovers(c);
 }
 
@@ -446,6 +445,8 @@ void command_flow(struct command *c, bool on)
 {
 	struct err e = ERR_INIT;
 	if (c->flow == FLOW_END || (c->flow == FLOW_ON) == on)
+		return;
+	if (!on && c->why.code == ERR_CANCELLED) /* who has cancelled does not come back to resume */
 		return;
 	c->flow = on ? FLOW_ON : FLOW_PAUSED;
 	if (sm_is(&c->sm) == COMMAND_DRAINING && on)

@@ -89,7 +89,7 @@ struct command {
 	struct leaf leaf;
 	struct timer timer; /* time-out, then its grace; while ending: are the leftovers gone? */
 	struct tick tick;
-	int64_t timeout_ms, ending_since;
+	int64_t timeout_ms;
 	int signal_due; /* not sent yet */
 	uint64_t ooms, memory;
 	struct err why;

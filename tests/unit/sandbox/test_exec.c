@@ -108,6 +108,14 @@ static void time_out(void **state)
 	result_release(&r);
 }
 
+/* A caller that is told to stop in the middle, and wants to see no more of it. */
+static bool no_more(struct sandbox_exec *x, struct span bytes)
+{
+	result_output(x, bytes);
+	sandbox_exec_cancel(x);
+	return false;
+}
+
 static void cancel(void **state)
 {
 	struct box *b = *state;
@@ -122,6 +130,10 @@ static void cancel(void **state)
 		loop_turn(b->loop, 100);
 	sandbox_exec_cancel(&r.x);
 	sandbox_exec_cancel(&r.x);
+	box_wait(b, &r);
+	assert_int_equal(r.why.code, ERR_CANCELLED);
+	r.x.on_output = no_more;
+	box_start(b, &r, "yes");
 	box_wait(b, &r);
 	assert_int_equal(r.why.code, ERR_CANCELLED);
 	result_release(&r);
