@@ -17,6 +17,7 @@
  * for as long as one measurement and the pause before it take; the hard limit is a disk of the copy's own (disk.h). */
 
 enum { PERIOD_US = 1000000, COST = 20, DEPTH = 256, ENTRY = 4096 };
+#define OUT_OF_SIGHT (1ull << 60) /* more than any limit: deeper than DEPTH nothing is to hide */
 
 /* Allocated bytes below an open folder, which is closed; an entry counts as ENTRY at least, since a file system has
  * only so many. Links are not followed; other file systems are not entered. */
@@ -26,7 +27,7 @@ static uint64_t measure(int fd, dev_t device, int depth)
 	DIR *d = depth > 0 ? fdopendir(fd) : NULL;
 	if (!d) {
 		close(fd);
-		return 0;
+		return depth > 0 ? 0 : OUT_OF_SIGHT;
 	}
 	for (struct dirent *it; (it = readdir(d));) {
 		struct stat st;
@@ -41,6 +42,8 @@ static uint64_t measure(int fd, dev_t device, int depth)
 		int below = openat(fd, it->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (below >= 0)
 			sum += measure(below, device, depth - 1);
+		if (sum >= OUT_OF_SIGHT)
+			break; /* and so the sum cannot overflow */
 	}
 	closedir(d);
 	return sum;
@@ -122,6 +125,13 @@ void quota_poke(struct sandbox *s)
 
 void quota_explain(const struct sandbox *s, struct err *e)
 {
+	if (s->disk >= OUT_OF_SIGHT) {
+		err_set(e, ERR_DISK_FULL,
+			"the working copy or the home has folders nested deeper than %d, where nothing can be watched: "
+			"delete them first",
+			DEPTH);
+		return;
+	}
 	err_set(e, ERR_DISK_FULL, "the working copy and the home take %llu of their %llu MiB: delete files first",
 		(unsigned long long)(s->disk / MIB), (unsigned long long)(s->spec.limits.disk / MIB));
 }

@@ -271,6 +271,15 @@ static void row43_bombs_elsewhere(void **state)
 	bomb(b, &r, "inode_bomb", "/work");
 	assert_int_equal(r.why.code, ERR_DISK_FULL);
 	box_expect(b, "find . -name 'i*' -delete; ls | wc -l", 0, "0\n");
+	box_turn(b, 1500);
+	snprintf(line, sizeof(line), /* below more folders than are looked into */
+		"i=0; while [ $i -lt 300 ]; do mkdir d && cd d || exit 4; i=$((i + 1)); done; %s disk_bomb 3000",
+		attack_path());
+	box_start(b, &r, line);
+	box_wait(b, &r);
+	assert_int_equal(r.why.code, ERR_DISK_FULL);
+	assert_non_null(strstr(r.why.text, "nested"));
+	box_expect(b, "rm -rf d; ls | wc -l", 0, "0\n");
 	result_release(&r);
 	box_close(b);
 	must(fs_remove_tree(home, &e), &e);
