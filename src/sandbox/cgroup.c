@@ -209,6 +209,15 @@ bool cgroup_remove(struct cgroup *c)
 	return gone;
 }
 
+void cgroup_let_go(struct cgroup *c)
+{
+	for (int k = 0; k < CGROUP_KINDS; k++) {
+		if (c->dir[k] >= 0)
+			close(c->dir[k]);
+		c->dir[k] = -1;
+	}
+}
+
 int leaf_new(struct leaf *f, const struct cgroup *c, uint32_t id, uint64_t memory, struct err *e)
 {
 	int unified = c->dir[CGROUP_UNIFIED];

@@ -3,9 +3,10 @@
  * A sandbox gets one directory in every hierarchy that can be used, each below the one this process is in (nothing
  * moves out of the limits that muster itself was given):
  *
- *	unified (v2)           muster-PID-N/ and its leaves init/ and, for each command, cID/: ending and freezing; with
- *delegated controllers the limits too memory, cpu, pids (v1) muster-PID-N/: the limits, where v1 still holds these
- *controllers freezer (v1)           muster-PID-N/: freezing, where there is no v2
+ * - unified (v2): muster-PID-N/ and its leaves init/ and, for each command, cID/, for ending and freezing; with
+ *   delegated controllers for the limits too;
+ * - memory, cpu, pids (v1): muster-PID-N/ for the limits, where v1 still holds these controllers;
+ * - freezer (v1): muster-PID-N/ for freezing, where there is no v2.
  *
  * A directory is locked (flock) while its owner lives, so that the next start knows which ones were left behind.
  * All calls are short writes to kernel files; only cgroup_sweep waits. */
@@ -56,6 +57,8 @@ uint64_t cgroup_ooms(const struct cgroup *c);
 void cgroup_stats(const struct cgroup *c, struct sandbox_stats *out);
 /* Remove the directories. false: something is still alive in them; try again. Releases everything when true. */
 bool cgroup_remove(struct cgroup *c);
+/* Leave what cannot be removed to the next start's cgroup_sweep. */
+void cgroup_let_go(struct cgroup *c);
 
 /* leaf: one command's own directory in v2, so that all it left behind ends at once. */
 struct leaf {

@@ -477,16 +477,14 @@ static void on_timer(struct timer *t)
 	int64_t since = clock_mono(loop_clock(s->loop)) - s->ending_since;
 	if (s->child.pid && since > END_FORCE_US)
 		child_kill(&s->child, SIGKILL);
-	bool waits = busy(s);
-	bool gone = !s->child.pid && !waits && s->du_state == DU_IDLE && cgroup_remove(&s->cgroup);
+	bool waits = busy(s) || s->child.pid || s->du_state != DU_IDLE;
+	bool gone = !waits && cgroup_remove(&s->cgroup);
 	if (!gone && !s->child.pid && since > END_FORCE_US)
 		cgroup_kill(&s->cgroup);
-	if (!gone && !s->child.pid && !waits && since > END_GIVE_UP_US) {
+	if (!gone && !waits && since > END_GIVE_UP_US) {
 		log_error("sandbox", "a cgroup of a sandbox cannot be removed; it is tried again at the next start");
-		for (int k = 0; k < CGROUP_KINDS; k++)
-			if (s->cgroup.dir[k] >= 0)
-				close(s->cgroup.dir[k]);
-		gone = s->du_state == DU_IDLE;
+		cgroup_let_go(&s->cgroup);
+		gone = true;
 	}
 	if (!gone) {
 		if (timer_start(&s->timer, END_POLL_MS, &e) != 0)

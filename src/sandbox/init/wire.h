@@ -1,8 +1,8 @@
 /* wire: what muster and muster-init say to each other. Included by both sides; nothing else is shared.
  *
- * The channel is a SOCK_SEQPACKET socketpair made by muster before anything runs. One message is one frame: struct
- *wire, then `size` bytes of payload, with up to WIRE_FDS descriptors beside it (SCM_RIGHTS). Both ends are the same
- *build on the same machine, so structs travel as they are. Commands never hold an end of it: it is close-on-exec and
+ * The channel is a SOCK_SEQPACKET socketpair made by muster before anything runs. One message is one frame: a struct
+ * wire, then `size` bytes of payload, with up to WIRE_FDS descriptors beside it (SCM_RIGHTS). Both ends are the same
+ * build on the same machine, so structs travel as they are. Commands never hold an end of it: it is close-on-exec and
  * muster-init is not dumpable, so that /proc/1/fd is closed to them.
  *
  * One program, two lives. Outside, as the launcher: it joins the sandbox's cgroups, waits for LAUNCH, takes the private
