@@ -40,14 +40,19 @@ int url_decode(struct span text, bool plus, struct buf *out, struct err *e)
 
 int url_split(struct span target, struct span *path, struct span *query, struct err *e)
 {
-	if (span_starts(target, "http://") || span_starts(target, "https://")) {
-		size_t host = span_find(target, span_of("://"), 0) + 3, slash = span_find(target, span_of("/"), host);
-		target = slash == (size_t)-1 ? span_of("/") : span_n(target.p + slash, target.n - slash);
-	}
-	if (!span_starts(target, "/") || span_find(target, span_of("#"), 0) != (size_t)-1)
+	bool absolute = span_starts(target, "http://") || span_starts(target, "https://");
+	if ((!absolute && !span_starts(target, "/")) || span_find(target, span_of("#"), 0) != (size_t)-1)
 		return err_set(e, ERR_INVALID, "the request's target is no path");
+	if (absolute) {
+		size_t end = span_find(target, span_of("://"), 0) + 3;
+		while (end < target.n && target.p[end] != '/' && target.p[end] != '?')
+			end++;
+		target = span_n(target.p + end, target.n - end);
+	}
 	size_t mark = span_find(target, span_of("?"), 0);
 	*path = span_n(target.p, mark == (size_t)-1 ? target.n : mark);
+	if (path->n == 0)
+		*path = span_of("/"); /* RFC 9110 4.2.3 */
 	*query = mark == (size_t)-1 ? SPAN_NONE : span_n(target.p + mark + 1, target.n - mark - 1);
 	return 0;
 }

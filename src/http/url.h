@@ -7,8 +7,8 @@
 
 /* Append with %XX decoded (and + as a space when plus). -1 with ERR_INVALID: a broken escape, a NUL, not UTF-8. */
 int url_decode(struct span text, bool plus, struct buf *out, struct err *e);
-/* Cut a target in origin form (/path?query) or absolute form (http://host/path?query) into its raw parts; both views
- * into target. -1 with ERR_INVALID for any other form. */
+/* Cut a target in origin form (/path?query) or absolute form (http://host/path?query, where the path may be missing)
+ * into its raw parts; both views into target, or "/". -1 with ERR_INVALID for any other form. */
 int url_split(struct span target, struct span *path, struct span *query, struct err *e);
 /* Append the decoded path. -1 with ERR_INVALID also for "." and ".." segments, escaped or not. */
 int url_path(struct span path, struct buf *out, struct err *e);

@@ -17,6 +17,8 @@ static void test_split(void **state)
 		{"/a?b?c", "/a", "b?c"},
 		{"http://host:80/a?b", "/a", "b"},
 		{"http://host", "/", ""},
+		{"http://host?a=/b", "/", "a=/b"},
+		{"https://host?", "/", ""},
 	};
 	struct span path, query;
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
