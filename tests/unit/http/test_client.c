@@ -414,7 +414,7 @@ static void test_cut_at_every_byte(void **state)
 static void test_time_outs(void **state)
 {
 	(void)state;
-	peer.pause_after_ms = 3000;
+	peer.pause_after_ms = 60000;
 	struct {
 		size_t at;
 		int first, idle, total;
@@ -422,10 +422,10 @@ static void test_time_outs(void **state)
 	} cases[] = {
 		{0, 50, 0, 0, "sent nothing"},
 		{30, 50, 0, 0, "sent nothing"},
-		{sizeof(plain) - 5, 2000, 50, 0, "stopped sending"},
+		{sizeof(plain) - 5, 30000, 50, 0, "stopped sending"},
 		{sizeof(plain) - 5, 0, 50, 0, "stopped sending"},
 		{sizeof(plain) - 5, 0, 0, 60, "was not done"},
-		{0, 2000, 2000, 60, "was not done"},
+		{0, 30000, 30000, 60, "was not done"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct get g;
@@ -439,7 +439,7 @@ static void test_time_outs(void **state)
 		get_run(&g);
 		assert_int_equal(g.why.code, ERR_TIMEOUT);
 		assert_non_null(strstr(g.why.text, cases[i].word));
-		assert_true(clock_mono(loop_clock(loop)) - from < 1500 * 1000);
+		assert_true(clock_mono(loop_clock(loop)) - from < 20 * 1000 * 1000);
 		buf_release(&g.body);
 		peer_stop();
 		struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)peer.port)};
