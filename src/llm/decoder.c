@@ -134,24 +134,27 @@ int decoder_add_arguments(struct decoder *d, struct draft *t, struct span piece,
 	return 0;
 }
 
-/* No arguments at all are an empty object. */
-static int make_call(struct llm_tool_call *call, struct draft *t, int turn, size_t n, struct err *e)
+int decode_arguments(struct llm_tool_call *call, struct span raw, struct err *e)
 {
-	struct span raw = span_trim(buf_span(&t->args));
 	struct err why = ERR_INIT;
 
-	call->id = mem_printf("c%d_%zu", turn, n);
-	call->name = steal(&t->name);
+	raw = span_trim(raw);
 	call->arguments = raw.n ? json_parse(raw, "arguments", &why) : json_object();
-	if (raw.n && call->arguments && !json_is_object(call->arguments)) {
+	if (why.code == ERR_NOMEM)
+		return err_nomem(e);
+	if (raw.n && !json_is_object(call->arguments)) {
 		json_decref(call->arguments);
 		call->arguments = NULL;
-	} else if (why.code == ERR_NOMEM) {
-		return err_nomem(e);
-	}
-	if (!call->arguments && raw.n)
 		call->bad = span_dup(raw);
-	return call->id && (call->arguments || call->bad) ? 0 : err_nomem(e);
+	}
+	return call->arguments || call->bad ? 0 : err_nomem(e);
+}
+
+static int make_call(struct llm_tool_call *call, struct draft *t, int turn, size_t n, struct err *e)
+{
+	call->id = mem_printf("c%d_%zu", turn, n);
+	call->name = steal(&t->name);
+	return call->id ? decode_arguments(call, buf_span(&t->args), e) : err_nomem(e);
 }
 
 int decoder_calls(struct decoder *d, int turn, struct llm_tool_call **calls, size_t *count, struct err *e)

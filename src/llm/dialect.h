@@ -111,6 +111,9 @@ int decoder_add_arguments(struct decoder *d, struct draft *t, struct span piece,
 int64_t decoder_tokens(const json_t *obj, const char *key, int64_t otherwise);
 int decoder_bad(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* ERR_MODEL_REPLY */
 
+/* The raw text of a call's arguments, as an object or as what a model got wrong; none at all are an empty object. */
+int decode_arguments(struct llm_tool_call *call, struct span raw, struct err *e);
+
 /* ---- shared by encoders ---- */
 
 /* The message's bytes on this wire, made on first use. Borrowed from the message. */

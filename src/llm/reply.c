@@ -140,18 +140,12 @@ static int take_call(struct llm_tool_call *to, const json_t *v, int turn, size_t
 
 	to->id = mem_printf("c%d_%zu", turn, n);
 	to->name = mem_strdup(json_str(v, "name"));
-	if (json_is_string(args)) { /* raw text: an object, or what a model got wrong */
-		struct span raw = span_n(json_string_value(args), json_string_length(args));
-		to->arguments = json_parse(raw, "arguments", NULL);
-		if (!json_is_object(to->arguments)) {
-			json_decref(to->arguments);
-			to->arguments = NULL;
-			to->bad = span_dup(raw);
-		}
-	} else {
-		to->arguments = args ? json_incref(args) : json_object();
-	}
-	return to->id && to->name && (to->arguments || to->bad) ? 0 : err_nomem(e);
+	if (!to->id || !to->name)
+		return err_nomem(e);
+	if (!json_is_object(args))
+		return decode_arguments(to, json_span(v, "arguments"), e);
+	to->arguments = json_incref(args);
+	return 0;
 }
 
 static int tell_call(struct llm_call *c, int index, const struct llm_tool_call *call, struct err *e)
