@@ -40,13 +40,7 @@ static int headers(struct wire *w, const char *key, struct http_header *out, int
 
 static void encode_tool(const json_t *tool, struct buf *out)
 {
-	buf_adds(out, "{\"name\":");
-	encode_text(out, json_span(tool, "name"));
-	buf_adds(out, ",\"description\":");
-	encode_text(out, json_span(tool, "description"));
-	buf_adds(out, ",\"input_schema\":");
-	json_print(json_get(tool, "schema"), out);
-	buf_addc(out, '}');
+	encode_offer(out, tool, "input_schema");
 }
 
 static void encode_text_block(struct buf *out, struct span text)

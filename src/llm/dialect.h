@@ -124,6 +124,8 @@ void encode_id(struct buf *out, const char *id);
 /* Arguments as a JSON object; unparsable ones as {"invalid_json": "…"}. */
 void encode_arguments(struct buf *out, const struct llm_tool_call *call);
 void encode_text(struct buf *out, struct span text); /* a JSON string with its quotes */
+/* An offered tool as {name, description, SCHEMA}, by the name that the provider has for its schema. */
+void encode_offer(struct buf *out, const json_t *tool, const char *schema);
 /* Order in which the messages from `from` go out: within a run of messages that are not the assistant's, tool results
  * come first, because providers want them right after the calls. Fills order[] (indices, count of them). */
 void wire_order(struct llm_message *const *messages, size_t count, size_t *order);

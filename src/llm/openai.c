@@ -86,13 +86,9 @@ static int headers(struct wire *w, const char *key, struct http_header *out, int
 
 static void encode_tool(const json_t *tool, struct buf *out)
 {
-	buf_adds(out, "{\"type\":\"function\",\"function\":{\"name\":");
-	encode_text(out, json_span(tool, "name"));
-	buf_adds(out, ",\"description\":");
-	encode_text(out, json_span(tool, "description"));
-	buf_adds(out, ",\"parameters\":");
-	json_print(json_get(tool, "schema"), out);
-	buf_adds(out, "}}");
+	buf_adds(out, "{\"type\":\"function\",\"function\":");
+	encode_offer(out, tool, "parameters");
+	buf_addc(out, '}');
 }
 
 static void encode_calls(const struct llm_message *m, struct buf *out)

@@ -131,6 +131,17 @@ void encode_arguments(struct buf *out, const struct llm_tool_call *call)
 	buf_addc(out, '}');
 }
 
+void encode_offer(struct buf *out, const json_t *tool, const char *schema)
+{
+	buf_adds(out, "{\"name\":");
+	encode_text(out, json_span(tool, "name"));
+	buf_adds(out, ",\"description\":");
+	encode_text(out, json_span(tool, "description"));
+	buf_addf(out, ",\"%s\":", schema);
+	json_print(json_get(tool, "schema"), out);
+	buf_addc(out, '}');
+}
+
 struct span message_wire(struct llm_message *m, enum llm_wire wire,
 	int (*encode)(const struct llm_message *m, struct buf *out), struct err *e)
 {
