@@ -223,23 +223,18 @@ static int build(struct http_call *h, struct err *e)
 {
 	const struct target *t = call_target(h->call);
 	const struct provider *p = t->provider;
-	const struct blob *tools = NULL;
+	struct span tools = SPAN_NONE;
 
 	if (json_array_size(h->call->tools)) {
-		tools = llm_offer(h->llm, h->call->tools, p->dialect, e);
-		if (!tools)
-			return -1;
-	}
-	/* The cache may drop the tools' bytes before curl has sent them. */
-	if (tools) {
-		char *copy = arena_dup(&h->wire.arena, blob_span(tools));
+		const struct blob *offer = llm_offer(h->llm, h->call->tools, p->dialect, e);
+		/* The cache may drop its bytes before curl has sent them. */
+		char *copy = offer ? arena_dup(&h->wire.arena, blob_span(offer)) : NULL;
 		if (!copy)
-			return err_nomem(e);
-		if (p->dialect->encode(&h->wire, h->call, t->model, p->profile, t->flags, span_n(copy, tools->size), e))
-			return -1;
-	} else if (p->dialect->encode(&h->wire, h->call, t->model, p->profile, t->flags, SPAN_NONE, e)) {
-		return -1;
+			return offer ? err_nomem(e) : -1;
+		tools = span_n(copy, offer->size);
 	}
+	if (p->dialect->encode(&h->wire, h->call, t->model, p->profile, t->flags, tools, e))
+		return -1;
 	h->url = mem_printf("%s%s", p->base_url, p->dialect->path);
 	if (!h->url)
 		return err_nomem(e);
