@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "config/nearest.h"
+
 static const struct model_row rows[] = {
 #define M(...) {__VA_ARGS__},
 #define C(...)
@@ -70,11 +72,36 @@ const char *class_model(const char *class_name, const char *provider)
 	return NULL;
 }
 
+static int price_check(const json_t *v, const char *what, struct err *e)
+{
+	static const char *const known[] = {"input", "output", "cached", "cache_write", "long_over", "long_input",
+		"long_output", "date", "source", NULL};
+	struct nearest near;
+	const char *unknown;
+
+	if (!json_is_object(v))
+		return err_set(e, ERR_INVALID, "%s: a price must be a mapping", what);
+	unknown = nearest_unknown(&near, v, known);
+	if (unknown)
+		return err_set(
+			e, ERR_INVALID, "%s: a price has no field \"%.60s\"%s", what, unknown, nearest_hint(&near));
+	for (size_t i = 0; known[i]; i++) {
+		const json_t *member = json_get(v, known[i]);
+		bool text = strcmp(known[i], "date") == 0 || strcmp(known[i], "source") == 0;
+		if (member && !(text ? json_is_string(member) : json_is_number(member)))
+			return err_set(e, ERR_INVALID, "%s: %s of a price must be %s", what, known[i],
+				text ? "text" : "a number");
+	}
+	return 0;
+}
+
 int price_read(struct llm_price *out, const json_t *v, const char *what, struct err *e)
 {
 	const char *date = json_str(v, "date"), *source = json_str(v, "source");
 	double in = json_num(v, "input", -1), more = json_num(v, "output", -1);
 
+	if (price_check(v, what, e))
+		return -1;
 	if (in < 0 || more < 0)
 		return err_set(e, ERR_INVALID,
 			"%s: a price needs input and output in dollars per million tokens, both at least 0", what);

@@ -27,7 +27,7 @@ const struct model_row *model_row_at(size_t i);
 const char *class_model(const char *class_name, const char *provider);
 extern const char *const class_names[]; /* NULL-terminated */
 /* Read {input, output, cached?, cache_write?, date?, source?, long_over?, long_input?, long_output?}: 0, or -1 with
- * ERR_INVALID (input and output are required, all numbers ≥ 0). */
+ * ERR_INVALID (input and output are required, all numbers ≥ 0; a member that is none of these). */
 int price_read(struct llm_price *out, const json_t *v, const char *what, struct err *e);
 
 #endif

@@ -107,8 +107,7 @@ static int set_price(
 		m->priced = true;
 		return price_read(&m->price, v, m->name, e);
 	}
-	/* A local server's model that happens to have a known name costs nothing known. */
-	if (!row)
+	if (!row) /* rows go by provider: nobody knows what a known name costs at another */
 		return 0;
 	m->priced = true;
 	m->price = (struct llm_price){row->input, row->output, row->cached, row->cache_write,
@@ -140,11 +139,41 @@ static struct target *get_target(struct llm *l, struct provider *p, const char *
 	return t;
 }
 
+/* What the configuration says of the model: {context?, max_output?, temperature?}. */
+static int take_facts(struct llm *l, struct llm_model *m, struct target *t, struct err *e)
+{
+	static const char *const known[] = {"context", "max_output", "temperature", NULL};
+	const json_t *facts = json_get(json_get(l->config, "models"), m->name), *temperature;
+	int *const sizes[] = {&m->context, &m->max_output};
+	struct nearest near;
+	const char *unknown;
+
+	if (!facts)
+		return 0;
+	if (!json_is_object(facts))
+		return err_set(e, ERR_INVALID, "models/%s: must be a mapping", m->name);
+	unknown = nearest_unknown(&near, facts, known);
+	if (unknown)
+		return err_set(e, ERR_INVALID, "models/%s: a model has no field \"%.60s\"%s", m->name, unknown,
+			nearest_hint(&near));
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		int64_t n = json_get(facts, known[i]) ? json_int(facts, known[i], -1) : *sizes[i];
+		if (n < 0 || n > INT32_MAX)
+			return err_set(e, ERR_INVALID, "models/%s: %s must be a number of tokens", m->name, known[i]);
+		*sizes[i] = (int)n;
+	}
+	temperature = json_get(facts, "temperature");
+	if (temperature && !json_is_boolean(temperature))
+		return err_set(e, ERR_INVALID, "models/%s: temperature must be true or false", m->name);
+	if (temperature)
+		t->flags = (t->flags & ~(unsigned)TEMPERATURE) | (json_is_true(temperature) ? TEMPERATURE : 0);
+	return 0;
+}
+
 static int fill_model(struct llm *l, struct provider *p, const char *model, struct llm_model *out, struct err *e)
 {
 	bool local = strchr(p->name, ':') != NULL; /* exec:… and script:… are their own models */
 	const struct model_row *row = model_row(p->name, model);
-	const json_t *facts;
 	struct target *t;
 	int n;
 
@@ -161,15 +190,11 @@ static int fill_model(struct llm *l, struct provider *p, const char *model, stru
 	t = get_target(l, p, out->name, model, e);
 	if (!t)
 		return -1;
-	facts = json_get(json_get(l->config, "models"), out->name);
 	t->flags = row ? row->flags : p->profile && p->profile->samples ? TEMPERATURE : 0;
-	if (json_is_boolean(json_get(facts, "temperature")))
-		t->flags = (t->flags & ~(unsigned)TEMPERATURE) |
-			   (json_bool(facts, "temperature", false) ? TEMPERATURE : 0);
-	out->context = (int)json_int(facts, "context", row ? row->context : 0);
-	out->max_output = (int)json_int(facts, "max_output", row ? row->max_output : 0);
+	out->context = row ? row->context : 0;
+	out->max_output = row ? row->max_output : 0;
 	out->provider = t;
-	return set_price(l, out, t, row, e);
+	return take_facts(l, out, t, e) ? -1 : set_price(l, out, t, row, e);
 }
 
 static int resolve_local(struct llm *l, const char *name, struct llm_model *out, struct err *e)

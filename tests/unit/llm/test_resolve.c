@@ -172,6 +172,31 @@ static void test_vault_keys(void **state)
 	fs_remove_tree(dir, NULL);
 }
 
+/* What is mistyped is told, not passed over. */
+static void test_wrong_facts(void **state)
+{
+	static const struct {
+		const char *config, *part;
+	} cases[] = {
+		{"{\"models\":{\"openai:gpt-5\":{\"contxt\":5}}}", "did you mean \"context\""},
+		{"{\"models\":{\"openai:gpt-5\":{\"context\":\"big\"}}}", "context"},
+		{"{\"models\":{\"openai:gpt-5\":{\"max_output\":-1}}}", "max_output"},
+		{"{\"models\":{\"openai:gpt-5\":{\"context\":9000000000}}}", "context"},
+		{"{\"models\":{\"openai:gpt-5\":{\"temperature\":1}}}", "temperature"},
+		{"{\"models\":{\"openai:gpt-5\":7}}", "mapping"},
+		{"{\"prices\":{\"openai:gpt-5\":{\"input\":1,\"output\":2,\"cashed\":1}}}", "did you mean \"cached\""},
+		{"{\"prices\":{\"openai:gpt-5\":{\"input\":1,\"output\":2,\"cached\":\"1\"}}}", "cached"},
+	};
+
+	(void)state;
+	setenv("OPENAI_API_KEY", "sk-test-1", 1);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct llm *l = open_llm(cases[i].config);
+		fails(l, "openai:gpt-5", ERR_INVALID, cases[i].part);
+		llm_free(l);
+	}
+}
+
 static void test_prices(void **state)
 {
 	struct llm_usage u = {.input = 1000000, .output = 100000, .cached = 400000, .cache_write = 100000};
@@ -297,6 +322,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_configuration, no_variables, no_variables),
 		cmocka_unit_test_setup_teardown(test_wrong_configuration, no_variables, no_variables),
 		cmocka_unit_test_setup_teardown(test_vault_keys, no_variables, no_variables),
+		cmocka_unit_test_setup_teardown(test_wrong_facts, no_variables, no_variables),
 		cmocka_unit_test_setup_teardown(test_prices, no_variables, no_variables),
 		cmocka_unit_test_setup_teardown(test_prices_file, no_variables, no_variables),
 		cmocka_unit_test(test_estimate),
