@@ -5,10 +5,9 @@
 #include <stdint.h>
 
 struct clock {
-	/* Microseconds UTC; may step. / Microseconds that only grow; for time-outs. */
-	int64_t (*wall)(const struct clock *c);
-	int64_t (*mono)(const struct clock *c);
-	int64_t fake_wall, fake_mono; /* of a fake clock: set freely */
+	int64_t (*wall)(const struct clock *c); /* microseconds UTC; may step */
+	int64_t (*mono)(const struct clock *c); /* microseconds that only grow; for time-outs */
+	int64_t fake_wall, fake_mono;		/* of a fake clock: set freely */
 };
 
 extern const struct clock clock_real;

@@ -1,4 +1,4 @@
-/* crypt: libsodium behind our names. */
+/* crypt: random bytes, hashes, sealing and wiping: libsodium behind our names. */
 #ifndef MUSTER_BASE_CRYPT_H
 #define MUSTER_BASE_CRYPT_H
 

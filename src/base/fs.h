@@ -1,5 +1,6 @@
 /* fs: the seam to the file system for the program's own files (the data folder, configuration, recordings).
- * Agents' paths go through workspace/beneath.h instead. Every call passes FAULT_IO, retries EINTR, sets O_CLOEXEC. */
+ * Paths in working copies go through vcs/beneath.h
+ * instead. Every call passes FAULT_IO and repeats EINTR; every descriptor is O_CLOEXEC. */
 #ifndef MUSTER_BASE_FS_H
 #define MUSTER_BASE_FS_H
 
@@ -18,7 +19,8 @@ int fs_read_fd(int fd, struct buf *out, struct err *e);
 /* Append what one read gives, at most so many bytes: 1, 0 at the end of the file, -1. */
 int fs_read_some(int fd, size_t most, struct buf *out, struct err *e);
 int fs_write_fd(int fd, struct span data, struct err *e); /* all of it */
-/* Replace the file by temp file, fsync, rename, fsync of the folder: whole and durable, or unchanged. */
+/* Replace the file by temp file, fsync, rename, fsync of the folder: whole and durable on return. On failure it is as
+ * before, or (when the folder's fsync failed) whole and perhaps not durable. */
 int fs_replace(const char *path, struct span data, mode_t mode, struct err *e);
 int fs_fsync(int fd, struct err *e);
 int fs_fsync_dir(const char *dir, struct err *e);

@@ -1,5 +1,5 @@
-/* id: identifiers. UUIDv7 (RFC 9562) for events and runs, in the usual 36-character text; a run id is also shown short.
- */
+/* id: identifiers of events and runs (UUIDv7, RFC 9562, in the usual 36-character text), and a small generator of
+ * random numbers from a seed. */
 #ifndef MUSTER_BASE_ID_H
 #define MUSTER_BASE_ID_H
 

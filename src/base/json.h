@@ -2,7 +2,8 @@
  *
  * Parsing: strict UTF-8, exact 64-bit integers, duplicate keys refused, NUL in strings refused, depth and size capped.
  * Printing: compact, keys sorted, so that equal values print to equal bytes (hashes are taken over this form).
- * Getters never fail on shape: they return a default. Ownership follows jansson: _new/take steals, get borrows. */
+ * Getters never fail on shape: they return a default. Ownership follows jansson: json_get borrows, what is put
+ * into a value is consumed. */
 #ifndef MUSTER_BASE_JSON_H
 #define MUSTER_BASE_JSON_H
 
@@ -21,7 +22,7 @@ void json_setup(void);
 json_t *json_parse(struct span text, const char *what, struct err *e);
 /* Append the canonical text. Failure shows in buf_check. */
 void json_print(const json_t *v, struct buf *out);
-/* Canonical text, mem_free it; NULL: no memory. */
+/* Canonical text, mem_free it; NULL: no memory, or larger or deeper than json_parse would take back. */
 char *json_text(const json_t *v) __attribute__((warn_unused_result));
 
 /* Borrowed member by key; NULL when obj is no object or has none. */
@@ -33,8 +34,8 @@ int64_t json_int(const json_t *obj, const char *key, int64_t otherwise);
 double json_num(const json_t *obj, const char *key, double otherwise);
 bool json_bool(const json_t *obj, const char *key, bool otherwise);
 
-/* Build an object with a format as json_pack's ("{s:s, s:I, s:o?}"); NULL: no memory (o arguments are consumed all the
- * same). */
+/* Build a value with a format as json_pack's ("{s:s, s:I, s:o?}"). NULL with ERR_NOMEM, or ERR_INVALID (a string that
+ * is no UTF-8, an object where none may be NULL); o arguments are consumed all the same. */
 json_t *json_make(struct err *e, const char *fmt, ...);
 /* json_copy and json_deep_copy, but whole or NULL: those leave out what there is no memory for. NULL gives NULL. */
 json_t *json_clone(const json_t *v);

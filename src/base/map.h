@@ -1,5 +1,5 @@
-/* map: from a byte string to a pointer. Keys are copied. Iteration is in order of insertion (deletions keep it), so
- * that nothing the program does depends on hash seeds. Capped. */
+/* map: a capped table from byte strings to pointers. Keys are copied. Iteration is in order of insertion (deletions
+ * keep it), so that nothing the program does depends on hash seeds. */
 #ifndef MUSTER_BASE_MAP_H
 #define MUSTER_BASE_MAP_H
 

@@ -1,7 +1,7 @@
 /* mem: the one place memory comes from, and the seam where tests make it fail.
  *
  * Nothing outside this file calls malloc. Allocation failure is an ordinary error (ERR_NOMEM), so every caller checks.
- * Foreign libraries that allow it (jansson, Lua, libuv, SQLite, curl, libyaml's do not) are given these functions. */
+ * Foreign libraries that take an allocator are given these functions. */
 #ifndef MUSTER_BASE_MEM_H
 #define MUSTER_BASE_MEM_H
 

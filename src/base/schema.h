@@ -1,9 +1,9 @@
 /* schema: the part of JSON Schema (2020-12) that models and modes use.
  *
  * Understood: type (string or array of strings), properties, required, additionalProperties, items, enum, const,
- * minItems/maxItems, minLength/maxLength, minimum/maximum, pattern is refused at load, anyOf. Any other keyword that
- * would change the meaning is an error of schema_check, never ignored; title, description, default, examples are
- * allowed. */
+ * minItems/maxItems, minLength/maxLength, minimum/maximum, anyOf. Notes that assert nothing (title, description,
+ * default, examples, format, …) are allowed. Any other keyword, pattern among them, would change the meaning: it is an
+ * error of schema_check, never ignored. */
 #ifndef MUSTER_BASE_SCHEMA_H
 #define MUSTER_BASE_SCHEMA_H
 

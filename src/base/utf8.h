@@ -1,4 +1,5 @@
-/* utf8: RFC 3629. */
+/* utf8: UTF-8 (RFC 3629) decoded, checked, repaired, cut between characters, and made visible for a terminal or a log.
+ */
 #ifndef MUSTER_BASE_UTF8_H
 #define MUSTER_BASE_UTF8_H
 

@@ -1,8 +1,8 @@
 /* table: the keywords of the four directive languages, once.
  *
- * A language is a bit set over rows: which roles may use the row; a phase likewise limits the master. Where a keyword
- * has another form in another language (READ, DELEGATE, RUN) it has a row for each form. The lexer, parser, printer,
- * prompts and error messages all read this table; adding a directive is one row here and one case in calls.c. */
+ * Each row says in bits which languages have it and, for the master, in which phases. Where a keyword has another form
+ * in another language (READ, DELEGATE, RUN) it has a row for each form. The parser, the printer, prompts and error
+ * messages all read this table; adding a directive is one kind and one row here and one case in calls.c. */
 #ifndef MUSTER_DIRECTIVE_TABLE_H
 #define MUSTER_DIRECTIVE_TABLE_H
 

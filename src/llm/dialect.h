@@ -11,7 +11,7 @@
 
 /* ---- requests ---- */
 
-/* The pieces of a request; what is not borrowed lives in the arena. A failed add is remembered (check wire_check). */
+/* The pieces of a request; what is not borrowed lives in the arena. A failed add is remembered: wire_check tells. */
 struct wire {
 	struct arena arena;
 	struct span *pieces;

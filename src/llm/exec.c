@@ -5,7 +5,7 @@
  * the output open is waited for no longer than TIME_MODEL_LINGER. The request is written only as fast as it is read.
  * Failure modes: no such program (llm_call_start fails), a status other than 0 (ERR_MODEL with the end of its standard
  * error), output that is no answer (ERR_MODEL_REPLY), more than CAP_MODEL_REPLY of it (ERR_TOO_LARGE), total_ms passed
- * (ERR_TIMEOUT); its process group is killed in every case but the first. */
+ * (ERR_TIMEOUT). Where it has not ended by itself its process group is killed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

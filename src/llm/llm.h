@@ -55,9 +55,9 @@ void llm_tool_calls_free(struct llm_tool_call *calls, size_t count);
 
 struct llm; /* configuration: providers with keys and addresses, model classes, prices, the script; one a process */
 
-struct llm_price { /* dollars per million tokens; valid[] from the dated data file */
+struct llm_price { /* dollars per million tokens */
 	double input, output, cached, cache_write;
-	char date[11], source[128];
+	char date[11], source[128]; /* who says so, and since when */
 	/* Requests with more input tokens than this cost these multiples; 0: no such rule. */
 	int64_t long_over;
 	double long_input, long_output;
@@ -118,8 +118,7 @@ struct llm_call {
 	const json_t *output_schema; /* or NULL */
 	double temperature;	     /* < 0: the provider's default */
 	int max_tokens;
-	int64_t total_ms;   /* 0: only first-byte and idle time-outs bind */
-	const char *action; /* unused for models; see llm_script_answer */
+	int64_t total_ms; /* 0: only first-byte and idle time-outs bind */
 	/* Which playing of a script this call belongs to: NULL is the process's one; a server gives the id of the top
 	 * run, so that two runs of the same script do not take each other's lines. */
 	const char *play;

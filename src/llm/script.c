@@ -27,7 +27,7 @@ struct line {
 
 /* Which lines a playing has used. */
 struct play {
-	size_t first; /* all before it are used or answers of no use */
+	size_t first; /* all before it are used */
 	uint8_t bits[];
 };
 

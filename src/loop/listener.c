@@ -15,7 +15,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-/* Purpose: listening and connecting sockets.
+/* Purpose: sockets that listen (Unix, TCP), and those that connect to a Unix path.
  *
  * A Unix socket's path may be longer than the 107 bytes of an address: it is then reached through a descriptor of its
  * folder, /proc/self/fd/N/name.

@@ -33,7 +33,7 @@ const struct clock *loop_clock(const struct loop *l);
  * timer may run. To let a fake one's time pass, start a timer of 0 ms, move the clock, and turn the loop. */
 void loop_set_clock(struct loop *l, const struct clock *c);
 
-/* timer: fires once at or after `ms` from now. Starting a running timer moves it. Costs O(log n); any number. */
+/* timer: fires once at or after `ms` from now. Starting a running timer moves it. Costs O(log n). */
 struct timer {
 	struct loop *loop;
 	void (*cb)(struct timer *t);
@@ -42,7 +42,7 @@ struct timer {
 	uint64_t order;
 };
 void timer_init(struct timer *t, struct loop *l, void (*cb)(struct timer *t));
-int timer_start(struct timer *t, int64_t ms, struct err *e); /* -1: no memory */
+int timer_start(struct timer *t, int64_t ms, struct err *e); /* -1: no memory, or CAP_TIMERS are running */
 void timer_stop(struct timer *t);			     /* the callback does not fire; harmless when not running */
 
 /* tick: a callback later in this turn of the loop, at most once however often it is asked for (one wake-up a tick). */

@@ -2,8 +2,8 @@
 
 #include <stdatomic.h>
 
-/* Purpose: calls from other threads. The list is the loop's, under its lock; `posted` lets several sends before the
- * call cost one atomic exchange each. */
+/* Purpose: callbacks on the loop's thread, asked for by other threads. The list is the loop's, under its lock; `posted`
+ * lets several sends before the call cost one atomic exchange each. */
 
 void post_init(struct post *p, struct loop *l, void (*cb)(struct post *p))
 {

@@ -1,7 +1,7 @@
 /* stream: a byte stream over a pipe, socket or terminal descriptor.
  *
  * Reading is pulled: nothing is read until stream_read_start, and stream_read_stop stops it (back-pressure). Writes are
- * queued up to a cap and coalesced to one writev a tick. The stream owns its descriptor from stream_open on. */
+ * queued up to a cap and coalesced to one write a tick. The stream owns its descriptor from stream_open on. */
 #ifndef MUSTER_LOOP_STREAM_H
 #define MUSTER_LOOP_STREAM_H
 
@@ -40,7 +40,8 @@ int stream_write(struct stream *s, struct span bytes, struct err *e);
 int stream_writev(struct stream *s, const struct span *pieces, size_t n, struct err *e); /* all of them or none */
 void stream_set_cap(struct stream *s, size_t write_cap); /* what is queued beyond it stays */
 size_t stream_queued(const struct stream *s);
-/* Send what is queued, then shut down writing (a socket) or close (the write end of a pipe). Needs the loop to run. */
+/* Send what is queued, then shut down writing (a socket) or close (the write end of a pipe); a terminal stays as it is.
+ * Needs the loop to run. */
 void stream_finish(struct stream *s);
 /* Drops what is queued. on_closed fires later in this turn, once. */
 void stream_close(struct stream *s);

@@ -3,7 +3,7 @@
 #include "base/caps.h"
 #include "base/mem.h"
 
-/* Purpose: any number of timers over one timer of libuv (or none: a simulated loop asks timers_next itself).
+/* Purpose: all timers of a loop over one timer of libuv (or none: a simulated loop asks timers_next itself).
  * A binary heap by (at, order): order is the number of the start, so that equal times fire in the order of their start
  * and a timer started by a callback of this turn does not fire in it. */
 

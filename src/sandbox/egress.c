@@ -118,7 +118,7 @@ static void refuse(struct link *k, const char *status, const struct err *why)
 		close_link(k);
 		return;
 	}
-	stream_finish(&k->client); /* then the client closes, or the timer does */
+	stream_finish(&k->client); /* the timer closes: until then the client can read it */
 }
 
 static void deny(struct link *k, const struct err *why)

@@ -4,7 +4,9 @@
 
 #include "sandbox/egress.h"
 
-/* Strict on purpose: a client that speaks to this proxy is curl, git, pip, npm or the like, which all send lower-case
+/* What a client of the egress proxy may ask for: its request read, the allow-list, and which addresses are public ones.
+ *
+ * Strict on purpose: a client that speaks to this proxy is curl, git, pip, npm or the like, which all send lower-case
  * names and well-formed heads. What is odd is an attempt. */
 
 static bool label_char(char c)

@@ -12,8 +12,8 @@
 #include "sandbox/init/init.h"
 #include "sandbox/internal.h"
 
-/* What this host can do. Nothing is concluded from versions or settings: a sandbox is started and `true` is run in it.
- * Only when that fails are settings read, to name the command that mends it. */
+/* What this host can do for sandboxes, found by starting one. Nothing is concluded from versions or settings: a sandbox
+ * is started and `true` is run in it. Only when that fails are settings read, to name the command that mends it. */
 
 enum { PROBE_UID = 71907, PROBE_MS = 15000 };
 

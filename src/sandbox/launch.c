@@ -17,7 +17,9 @@
 #include "sandbox/image.h"
 #include "sandbox/setup.h"
 
-/* muster-init is executed from a sealed memfd: nothing to install, nothing to replace on disk, no noexec mount in the
+/* How the processes of a sandbox come to be: the launcher becomes bubblewrap, which starts muster-init inside.
+ *
+ * muster-init is executed from a sealed memfd: nothing to install, nothing to replace on disk, no noexec mount in the
  * way. The same descriptor serves the launcher outside and PID 1 inside.
  *
  * LAUNCH and BEGIN are sent at once; the socket keeps BEGIN until PID 1 reads it. */

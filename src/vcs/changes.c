@@ -1,4 +1,4 @@
-/* changes: the list of what differs. */
+/* changes: the list of what differs between two snapshots, in memory and as JSON. */
 #include <stdlib.h>
 
 #include "base/mem.h"

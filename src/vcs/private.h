@@ -36,9 +36,9 @@ int ref_read(struct project *p, const char *branch, git_oid *out, bool *exists, 
 /* Move it from its expected value (NULL: it must not exist) to another. ERR_CONFLICT when it is elsewhere. */
 int ref_move(struct project *p, const char *branch, const git_oid *from, const git_oid *to,
 	const struct commit_author *who, const char *why, struct err *e);
-/* By the 40 hex digits. */
 /* ERR_LOCKED: another git program holds <git_dir>/<file>.lock. */
 int locked_by_another(const struct project *p, const char *what, const char *git_dir, const char *file, struct err *e);
+/* By the 40 hex digits. */
 int commit_find(struct project *p, const char *oid, git_commit **out, struct err *e);
 int commit_make(struct project *p, const git_oid *tree, const git_commit *const *parents, size_t count,
 	const struct commit_author *who, const char *message, git_oid *out, struct err *e);

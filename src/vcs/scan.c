@@ -1,4 +1,4 @@
-/* scan: compare the disk with the nodes.
+/* scan: bring what is known of a working copy up to date with the disk.
  *
  * A folder whose own stamp is unchanged has the same names as before, so only its entries are looked at, not listed. A
  * file whose stamp is unchanged is not read. What is read goes, with its hash, into a batch for the store; folders that

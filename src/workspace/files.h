@@ -42,14 +42,14 @@ bool files_exists(struct files *f, const char *path, bool *is_dir);
 /* One folder: [{name, type: file|folder|link|other, size}], folders first, then by name; capped, then {"more": n} */
 json_t *files_list(struct files *f, const char *path, struct err *e);
 /* The project tree as indented text for prompts: dependency, build and VCS folders (node_modules, .venv, target, build,
- * dist,
- * __pycache__, .git, …) are one collapsed line with a count; at most max lines, then "… n more". */
+ * dist, __pycache__, …) are one collapsed line with a count; at most max lines, then "… n more". */
 int files_tree(struct files *f, const char *path, int max, struct buf *out, struct err *e);
 /* Paths matching a glob (`*` within a part, `**` any parts, `?`, `[a-z]`, `{a,b}`), sorted; capped. Dependency folders
  * are skipped unless the pattern names them. */
 json_t *files_glob(struct files *f, const char *pattern, int max, struct err *e);
-/* Lines matching a text or a PCRE2-free plain/regular expression (POSIX extended) below path:
- * [{path, line, text}], capped in number, line length and time; binary and huge files are skipped and counted. */
+/* Lines that contain a text or match a POSIX extended expression (regex) below path: [{path, line, text}], capped in
+ * number, line length and time. What that left out, and binary and huge files, is told by a last element
+ * {more, skipped, late}. */
 json_t *files_search(struct files *f, const char *pattern, bool regex, const char *path, int max, struct err *e);
 
 #endif

@@ -1,5 +1,5 @@
-/* Landlock (Documentation/userspace-api/landlock.rst): commands of one sandbox have one uid, and by that alone could
- * trace, read and signal each other. A domain each forbids it. */
+/* landlock: a domain for each command (Documentation/userspace-api/landlock.rst), since commands of one sandbox have
+ * one uid, and by that alone could trace, read and signal each other. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* The launcher: from muster to bubblewrap.
+/* The launcher: what muster starts outside, and what becomes bubblewrap with the sandbox's cgroups, mounts and uid.
  *
  * Happy path: join the sandbox's v1 cgroups at once (slow: the kernel waits for a grace period) and enter its v2 one,
  * wait for LAUNCH, put the inherited descriptors in place, mount the sources where the private uid can reach them, drop

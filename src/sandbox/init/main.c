@@ -1,4 +1,4 @@
-/* muster-init: see wire.h. `muster-init launch N M` outside, `muster-init init` inside. */
+/* main: how muster-init (see wire.h) begins, `muster-init launch N M` outside and `muster-init init` inside. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
