@@ -1,13 +1,8 @@
-/* The HTTP client against a peer written here: a thread with blocking sockets on 127.0.0.1 that plays a script.
- * Above 600 lines because the peer and all that is played on it are one subject. */
-#include "unit.h"
+/* The HTTP client against a peer that plays a script: whole and cut answers, slow, large, compressed and malformed
+ * ones, pauses, cancels, and want of memory. */
+#include "client_peer.h"
+#include "client_rig.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,265 +14,6 @@
 
 #include "base/fault.h"
 #include "base/mem.h"
-#include "http/client.h"
-
-/* ---- the peer ---- */
-
-/* What the peer sends for every request; cut: close the connection after so many bytes (-1: never). */
-static struct {
-	int fd, port;
-	pthread_t thread;
-	struct span answer;
-	size_t cut;
-	int pause_after_ms; /* silence before the rest */
-	size_t pause_at;
-	_Atomic int connections, requests;
-	_Atomic bool quit;
-	char seen[1 << 20]; /* the last request */
-	size_t seen_len;
-	bool close_kept; /* close after each answer although it promised to keep */
-	_Atomic bool sending;
-	_Atomic size_t sent;
-} peer;
-
-/* Reads one request (by Content-Length); false at the end of the connection. */
-static bool peer_read(int fd)
-{
-	size_t n = 0, need = 0;
-	for (;;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		while (poll(&p, 1, 20) == 0)
-			if (peer.quit)
-				return false;
-		ssize_t got = read(fd, peer.seen + n, sizeof(peer.seen) - 1 - n);
-		if (got <= 0)
-			return false;
-		n += (size_t)got;
-		peer.seen[n] = 0;
-		char *end = strstr(peer.seen, "\r\n\r\n");
-		if (!end)
-			continue;
-		char *length = strcasestr(peer.seen, "content-length: ");
-		need = (size_t)(end + 4 - peer.seen) + (length ? strtoul(length + 16, NULL, 10) : 0);
-		if (n >= need) {
-			peer.seen_len = n;
-			return true;
-		}
-	}
-}
-
-static bool peer_write(int fd, const char *p, size_t n)
-{
-	while (n > 0) {
-		struct pollfd w = {.fd = fd, .events = POLLOUT};
-		while (poll(&w, 1, 20) == 0)
-			if (peer.quit)
-				return false;
-		ssize_t got = send(fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (got < 0 && errno == EAGAIN)
-			continue;
-		if (got <= 0)
-			return false;
-		p += got;
-		n -= (size_t)got;
-		peer.sent += (size_t)got;
-	}
-	return true;
-}
-
-static void peer_serve(int fd)
-{
-	while (peer_read(fd)) {
-		peer.requests++;
-		peer.sending = true;
-		size_t n = peer.answer.n < peer.cut ? peer.answer.n : peer.cut;
-		size_t first = peer.pause_after_ms && peer.pause_at < n ? peer.pause_at : n;
-		if (!peer_write(fd, peer.answer.p, first))
-			return;
-		for (int ms = 0; first < n && ms < peer.pause_after_ms && !peer.quit; ms += 5)
-			usleep(5000);
-		if (!peer_write(fd, peer.answer.p + first, n - first))
-			return;
-		if (peer.cut <= peer.answer.n || peer.close_kept)
-			return;
-		peer.sending = false;
-	}
-}
-
-static void *peer_main(void *arg)
-{
-	(void)arg;
-	while (!peer.quit) {
-		struct pollfd p = {.fd = peer.fd, .events = POLLIN};
-		if (poll(&p, 1, 20) == 0)
-			continue;
-		int fd = accept(peer.fd, NULL, NULL);
-		if (fd < 0)
-			continue;
-		peer.connections++;
-		peer_serve(fd);
-		peer.sending = false;
-		close(fd);
-	}
-	return NULL;
-}
-
-/* One connection at a time; the script is changed only between requests. */
-static void peer_start(int fd)
-{
-	peer.fd = fd;
-	assert_int_equal(listen(fd, 16), 0);
-	peer.quit = false;
-	peer.connections = peer.requests = 0;
-	peer.cut = SIZE_MAX;
-	peer.pause_after_ms = 0;
-	peer.close_kept = false;
-	peer.sent = 0;
-	assert_int_equal(pthread_create(&peer.thread, NULL, peer_main, NULL), 0);
-}
-
-/* Before the answer's bytes go. */
-static void peer_wait(void)
-{
-	while (peer.sending)
-		usleep(1000);
-}
-
-static void peer_stop(void)
-{
-	peer.quit = true;
-	pthread_join(peer.thread, NULL);
-	close(peer.fd);
-}
-
-/* ---- a request and what came of it ---- */
-
-struct get {
-	struct http_request r;
-	struct buf body;
-	int heads, dones;
-	struct err why;
-	char type[64];
-	size_t pause_every; /* pause after each so many bytes */
-	size_t since;
-	bool cancel_in_head, cancel_in_body, frees_client;
-	struct timer resume;
-	bool paused;
-};
-
-static struct loop *loop;
-static struct http *http;
-static struct err e;
-static char url[128];
-
-static void on_head(struct http_request *r)
-{
-	struct get *g = container_of(r, struct get, r);
-	const char *type = http_response_header(r, "content-type");
-	g->heads++;
-	assert_int_equal(g->body.len, 0);
-	snprintf(g->type, sizeof(g->type), "%s", type ? type : "");
-	assert_null(http_response_header(r, "no-such"));
-	if (g->cancel_in_head)
-		http_request_cancel(r);
-}
-
-static void on_resume(struct timer *t)
-{
-	struct get *g = container_of(t, struct get, resume);
-	g->paused = false;
-	size_t before = g->body.len;
-	http_request_resume(&g->r);
-	assert_int_equal(g->body.len, before); /* nothing from inside */
-}
-
-static bool on_body(struct http_request *r, struct span bytes)
-{
-	struct get *g = container_of(r, struct get, r);
-	assert_int_equal(g->heads, 1);
-	assert_false(g->paused);
-	assert_int_equal(g->dones, 0);
-	buf_addspan(&g->body, bytes);
-	if (g->cancel_in_body) {
-		http_request_cancel(r);
-		return true;
-	}
-	g->since += bytes.n;
-	if (g->pause_every && g->since >= g->pause_every) {
-		g->since = 0;
-		g->paused = true;
-		must(timer_start(&g->resume, 1, &e), &e);
-		return false;
-	}
-	return true;
-}
-
-static void on_done(struct http_request *r, const struct err *why)
-{
-	struct get *g = container_of(r, struct get, r);
-	g->dones++;
-	g->why = *why;
-	if (g->frees_client) {
-		http_free(http);
-		http = NULL;
-	}
-}
-
-static void get_init(struct get *g)
-{
-	memset(g, 0, sizeof(*g));
-	g->r = (struct http_request){.method = "GET",
-		.url = url,
-		.response_cap = 16u << 20,
-		.on_head = on_head,
-		.on_body = on_body,
-		.on_done = on_done};
-	buf_init(&g->body, 64u << 20);
-	timer_init(&g->resume, loop, on_resume);
-}
-
-static void get_run(struct get *g)
-{
-	must(http_request_start(&g->r, http, &e), &e);
-	assert_int_equal(g->dones, 0);
-	while (!g->dones)
-		assert_true(loop_turn(loop, 5000) || g->dones);
-	assert_int_equal(g->dones, 1);
-}
-
-#define GET(g, text)                                                                                                   \
-	struct get g;                                                                                                  \
-	get_init(&g);                                                                                                  \
-	peer.answer = span_of(text);                                                                                   \
-	get_run(&g)
-
-static int setup(void **state)
-{
-	(void)state;
-	err_clear(&e);
-	loop = loop_new(&e);
-	http = http_new(loop, &e);
-	struct sockaddr_in a = {.sin_family = AF_INET};
-	socklen_t size = sizeof(a);
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 || getsockname(fd, (struct sockaddr *)&a, &size) != 0)
-		return -1;
-	peer.port = ntohs(a.sin_port);
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d/path?q=1", peer.port);
-	peer_start(fd);
-	return loop && http ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	assert_true(!http || http_alive(http) == 0);
-	http_free(http);
-	loop_free(loop);
-	peer_stop();
-	return 0;
-}
 
 static const char plain[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nhello world";
 static const char chunked[] = "HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\nContent-Type: a/b\r\n\r\n"
@@ -442,13 +178,8 @@ static void test_time_outs(void **state)
 		assert_true(clock_mono(loop_clock(loop)) - from < 20 * 1000 * 1000);
 		buf_release(&g.body);
 		peer_stop();
-		struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)peer.port)};
-		a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-		assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-		peer_start(fd);
-		peer.pause_after_ms = 3000;
+		peer_listen(peer.port);
+		peer.pause_after_ms = 60000;
 	}
 	/* A pause on our side is not the peer's stall. */
 	peer.pause_after_ms = 0;
@@ -464,7 +195,7 @@ static void test_time_outs(void **state)
 	for (int64_t until = clock_mono(loop_clock(loop)) + 150000; clock_mono(loop_clock(loop)) < until;)
 		loop_turn(loop, 20);
 	assert_int_equal(g.dones, 0);
-	on_resume(&g.resume);
+	get_resume(&g.resume);
 	while (!g.dones)
 		loop_turn(loop, 1000);
 	assert_int_equal(g.why.code, ERR_OK);
@@ -769,7 +500,7 @@ int main(void)
 	unsetenv("http_proxy");
 	unsetenv("all_proxy");
 	unsetenv("ALL_PROXY");
-#define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(test_##name, get_setup, get_teardown)
 	const struct CMUnitTest tests[] = {
 		T(plain),
 		T(chunked_any_status),
