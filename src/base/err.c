@@ -53,23 +53,25 @@ __attribute__((format(printf, 2, 0), nonnull)) static size_t format(char *out, c
 	return n;
 }
 
-static void store(struct err *e, enum err_code code, const char *fmt, va_list ap)
+int err_setv(struct err *e, enum err_code code, const char *fmt, va_list ap)
 {
 	char text[ERR_TEXT_MAX];
-	size_t n = format(text, fmt, ap);
+	size_t n;
 
+	if (!e)
+		return -1;
+	n = format(text, fmt, ap);
 	e->code = code;
 	memcpy(e->text, text, n + 1);
+	return -1;
 }
 
 int err_set(struct err *e, enum err_code code, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (!e)
-		return -1;
 	va_start(ap, fmt);
-	store(e, code, fmt, ap);
+	err_setv(e, code, fmt, ap);
 	va_end(ap);
 	return -1;
 }

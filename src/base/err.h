@@ -7,6 +7,7 @@
 #ifndef MUSTER_BASE_ERR_H
 #define MUSTER_BASE_ERR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdnoreturn.h>
 
@@ -31,6 +32,8 @@ struct err {
 
 /* Set the error; a message to a person: what happened, to what, what to do next. Returns -1. */
 int err_set(struct err *e, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+int err_setv(struct err *e, enum err_code code, const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
 
 /* Put "context: " before the message. Keeps the code. Returns -1. */
 int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -363,11 +363,11 @@ const char *option_name(enum option which)
 int options_tree_error(
 	const struct options *o, enum option which, const char *pointer, struct err *e, const char *fmt, ...)
 {
-	struct buf text = BUF_INIT(ERR_TEXT_MAX), at = BUF_INIT(4 * KIB);
+	cleanup_buf struct buf at = BUF_INIT(4 * KIB);
 	va_list ap;
 
 	va_start(ap, fmt);
-	buf_addv(&text, fmt, ap);
+	err_setv(e, ERR_INVALID, fmt, ap);
 	va_end(ap);
 	for (const char *p = rows[which].name; *p; p++) {
 		if (p == rows[which].name)
@@ -375,15 +375,10 @@ int options_tree_error(
 		buf_addc(&at, *p == '.' ? '/' : *p);
 	}
 	buf_adds(&at, pointer);
+	err_wrap(e, "%s%s", rows[which].name, pointer);
 	if (o->from_file[which] && !at.failed)
-		err_set(e, ERR_INVALID, "%s:%d: %s%s: %s", o->file.name, yaml_line(&o->file, at.data), rows[which].name,
-			pointer, text.data ? text.data : "");
-	else
-		err_set(e, ERR_INVALID, "%s: %s%s: %s", o->sources[which], rows[which].name, pointer,
-			text.data ? text.data : "");
-	buf_release(&text);
-	buf_release(&at);
-	return -1;
+		return err_wrap(e, "%s:%d", o->file.name, yaml_line(&o->file, at.data));
+	return err_wrap(e, "%s", o->sources[which]);
 }
 
 static json_t *describe_row(const struct options *o, enum option which, struct err *e)

@@ -55,15 +55,12 @@ static int bad(const struct reader *r, yaml_mark_t at, struct err *e, const char
 	__attribute__((format(printf, 4, 5)));
 static int bad(const struct reader *r, yaml_mark_t at, struct err *e, const char *fmt, ...)
 {
-	struct buf text = BUF_INIT(ERR_TEXT_MAX);
 	va_list ap;
 
 	va_start(ap, fmt);
-	buf_addv(&text, fmt, ap);
+	err_setv(e, ERR_PARSE, fmt, ap);
 	va_end(ap);
-	err_set(e, ERR_PARSE, "%s:%d: %s", r->doc->name, line_of(r, at), text.data ? text.data : "cannot be parsed");
-	buf_release(&text);
-	return -1;
+	return err_wrap(e, "%s:%d", r->doc->name, line_of(r, at));
 }
 
 /* ---- scalars: YAML 1.2.2, 10.3.2 ---- */
@@ -427,15 +424,12 @@ int yaml_line(const struct yaml_doc *d, const char *pointer)
 
 int yaml_error(const struct yaml_doc *d, const char *pointer, struct err *e, const char *fmt, ...)
 {
-	struct buf text = BUF_INIT(ERR_TEXT_MAX);
 	va_list ap;
 
 	va_start(ap, fmt);
-	buf_addv(&text, fmt, ap);
+	err_setv(e, ERR_INVALID, fmt, ap);
 	va_end(ap);
-	err_set(e, ERR_INVALID, "%s:%d: %s", d->name, yaml_line(d, pointer), text.data ? text.data : "invalid");
-	buf_release(&text);
-	return -1;
+	return err_wrap(e, "%s:%d", d->name, yaml_line(d, pointer));
 }
 
 /* The value at a pointer, or NULL. */

@@ -34,15 +34,15 @@ bool decoder_done(const struct decoder *d)
 
 int decoder_bad(struct err *e, const char *fmt, ...)
 {
-	struct buf text = BUF_INIT(ERR_TEXT_MAX), shown = BUF_INIT(8 * KIB);
+	struct buf shown = BUF_INIT(8 * KIB);
+	struct err said = ERR_INIT;
 	va_list ap;
 
 	va_start(ap, fmt);
-	buf_addv(&text, fmt, ap);
+	err_setv(&said, ERR_MODEL_REPLY, fmt, ap);
 	va_end(ap);
-	problem_show(buf_span(&text), &shown); /* a parser's words hold some of what it read */
+	problem_show(span_of(said.text), &shown); /* a parser's words hold some of what it read */
 	err_set(e, ERR_MODEL_REPLY, "the model's answer is malformed: %s", shown.data ? shown.data : "");
-	buf_release(&text);
 	buf_release(&shown);
 	return -1;
 }

@@ -47,15 +47,12 @@ static int line_error(const struct script *s, int64_t number, struct err *e, con
 	__attribute__((format(printf, 4, 5)));
 static int line_error(const struct script *s, int64_t number, struct err *e, const char *fmt, ...)
 {
-	struct buf text = BUF_INIT(ERR_TEXT_MAX);
 	va_list ap;
 
 	va_start(ap, fmt);
-	buf_addv(&text, fmt, ap);
+	err_setv(e, ERR_INVALID, fmt, ap);
 	va_end(ap);
-	err_set(e, ERR_INVALID, "%s:%lld: %s", s->name, (long long)number, text.data ? text.data : "invalid");
-	buf_release(&text);
-	return -1;
+	return err_wrap(e, "%s:%lld", s->name, (long long)number);
 }
 
 static int known_only(const struct script *s, int64_t number, const json_t *v, const char *const *known,

@@ -184,6 +184,23 @@ static void test_memory(void **state)
 	fail_msg("never succeeded");
 }
 
+/* A message too long for an error is cut, not lost. */
+static void test_long_message(void **state)
+{
+	struct yaml_doc d;
+	struct err e = ERR_INIT;
+	char word[3 * ERR_TEXT_MAX];
+
+	(void)state;
+	memset(word, 'w', sizeof word - 1);
+	word[sizeof word - 1] = 0;
+	must(yaml_parse(&d, span_of("a: 1\n"), "file", 1, &e), &e);
+	assert_int_equal(yaml_error(&d, "/a", &e, "%s", word), -1);
+	assert_true(span_starts(span_of(e.text), "file:1: wwww"));
+	assert_int_equal(strlen(e.text), ERR_TEXT_MAX - 1);
+	yaml_release(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest all[] = {
@@ -192,6 +209,7 @@ int main(void)
 		cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_frontmatter),
+		cmocka_unit_test(test_long_message),
 		cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_memory),
 	};
