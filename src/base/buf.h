@@ -30,6 +30,8 @@ static inline struct span span_n(const char *p, size_t n)
 }
 bool span_eq(struct span a, struct span b);
 bool span_is(struct span a, const char *s);
+/* By their bytes, a beginning before what goes on: negative, 0 or positive as of memcmp. */
+int span_order(struct span a, struct span b);
 bool span_starts(struct span a, const char *prefix);
 bool span_ends(struct span a, const char *suffix);
 /* Without ASCII white space at both ends. */

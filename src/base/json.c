@@ -96,10 +96,8 @@ struct member {
 static int member_order(const void *pa, const void *pb)
 {
 	const struct member *a = pa, *b = pb;
-	size_t n = a->key.n < b->key.n ? a->key.n : b->key.n;
-	int d = memcmp(a->key.p, b->key.p, n);
 
-	return d ? d : (a->key.n > b->key.n) - (a->key.n < b->key.n);
+	return span_order(a->key, b->key);
 }
 
 /* Insertion sort: objects are small and mostly in order; qsort for the large. */

@@ -59,13 +59,9 @@ static int diff_entry(
 
 static int order(const struct side *a, const struct side *b)
 {
-	struct span x = a->entry.name, y = b->entry.name;
-	int rc;
-
 	if (!a->have || !b->have)
 		return a->have ? -1 : 1;
-	rc = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
-	return rc ? rc : (x.n > y.n) - (x.n < y.n);
+	return span_order(a->entry.name, b->entry.name);
 }
 
 static int next(struct side *s, struct err *e)

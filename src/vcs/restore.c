@@ -124,11 +124,10 @@ static const struct entry *entry_named(const struct entry *entries, size_t count
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		struct span have = entries[mid].name;
-		int order = memcmp(have.p, want.p, have.n < want.n ? have.n : want.n);
-		if (order == 0 && have.n == want.n)
+		int order = span_order(entries[mid].name, want);
+		if (order == 0)
 			return &entries[mid];
-		if (order < 0 || (order == 0 && have.n < want.n))
+		if (order < 0)
 			low = mid + 1;
 		else
 			high = mid;

@@ -57,13 +57,6 @@ int tree_open(struct tree *t, struct span blob, struct err *e)
 	return 0;
 }
 
-static bool after(struct span a, struct span b)
-{
-	int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-	return order > 0 || (order == 0 && a.n > b.n);
-}
-
 int tree_next(struct tree *t, struct entry *out, struct err *e)
 {
 	const char *p = t->rest.p;
@@ -82,7 +75,7 @@ int tree_next(struct tree *t, struct entry *out, struct err *e)
 	if (out->kind == ENTRY_DIR)
 		out->files = get_u64(p + FRONT);
 	out->name = span_n(p + front, n);
-	if (!entry_name_ok(out->name) || (t->last.p && !after(out->name, t->last)))
+	if (!entry_name_ok(out->name) || (t->last.p && span_order(out->name, t->last) <= 0))
 		goto damaged;
 	t->last = out->name;
 	t->rest = span_n(p + front + n, t->rest.n - front - n);
