@@ -42,7 +42,6 @@
 #define CAP_HTTP_HEAD (64 * KIB)   /* request or status line and headers, sent or received */
 #define CAP_HTTP_HEADERS 128	   /* their number */
 #define CAP_HTTP_TARGET (16 * KIB) /* of a request */
-#define CAP_HTTP_BODY (8 * MIB)	   /* a request body that is collected */
 #define CAP_HTTP_QUEUE (1 * MIB)   /* bytes of a reply that wait for a slow client */
 #define CAP_HTTP_CONNECTIONS 16384 /* of one server */
 #define TIME_HTTP_HEAD 15000	   /* from the first byte of a request to the end of its head */
@@ -57,12 +56,11 @@
 #define CAP_POLICY_PATTERN 512
 
 #define CAP_DIRECTIVE (2 * MIB)
-#define CAP_DIRECTIVE_ITEMS 256	       /* targets, prompts or edits in one directive */
-#define CAP_FILE_READ (4 * MIB)	       /* a file shown to a model, before cutting */
-#define CAP_FILE_WRITE (16 * MIB)      /* a file written by one tool call */
-#define CAP_TOOL_RESULT (32 * KIB)     /* shown to the model; the rest goes into a blob */
-#define CAP_COMMAND_OUTPUT (256 * KIB) /* kept inline of a command: head and tail */
-#define CAP_COMMAND_SPILL (64 * MIB)   /* kept in a blob */
+#define CAP_DIRECTIVE_ITEMS 256	     /* targets, prompts or edits in one directive */
+#define CAP_FILE_READ (4 * MIB)	     /* a file shown to a model, before cutting */
+#define CAP_FILE_WRITE (16 * MIB)    /* a file written by one tool call */
+#define CAP_TOOL_RESULT (32 * KIB)   /* shown to the model; the rest goes into a blob */
+#define CAP_COMMAND_SPILL (64 * MIB) /* kept in a blob */
 
 #define CAP_FLOW_SAID (CAP_EVENT_DATA - 64 * KIB) /* one value that a flow says, signals, plans, returns */
 #define CAP_FLOW_MEMORY (64 * MIB)		  /* of one flow's Lua state */
