@@ -47,7 +47,6 @@ int files_read(struct files *f, const char *path, struct buf *out, struct hash *
 	cleanup_fd int fd = files_open_at(f, path, O_RDONLY, e);
 	struct blob *b;
 	struct stat st;
-	int rc;
 
 	if (fd < 0)
 		return -1;
@@ -58,8 +57,7 @@ int files_read(struct files *f, const char *path, struct buf *out, struct hash *
 		hash_bytes(hash, NULL, blob_span(b));
 	buf_addspan(out, blob_span(b));
 	blob_unref(b);
-	rc = buf_check(out, path, e);
-	return rc;
+	return buf_check(out, path, e);
 }
 
 /* Write into a new temporary file in the place's folder. */

@@ -13,7 +13,7 @@
 #include "workspace/private.h"
 
 #define REPEATS_MAX 1000
-#define NESTED_MAX 32
+#define GROUPS_MAX 32
 
 struct search {
 	struct span text; /* when not regex */
@@ -47,7 +47,7 @@ static long interval(struct span p, size_t i)
 static int tame(struct span p, struct err *e)
 {
 	long repeats = 1;
-	int nested = 0;
+	int groups = 0;
 
 	for (size_t i = 0; i < p.n; i++) {
 		if (p.p[i] == '\\' && i + 1 < p.n) {
@@ -58,14 +58,14 @@ static int tame(struct span p, struct err *e)
 		} else if (p.p[i] == '{') {
 			repeats *= interval(p, i);
 		} else if (p.p[i] == '(') {
-			nested++;
+			groups++;
 		}
 		if (repeats > REPEATS_MAX)
 			return err_set(e, ERR_INVALID,
 				"the expression's repetition counts multiply to more than %d; use + or *", REPEATS_MAX);
-		if (nested > NESTED_MAX)
+		if (groups > GROUPS_MAX)
 			return err_set(
-				e, ERR_INVALID, "the expression has more than %d groups; make it simpler", NESTED_MAX);
+				e, ERR_INVALID, "the expression has more than %d groups; make it simpler", GROUPS_MAX);
 	}
 	return 0;
 }
