@@ -204,7 +204,11 @@ static int read_mapping(struct options *o, const json_t *v, const char *prefix, 
 	if (!json_is_object(v))
 		return yaml_error(&o->file, pointer, e, "%s must be a mapping of names to values",
 			*prefix ? prefix : "the configuration");
-	json_object_foreach((json_t *)v, key, member) if (read_member(o, key, member, prefix, pointer, e)) return -1;
+	json_object_foreach((json_t *)v, key, member)
+	{
+		if (read_member(o, key, member, prefix, pointer, e))
+			return -1;
+	}
 	return 0;
 }
 

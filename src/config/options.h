@@ -43,7 +43,7 @@ const char *option_name(enum option which);
  * `pointer` is relative to the option. Returns -1. */
 int options_tree_error(const struct options *o, enum option which, const char *pointer, struct err *e, const char *fmt,
 	...) __attribute__((format(printf, 5, 6)));
-/* The table for `muster describe` and `muster config`: [{name, type, default, least?, most?, choices?, environment?,
+/* The table for `muster describe`: [{name, type, default, least?, most?, choices?, environment?,
  * help}]; with o also value and source. Values of trees that may hold keys are left out. NULL: no memory. */
 json_t *options_describe(const struct options *o, struct err *e);
 

@@ -279,7 +279,11 @@ static int take_choice(struct decoder *d, const json_t *choice, struct err *e)
 	}
 	if (decoder_add_text(d, json_span(delta, "content"), e) || decoder_add_text(d, json_span(delta, "refusal"), e))
 		return -1;
-	json_array_foreach(calls, i, call) if (take_call(d, call, e)) return -1;
+	json_array_foreach(calls, i, call)
+	{
+		if (take_call(d, call, e))
+			return -1;
+	}
 	if (reason.n)
 		take_reason(d, reason);
 	return 0;

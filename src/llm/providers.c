@@ -201,8 +201,11 @@ static int set_headers(struct provider *p, const json_t *headers, struct err *e)
 
 	if (!json_is_object(headers))
 		return err_set(e, ERR_INVALID, "providers/%s/headers: a mapping of names to texts", p->name);
-	json_object_foreach((json_t *)headers, name, value) if (!json_is_string(value)) return err_set(
-		e, ERR_INVALID, "providers/%s/headers/%.60s: must be text", p->name, name);
+	json_object_foreach((json_t *)headers, name, value)
+	{
+		if (!json_is_string(value))
+			return err_set(e, ERR_INVALID, "providers/%s/headers/%.60s: must be text", p->name, name);
+	}
 	p->headers = json_incref((json_t *)headers);
 	return 0;
 }
@@ -240,12 +243,9 @@ static int configure_provider(struct llm *l, const char *name, const json_t *v, 
 		return err_set(e, ERR_INVALID, "providers/%.60s: a provider's name has no colon", name);
 	if (fresh && !(p = provider_new(l, name, e)))
 		return -1;
-	if ((fresh || kind || json_str(v, "profile")) && set_kind(p,
-								 kind				    ? kind
-								 : fresh			    ? "compatible"
-								 : p->dialect == &dialect_anthropic ? "anthropic"
-												    : "compatible",
-								 json_str(v, "profile"), e))
+	if (!kind) /* another profile leaves it of its kind */
+		kind = !fresh && p->dialect == &dialect_anthropic ? "anthropic" : "compatible";
+	if ((fresh || json_str(v, "kind") || json_str(v, "profile")) && set_kind(p, kind, json_str(v, "profile"), e))
 		return -1;
 	if ((json_str(v, "base_url") && set_url(p, json_str(v, "base_url"), e)) ||
 		(json_str(v, "model") && set_text(&p->served, json_str(v, "model"), e)) ||
@@ -285,7 +285,11 @@ int providers_configure(struct llm *l, struct err *e)
 	if (name)
 		return err_set(
 			e, ERR_INVALID, "classes: there is no model class \"%.60s\"%s", name, nearest_hint(&near));
-	json_object_foreach((json_t *)providers, name, v) if (configure_provider(l, name, v, e)) return -1;
+	json_object_foreach((json_t *)providers, name, v)
+	{
+		if (configure_provider(l, name, v, e))
+			return -1;
+	}
 	return 0;
 }
 
