@@ -335,6 +335,10 @@ static void on_tick(struct tick *t)
 {
 	struct sandbox *s = container_of(t, struct sandbox, tick);
 	struct err e = ERR_INIT;
+	if (sm_is(&s->sm) == BOX_ENDING && s->timer.at == 0) { /* see look_again */
+		on_timer(&s->timer);
+		return;
+	}
 	if (s->freeing != KEEP) {
 		if (sm_is(&s->sm) != BOX_ENDING)
 			begin_ending(s, NULL);
@@ -392,9 +396,16 @@ static void read_errors(struct sandbox *s)
 		err_set(&s->why, ERR_SANDBOX, "the sandbox ended");
 }
 
-static void begin_ending(struct sandbox *s, const struct err *why)
+/* Is everything gone by then? Without memory for the timer the tick asks instead, in every turn. */
+static void look_again(struct sandbox *s, int ms)
 {
 	struct err e = ERR_INIT;
+	if (timer_start(&s->timer, ms, &e) != 0)
+		sandbox_poke(s);
+}
+
+static void begin_ending(struct sandbox *s, const struct err *why)
+{
 	if (sm_is(&s->sm) == BOX_ENDING)
 		return;
 	if (why && why->code != ERR_OK)
@@ -420,9 +431,7 @@ static void begin_ending(struct sandbox *s, const struct err *why)
 		command_abort(list_entry(it, struct command, link), told.code, told.text);
 	dial_abort(s, &told);
 	s->ending_since = clock_mono(loop_clock(s->loop));
-	if (timer_start(&s->timer, 0, &e) != 0)
-		BUG("no memory for the timer that a sandbox ends with"); /* one timer is preallocated by its first start
-									  */
+	look_again(s, 0);
 }
 
 void sandbox_recycle(struct sandbox *s)
@@ -487,8 +496,7 @@ static void on_timer(struct timer *t)
 		gone = true;
 	}
 	if (!gone) {
-		if (timer_start(&s->timer, END_POLL_MS, &e) != 0)
-			BUG("no memory for a timer that ran before");
+		look_again(s, END_POLL_MS);
 		return;
 	}
 	protect_remove(s->spec.copy, s->spec.protect);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/caps.h"
+#include "base/fault.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -544,6 +545,45 @@ static void free_with_commands_under_way(void **state)
 	box_expect(b, "echo again", 0, "again\n");
 }
 
+static void count_freed(void *ctx)
+{
+	++*(int *)ctx;
+}
+
+static void never_fires(struct timer *t)
+{
+	(void)t;
+	fail();
+}
+
+/* A sandbox ends also when at that moment there is no memory for one more timer. */
+static void ends_without_memory(void **state)
+{
+	struct box *b = *state;
+	struct err e = ERR_INIT;
+	struct loop *loop = loop_new(&e);
+	struct sandbox *s = sandbox_new(loop, &b->spec, &e);
+	struct timer timers[64]; /* as many as the loop has room for at first */
+	int freed = 0;
+	assert_non_null(s);
+	for (size_t i = 0; i < sizeof(timers) / sizeof(*timers); i++) {
+		timer_init(&timers[i], loop, never_fires);
+		must(timer_start(&timers[i], 3600 * 1000, &e), &e);
+	}
+	sandbox_free(s, count_freed, &freed);
+	fault_arm(FAULT_ALLOC, 1, true);
+	for (int i = 0; i < 10; i++)
+		loop_turn(loop, 0);
+	assert_true(fault_seen() > 0);
+	fault_disarm();
+	while (!freed)
+		loop_turn(loop, 100);
+	assert_int_equal(freed, 1);
+	for (size_t i = 0; i < sizeof(timers) / sizeof(*timers); i++)
+		timer_stop(&timers[i]);
+	loop_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -568,6 +608,7 @@ int main(void)
 		cmocka_unit_test(weaker_hosts),
 		cmocka_unit_test(report),
 		cmocka_unit_test(free_with_commands_under_way),
+		cmocka_unit_test(ends_without_memory),
 	};
 	cmocka_set_test_filter(getenv("MUSTER_TEST"));
 	return cmocka_run_group_tests(tests, setup, teardown);
