@@ -216,6 +216,16 @@ int listener_tcp(struct listener *l, struct loop *loop, const char *address, int
 	return 0;
 }
 
+int listener_take(struct listener *l, struct loop *loop, int fd, void (*cb)(struct listener *l, int fd), struct err *e)
+{
+	*l = (struct listener){.cb = cb};
+	if (listen_on(l, loop, fd, e) != 0) {
+		l->fd = -1;
+		return -1;
+	}
+	return 0;
+}
+
 void listener_close(struct listener *l)
 {
 	if (l->fd < 0)

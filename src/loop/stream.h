@@ -61,6 +61,8 @@ int listener_unix(struct listener *l, struct loop *loop, const char *path, mode_
 	struct err *e); /* a stale socket file is replaced; ERR_EXISTS: somebody listens */
 int listener_tcp(struct listener *l, struct loop *loop, const char *address, int port,
 	void (*cb)(struct listener *l, int fd), struct err *e);
+/* A non-blocking socket that is bound already; the listener owns it, also on failure. */
+int listener_take(struct listener *l, struct loop *loop, int fd, void (*cb)(struct listener *l, int fd), struct err *e);
 void listener_close(
 	struct listener *l); /* also removes the socket's path; then the struct may be freed, but not from inside cb */
 /* uid and pid of the peer of a Unix socket. */

@@ -8,7 +8,6 @@
 
 #include "base/caps.h"
 #include "base/fault.h"
-#include "base/fs.h"
 #include "base/mem.h"
 #include "base/sm.h"
 #include "loop/stream.h"
@@ -33,8 +32,7 @@ enum { SETUP_MS = 30000, IDLE_MS = 300000, LINGER_MS = 2000, ADDRESSES = 8 };
 struct egress {
 	struct loop *loop;
 	const struct sandbox_spec *spec;
-	struct watch watch;
-	int listener;
+	struct listener listener;
 	struct list links;
 	int count;
 };
@@ -366,17 +364,15 @@ static void on_timer(struct timer *t)
 	close_link(container_of(t, struct link, timer));
 }
 
-static void on_accept(struct watch *w, int revents)
+static void on_client(struct listener *l, int fd)
 {
-	struct egress *g = container_of(w, struct egress, watch);
+	struct egress *g = container_of(l, struct egress, listener);
 	struct err e = ERR_INIT;
-	(void)revents;
-	cleanup_fd int fd = fault_hit(FAULT_NET) ? -1 : accept4(g->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0 || g->count >= CAP_EGRESS_CONNECTIONS)
+	struct link *k = g->count < CAP_EGRESS_CONNECTIONS ? MEM_NEW(struct link) : NULL;
+	if (!k) { /* the client sees its connection closed */
+		close(fd);
 		return;
-	struct link *k = MEM_NEW(struct link);
-	if (!k)
-		return; /* the client sees its connection closed */
+	}
 	k->egress = g;
 	k->loop = g->loop;
 	k->socket = -1;
@@ -386,10 +382,8 @@ static void on_accept(struct watch *w, int revents)
 	list_init(&k->list);
 	k->client =
 		(struct stream){.on_read = on_client_read, .on_drain = on_client_drain, .on_closed = on_client_closed};
-	int client = fd;
-	fd = -1;
-	if (stream_open(&k->client, g->loop, client, CAP_EGRESS_QUEUE, &e) != 0) {
-		close(client);
+	if (stream_open(&k->client, g->loop, fd, CAP_EGRESS_QUEUE, &e) != 0) {
+		close(fd);
 		mem_free(k);
 		return;
 	}
@@ -408,10 +402,9 @@ struct egress *egress_new(struct loop *l, int listener, const struct sandbox_spe
 		err_nomem(e);
 		return NULL;
 	}
-	*g = (struct egress){.loop = l, .spec = spec, .listener = listener};
+	*g = (struct egress){.loop = l, .spec = spec};
 	list_init(&g->links);
-	if (watch_start(&g->watch, l, listener, WATCH_READ, on_accept, e) != 0) {
-		close(listener);
+	if (listener_take(&g->listener, l, listener, on_client, e) != 0) {
 		mem_free(g);
 		return NULL;
 	}
@@ -422,8 +415,7 @@ void egress_free(struct egress *g)
 {
 	if (!g)
 		return;
-	watch_stop(&g->watch);
-	close(g->listener);
+	listener_close(&g->listener);
 	list_for (it, &g->links) {
 		struct link *k = list_entry(it, struct link, list);
 		list_remove(it);

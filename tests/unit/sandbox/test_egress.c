@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/caps.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "box.h"
 #include "sandbox/egress.h"
@@ -328,6 +329,36 @@ static void row34_no_list_no_network(void **state)
 	box_release(&b);
 }
 
+/* Out of descriptors it waits a moment instead of trying for ever. */
+static void rests_without_descriptors(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct loop *loop = loop_new(&e);
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof(a);
+	struct sandbox_spec spec = {0};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), client;
+	enum { TURNS = 2000 };
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, size), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &size), 0);
+	struct egress *g = egress_new(loop, fd, &spec, &e);
+	assert_non_null(g);
+	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&a, size), 0);
+	fault_arm(FAULT_NET, 1, true);
+	for (int i = 0; i < TURNS; i++)
+		loop_turn(loop, 0);
+	uint64_t tries = fault_seen();
+	fault_disarm();
+	assert_true(tries > 0 && tries < TURNS / 4);
+	close(client);
+	egress_free(g);
+	loop_turn(loop, 0);
+	loop_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +367,7 @@ int main(void)
 		cmocka_unit_test(rewriting),
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(allow_lists),
+		cmocka_unit_test(rests_without_descriptors),
 		cmocka_unit_test(live),
 		cmocka_unit_test(row34_no_list_no_network),
 	};
