@@ -12,6 +12,7 @@
 #include "base/caps.h"
 #include "base/fs.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "sandbox/attack_image.h"
 
 enum { TEST_UID = 71900, WAIT_US = 60000000 };
@@ -210,4 +211,21 @@ static void kill_named(pid_t pid, const char *name, const void *wanted)
 void box_kill(struct box *b, const char *name)
 {
 	each_process(b->spec.uid ? b->spec.uid : geteuid(), kill_named, name);
+}
+
+int box_setup(void **state)
+{
+	struct box *b = MEM_NEW(struct box);
+	assert_non_null(b);
+	box_init(b);
+	box_open(b);
+	*state = b;
+	return 0;
+}
+
+int box_teardown(void **state)
+{
+	box_release(*state);
+	mem_free(*state);
+	return 0;
 }

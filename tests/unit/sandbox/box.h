@@ -19,6 +19,9 @@ void box_init(struct box *b);
 void box_open(struct box *b);
 void box_close(struct box *b);	 /* frees the sandbox, waits for it */
 void box_release(struct box *b); /* the copy and the loop too */
+/* One open box for a whole group of tests. */
+int box_setup(void **state);
+int box_teardown(void **state);
 /* Where the attack program is, outside and inside (box_init puts it there and grants it). */
 const char *attack_path(void);
 

@@ -19,20 +19,8 @@
 
 static int setup(void **state)
 {
-	struct box *b = MEM_NEW(struct box);
-	assert_non_null(b);
 	setenv("CANARY", "sk-canary-0123456789", 1);
-	box_init(b);
-	box_open(b);
-	*state = b;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	box_release(*state);
-	mem_free(*state);
-	return 0;
+	return box_setup(state);
 }
 
 static void attack(struct box *b, const char *name, const char *arg)
@@ -558,5 +546,5 @@ int main(int argc, char **argv)
 		cmocka_unit_test(row54_forged_results),
 	};
 	cmocka_set_test_filter(getenv("MUSTER_TEST"));
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, box_teardown);
 }

@@ -8,29 +8,11 @@
 #include <unistd.h>
 
 #include "base/caps.h"
-#include "base/fault.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "box.h"
 #include "sandbox/internal.h"
-
-static int setup(void **state)
-{
-	struct box *b = MEM_NEW(struct box);
-	assert_non_null(b);
-	box_init(b);
-	box_open(b);
-	*state = b;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	box_release(*state);
-	mem_free(*state);
-	return 0;
-}
 
 static void output_and_status(void **state)
 {
@@ -299,59 +281,6 @@ static void start_refuses(void **state)
 	assert_int_equal(e.code, ERR_INVALID);
 }
 
-static void sandbox_dies_and_starts_again(void **state)
-{
-	struct box *b = *state;
-	struct err e = ERR_INIT;
-	for (int i = 0; i < 3; i++) {
-		struct result r = {0}, jobs = {.x = {.background = true}};
-		box_run(b, &jobs, "sleep 60");
-		box_start(b, &r, "echo up; sleep 60");
-		while (r.total == 0 && !r.done)
-			loop_turn(b->loop, 100);
-		box_kill(b, "muster-init");
-		box_wait(b, &r);
-		assert_int_equal(r.why.code, ERR_SANDBOX);
-		json_t *list = sandbox_jobs(b->sandbox, &e);
-		assert_false(json_bool(json_array_get(list, json_array_size(list) - 1), "running", true));
-		json_decref(list);
-		box_expect(b, "echo again", 0, "again\n");
-		result_release(&r);
-		result_release(&jobs);
-	}
-}
-
-static void sleeps_and_wakes(void **state)
-{
-	struct box *b = *state;
-	struct err e = ERR_INIT;
-	struct result r = {0};
-	box_start(b, &r, "for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.05; done");
-	while (r.total == 0 && !r.done)
-		loop_turn(b->loop, 100);
-	must(sandbox_sleep(b->sandbox, &e), &e);
-	must(sandbox_sleep(b->sandbox, &e), &e);
-	assert_int_equal(sandbox_state(b->sandbox), SANDBOX_ASLEEP);
-	box_turn(b, 100); /* what was on its way */
-	size_t total = r.total;
-	box_turn(b, 800);
-	assert_int_equal(r.total, total);
-	assert_int_equal(r.done, 0);
-	box_expect(b, "echo wakes", 0, "wakes\n"); /* by use */
-	assert_int_equal(sandbox_state(b->sandbox), SANDBOX_RUNNING);
-	box_wait(b, &r);
-	assert_int_equal(r.x.status, 0);
-	assert_true(span_ends(buf_span(&r.out), "9\n10\n"));
-	must(sandbox_sleep(b->sandbox, &e), &e);
-	must(sandbox_wake(b->sandbox, &e), &e);
-	must(sandbox_sleep(b->sandbox, &e), &e);
-	box_close(b); /* asleep */
-	box_open(b);
-	assert_int_equal(sandbox_sleep(b->sandbox, &e), -1);
-	assert_int_equal(e.code, ERR_CONFLICT);
-	result_release(&r);
-}
-
 static void statistics(void **state)
 {
 	struct box *b = *state;
@@ -528,62 +457,6 @@ static void report(void **state)
 	json_decref(list);
 }
 
-static void free_with_commands_under_way(void **state)
-{
-	struct box *b = *state;
-	struct result r = {0}, waiting = {0};
-	box_start(b, &r, "sleep 60");
-	box_turn(b, 200);
-	box_start(b, &waiting, "sleep 60");
-	box_close(b);
-	assert_int_equal(r.done, 1);
-	assert_int_equal(r.why.code, ERR_CANCELLED);
-	assert_int_equal(waiting.why.code, ERR_CANCELLED);
-	result_release(&r);
-	result_release(&waiting);
-	box_open(b);
-	box_expect(b, "echo again", 0, "again\n");
-}
-
-static void count_freed(void *ctx)
-{
-	++*(int *)ctx;
-}
-
-static void never_fires(struct timer *t)
-{
-	(void)t;
-	fail();
-}
-
-/* A sandbox ends also when at that moment there is no memory for one more timer. */
-static void ends_without_memory(void **state)
-{
-	struct box *b = *state;
-	struct err e = ERR_INIT;
-	struct loop *loop = loop_new(&e);
-	struct sandbox *s = sandbox_new(loop, &b->spec, &e);
-	struct timer timers[64]; /* as many as the loop has room for at first */
-	int freed = 0;
-	assert_non_null(s);
-	for (size_t i = 0; i < sizeof(timers) / sizeof(*timers); i++) {
-		timer_init(&timers[i], loop, never_fires);
-		must(timer_start(&timers[i], 3600 * 1000, &e), &e);
-	}
-	sandbox_free(s, count_freed, &freed);
-	fault_arm(FAULT_ALLOC, 1, true);
-	for (int i = 0; i < 10; i++)
-		loop_turn(loop, 0);
-	assert_true(fault_seen() > 0);
-	fault_disarm();
-	while (!freed)
-		loop_turn(loop, 100);
-	assert_int_equal(freed, 1);
-	for (size_t i = 0; i < sizeof(timers) / sizeof(*timers); i++)
-		timer_stop(&timers[i]);
-	loop_free(loop);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -599,17 +472,13 @@ int main(void)
 		cmocka_unit_test(background_jobs),
 		cmocka_unit_test(much_output_in_little_memory),
 		cmocka_unit_test(start_refuses),
-		cmocka_unit_test(sandbox_dies_and_starts_again),
-		cmocka_unit_test(sleeps_and_wakes),
 		cmocka_unit_test(statistics),
 		cmocka_unit_test(memory_of_one_command),
 		cmocka_unit_test(port_inside),
 		cmocka_unit_test(image_home_and_git),
 		cmocka_unit_test(weaker_hosts),
 		cmocka_unit_test(report),
-		cmocka_unit_test(free_with_commands_under_way),
-		cmocka_unit_test(ends_without_memory),
 	};
 	cmocka_set_test_filter(getenv("MUSTER_TEST"));
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, box_setup, box_teardown);
 }

@@ -31,23 +31,6 @@ static void on_done(struct sandbox_term *t, const struct err *why)
 	s->done++;
 }
 
-static int setup(void **state)
-{
-	struct box *b = MEM_NEW(struct box);
-	assert_non_null(b);
-	box_init(b);
-	box_open(b);
-	*state = b;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	box_release(*state);
-	mem_free(*state);
-	return 0;
-}
-
 static const char *const shell[] = {"/bin/sh", NULL};
 
 static void open_screen(struct box *b, struct screen *s, const char *const *argv)
@@ -234,5 +217,5 @@ int main(void)
 		cmocka_unit_test(refusals),
 	};
 	cmocka_set_test_filter(getenv("MUSTER_TEST"));
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, box_setup, box_teardown);
 }
