@@ -117,7 +117,8 @@ static const unsigned new_namespaces[] = {
 	0x80 /* NEWTIME */,
 };
 
-/* Of the socket families only these; vsock above all is not confined by a network namespace. */
+/* Of the socket families only these; vsock above all is not confined by a network namespace. Pairs only of the first:
+ * what makes a pair makes sockets of its family first, and loads the family's module. */
 static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
 
 /* Only the low half counts for the kernel: a rule that compared all 64 bits could be walked around. */
@@ -141,6 +142,20 @@ static int deny_calls(scmp_filter_ctx ctx)
 	return 0;
 }
 
+static int deny_families(scmp_filter_ctx ctx, int call, const int *allowed, size_t count)
+{
+	int rc = 0;
+	for (int family = 0; family <= AF_NETLINK && rc >= 0; family++) {
+		bool listed = false;
+		for (size_t i = 0; i < count; i++)
+			listed |= allowed[i] == family;
+		if (!listed)
+			rc = deny_if(ctx, call, SCMP_A0(SCMP_CMP_MASKED_EQ, LOW, (scmp_datum_t)family));
+	}
+	/* With a high half set it is larger too. */
+	return rc < 0 ? rc : deny_if(ctx, call, SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
+}
+
 static int deny_arguments(scmp_filter_ctx ctx)
 {
 	int rc = 0;
@@ -153,15 +168,10 @@ static int deny_arguments(scmp_filter_ctx ctx)
 		rc = deny_if(ctx, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_MASKED_EQ, LOW, terminal_requests[i]));
 	for (size_t i = 0; i < sizeof(new_namespaces) / sizeof(*new_namespaces) && rc >= 0; i++)
 		rc = deny_if(ctx, SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, new_namespaces[i], new_namespaces[i]));
-	for (int family = 0; family <= AF_NETLINK && rc >= 0; family++) {
-		bool allowed = false;
-		for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++)
-			allowed |= families[i] == family;
-		if (!allowed)
-			rc = deny_if(ctx, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_MASKED_EQ, LOW, (scmp_datum_t)family));
-	}
-	if (rc >= 0) /* with a high half set it is larger too */
-		rc = deny_if(ctx, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
+	if (rc >= 0)
+		rc = deny_families(ctx, SCMP_SYS(socket), families, sizeof(families) / sizeof(*families));
+	if (rc >= 0)
+		rc = deny_families(ctx, SCMP_SYS(socketpair), families, 1);
 	if (rc >= 0)
 		rc = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(ENOSYS), 435 /* clone3 */, 0, NULL);
 	return rc;

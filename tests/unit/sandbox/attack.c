@@ -71,6 +71,10 @@ static void network(const char *arg)
 	denied("vsock, high bits", syscall(SYS_socket, AF_VSOCK | (1L << 40), SOCK_STREAM, 0), EPERM);
 	denied("bluetooth", socket(AF_BLUETOOTH, SOCK_STREAM, 0), EPERM);
 	denied("alg", socket(AF_ALG, SOCK_SEQPACKET, 0), EPERM);
+	int two[2];
+	denied("a pair of vsock", socketpair(AF_VSOCK, SOCK_STREAM, 0, two), EPERM);
+	denied("a pair of tipc", socketpair(AF_TIPC, SOCK_STREAM, 0, two), EPERM);
+	denied("a pair of tipc, high bits", syscall(SYS_socketpair, AF_TIPC | (1L << 40), SOCK_STREAM, 0, two), EPERM);
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	size_t n = strlen(arg);
 	memcpy(un.sun_path + 1, arg, n);
