@@ -29,7 +29,8 @@ struct cgroup_host {
 	bool fake;	     /* a tree of plain files, for tests: control files are created by writing */
 };
 /* Looks, and tries. `root` NULL: the real hierarchies, by /proc/self/mountinfo and /proc/self/cgroup; else a fake v2
- * tree. Never fails: what cannot be used is empty. */
+ * tree. Never fails: what cannot be used is empty. The environment's MUSTER_CGROUPS leaves some aside, so that a weaker
+ * host can be had anywhere: "v1" those of v2, "none" all. */
 void cgroup_discover(struct cgroup_host *h, const char *root);
 /* The limits that hold: SANDBOX_CGROUP2, _CGROUP1 or _RLIMITS. */
 enum sandbox_level cgroup_level(const struct cgroup_host *h);

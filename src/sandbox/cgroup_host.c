@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -122,11 +123,14 @@ void cgroup_discover(struct cgroup_host *h, const char *fake_root)
 	cleanup_buf struct buf mounts = BUF_INIT(CAP_JSON_TEXT), own = BUF_INIT(64 * KIB);
 	if (fs_read("/proc/self/mountinfo", &mounts, NULL) != 0 || fs_read("/proc/self/cgroup", &own, NULL) != 0)
 		return;
+	const char *only = getenv("MUSTER_CGROUPS");
+	if (only && strcmp(only, "none") == 0)
+		return;
 	struct span mount[CGROUP_KINDS] = {0}, root[CGROUP_KINDS] = {0};
 	find_mounts(buf_span(&mounts), mount, root);
 	for (int k = 0; k < CGROUP_KINDS; k++) {
 		struct span path = find_own(buf_span(&own), k);
-		if (!mount[k].p || !path.p)
+		if (!mount[k].p || !path.p || (k == CGROUP_UNIFIED && only && strcmp(only, "v1") == 0))
 			continue;
 		/* In a container the mount may show only a part of the hierarchy. */
 		if (root[k].n > 1 && path.n >= root[k].n && strncmp(path.p, root[k].p, root[k].n) == 0)

@@ -211,7 +211,9 @@ static int line(json_t *list, const char *name, bool ok, const char *detail, con
 json_t *sandbox_report(struct err *e)
 {
 	static const char *const levels[] = {"none: agents' commands are refused",
-		"rlimits only: memory and processor time are limited for each process, not for all together",
+		"rlimits only: of memory, what each process has for itself is limited, not what it shares nor all "
+		"together; "
+		"processor time only by time-outs",
 		"cgroup v1: memory, processor time and processes", "cgroup v2: memory, processor time and processes"};
 	const struct sandbox_host *h = sandbox_probe(e);
 	json_t *list = json_array();

@@ -280,17 +280,28 @@ static void count_forks(const char *arg)
 	printf("%d\n", n);
 }
 
-static void memory_bomb(const char *arg)
+static void take_memory(const char *arg, int how)
 {
 	size_t n = (size_t)atol(arg) << 20, step = 1 << 20;
 	for (size_t i = 0; i < n; i += step) {
-		char *p = mmap(NULL, step, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char *p = mmap(NULL, step, PROT_READ | PROT_WRITE, how | MAP_ANONYMOUS, -1, 0);
 		if (p == MAP_FAILED)
 			exit(3);
 		memset(p, 1, step);
 	}
 	printf("took %zu MiB\n", n >> 20);
 	bad = 1;
+}
+
+static void memory_bomb(const char *arg)
+{
+	take_memory(arg, MAP_PRIVATE);
+}
+
+/* What no limit of a process counts as its data. */
+static void shared_bomb(const char *arg)
+{
+	take_memory(arg, MAP_SHARED);
 }
 
 /* Many files of a MiB in the working folder. */
@@ -411,6 +422,7 @@ static const struct {
 	{"fork_bomb", fork_bomb},
 	{"count_forks", count_forks},
 	{"memory_bomb", memory_bomb},
+	{"shared_bomb", shared_bomb},
 	{"disk_bomb", disk_bomb},
 	{"inode_bomb", inode_bomb},
 	{"big_file", big_file},

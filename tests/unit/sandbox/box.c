@@ -15,7 +15,8 @@
 #include "base/mem.h"
 #include "sandbox/attack_image.h"
 
-enum { TEST_UID = 71900, WAIT_US = 60000000 };
+/* The processes of a uid are counted: each test program has one of its own, however many run at once. */
+enum { FIRST_UID = 100000, WAIT_US = 60000000 };
 
 int64_t now_us(void)
 {
@@ -40,6 +41,11 @@ static void make_attack(void)
 	assert_int_equal(chmod(attack_file, 0755), 0);
 }
 
+uid_t box_uid(void)
+{
+	return FIRST_UID + (uid_t)getpid();
+}
+
 void box_init(struct box *b)
 {
 	struct err e = ERR_INIT;
@@ -50,8 +56,8 @@ void box_init(struct box *b)
 	assert_non_null(mkdtemp(b->copy));
 	b->spec = (struct sandbox_spec){.copy = b->copy};
 	if (geteuid() == 0) {
-		b->spec.uid = TEST_UID;
-		must(sandbox_own(b->copy, TEST_UID, &e), &e);
+		b->spec.uid = box_uid();
+		must(sandbox_own(b->copy, b->spec.uid, &e), &e);
 	}
 	make_attack();
 	read_only[0] = attack_path();

@@ -14,6 +14,7 @@ struct box {
 	int freed;
 };
 
+uid_t box_uid(void); /* a made-up one that is only ours */
 /* A loop, a fresh working copy, a spec with the defaults (2 cpus); box_open makes the sandbox. */
 void box_init(struct box *b);
 void box_open(struct box *b);
