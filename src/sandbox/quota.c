@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,17 +18,39 @@
  * for as long as one measurement and the pause before it take; the hard limit is a disk of the copy's own (disk.h). */
 
 enum { PERIOD_US = 1000000, COST = 20, DEPTH = 256, ENTRY = 4096 };
-#define OUT_OF_SIGHT (1ull << 60) /* more than any limit: deeper than DEPTH nothing is to hide */
+#define TOO_DEEP UINT64_MAX
+
+/* A folder that a command made unreadable is still its own to fill: as its owner we take the right to read it. */
+static int open_folder(int dir, const char *name)
+{
+	enum { FLAGS = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+	int fd = openat(dir, name, O_RDONLY | FLAGS);
+	if (fd >= 0 || errno != EACCES)
+		return fd;
+	char self[32];
+	struct stat st;
+	cleanup_fd int there = openat(dir, name, O_PATH | FLAGS);
+	if (there < 0 || fstat(there, &st) != 0)
+		return -1;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", there);
+	return chmod(self, (st.st_mode & 07777) | 0500) == 0 ? openat(dir, name, O_RDONLY | FLAGS) : -1;
+}
+
+static uint64_t plus(uint64_t a, uint64_t b)
+{
+	return a > TOO_DEEP - b ? TOO_DEEP : a + b;
+}
 
 /* Allocated bytes below an open folder, which is closed; an entry counts as ENTRY at least, since a file system has
- * only so many. Links are not followed; other file systems are not entered. */
+ * only so many. Links are not followed; other file systems are not entered. Folders nested too deep count as more than
+ * any limit. */
 static uint64_t measure(int fd, dev_t device, int depth)
 {
-	uint64_t sum = 0;
+	uint64_t sum = depth > 0 ? 0 : TOO_DEEP;
 	DIR *d = depth > 0 ? fdopendir(fd) : NULL;
 	if (!d) {
 		close(fd);
-		return depth > 0 ? 0 : OUT_OF_SIGHT;
+		return sum;
 	}
 	for (struct dirent *it; (it = readdir(d));) {
 		struct stat st;
@@ -36,14 +59,10 @@ static uint64_t measure(int fd, dev_t device, int depth)
 		if (fstatat(fd, it->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_dev != device)
 			continue;
 		uint64_t bytes = (uint64_t)st.st_blocks * 512;
-		sum += bytes > ENTRY ? bytes : ENTRY;
-		if (!S_ISDIR(st.st_mode))
-			continue;
-		int below = openat(fd, it->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		sum = plus(sum, bytes > ENTRY ? bytes : ENTRY);
+		int below = S_ISDIR(st.st_mode) ? open_folder(fd, it->d_name) : -1;
 		if (below >= 0)
-			sum += measure(below, device, depth - 1);
-		if (sum >= OUT_OF_SIGHT)
-			break; /* and so the sum cannot overflow */
+			sum = plus(sum, measure(below, device, depth - 1));
 	}
 	closedir(d);
 	return sum;
@@ -64,7 +83,7 @@ static uint64_t measure_at(const char *path)
 static void run(struct work *w)
 {
 	struct sandbox *s = container_of(w, struct sandbox, du);
-	s->du_result = measure_at(s->spec.copy) + (s->spec.home ? measure_at(s->spec.home) : 0);
+	s->du_result = plus(measure_at(s->spec.copy), s->spec.home ? measure_at(s->spec.home) : 0);
 }
 
 static void done(struct work *w);
@@ -125,11 +144,9 @@ void quota_poke(struct sandbox *s)
 
 void quota_explain(const struct sandbox *s, struct err *e)
 {
-	if (s->disk >= OUT_OF_SIGHT) {
+	if (s->disk == TOO_DEEP) {
 		err_set(e, ERR_DISK_FULL,
-			"the working copy or the home has folders nested deeper than %d, where nothing can be watched: "
-			"delete them first",
-			DEPTH);
+			"the working copy or the home has folders nested deeper than %d: delete those first", DEPTH);
 		return;
 	}
 	err_set(e, ERR_DISK_FULL, "the working copy and the home take %llu of their %llu MiB: delete files first",

@@ -321,6 +321,23 @@ static void disk_bomb(const char *arg)
 	bad = 1;
 }
 
+/* The same where folders are nested deeper than anybody would want to look. */
+static void deep_bomb(const char *arg)
+{
+	for (int i = 0; i < 300; i++)
+		if (mkdir("d", 0700) != 0 || chdir("d") != 0)
+			exit(4);
+	disk_bomb(arg);
+}
+
+/* And in a folder that its owner may change but not read. */
+static void hidden_bomb(const char *arg)
+{
+	if (mkdir("hidden", 0300) != 0 || chdir("hidden") != 0)
+		exit(4);
+	disk_bomb(arg);
+}
+
 static void inode_bomb(const char *arg)
 {
 	for (int i = 0;; i++) {
@@ -424,6 +441,8 @@ static const struct {
 	{"memory_bomb", memory_bomb},
 	{"shared_bomb", shared_bomb},
 	{"disk_bomb", disk_bomb},
+	{"deep_bomb", deep_bomb},
+	{"hidden_bomb", hidden_bomb},
 	{"inode_bomb", inode_bomb},
 	{"big_file", big_file},
 	{"serve", serve},

@@ -331,6 +331,29 @@ static void row43_bombs_elsewhere(void **state)
 	box_open(b);
 }
 
+/* A limit that is watched sees what lies where it is hard to look. */
+static void row43_bombs_out_of_sight(void **state)
+{
+	struct box *b = *state;
+	struct result r = {.x = {.timeout_ms = 60000}};
+	box_close(b);
+	b->spec.limits.disk = 100 * MIB;
+	box_open(b);
+	bomb(b, &r, "hidden_bomb", "3000");
+	assert_int_equal(r.why.code, ERR_DISK_FULL);
+	box_expect(b, "chmod 700 hidden; rm -r hidden", 0, "");
+	box_turn(b, 1500);
+	bomb(b, &r, "deep_bomb", "3000");
+	assert_int_equal(r.why.code, ERR_DISK_FULL);
+	assert_non_null(strstr(r.why.text, "nested deeper"));
+	box_expect(b, "rm -r d", 0, "");
+	result_release(&r);
+	box_close(b);
+	sandbox_limits_default(&b->spec.limits);
+	b->spec.limits.cpus = 2;
+	box_open(b);
+}
+
 static void row43_output_bomb(void **state)
 {
 	struct box *b = *state;
@@ -619,6 +642,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(row43_disk_bomb),
 		cmocka_unit_test(row43_inode_bomb),
 		cmocka_unit_test(row43_bombs_elsewhere),
+		cmocka_unit_test(row43_bombs_out_of_sight),
 		cmocka_unit_test(row43_output_bomb),
 		cmocka_unit_test(row44_no_isolation_no_run),
 		cmocka_unit_test(row44_weak_hosts_take_trusted_projects_only),
