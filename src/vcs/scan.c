@@ -19,6 +19,8 @@
 #include "vcs/names.h"
 
 #define TRIES 4
+#define HOLLOW 16	       /* a file is hollow when less than one part in this is data */
+#define HOLLOW_FROM (64 * KIB) /* and it has this many bytes */
 
 void scan_init(struct scan *s, struct copy *c, bool keep, struct changes *changes)
 {
@@ -157,6 +159,29 @@ static struct blob *read_file(const struct scan *s, int dir, const char *name, s
 	return b;
 }
 
+/* Much hole and little data: a copy could take a hundred times its disk limit from the store. Where the data lies has
+ * the last word, since some file systems count blocks late. */
+static bool is_hollow(int dir, const char *name, const struct stat *st)
+{
+	off_t data = 0, at = 0, least = st->st_size / HOLLOW;
+
+	if (!S_ISREG(st->st_mode) || (uint64_t)st->st_size < HOLLOW_FROM || st->st_blocks >= least / 512)
+		return false;
+	cleanup_fd int fd = open_name(dir, name, 0);
+	if (fd < 0)
+		return false;
+	while (data < least) {
+		off_t begin = lseek(fd, at, SEEK_DATA);
+		if (begin < 0 && errno == ENXIO)
+			return true; /* nothing but hole from here on */
+		at = begin < 0 ? -1 : lseek(fd, begin, SEEK_HOLE);
+		if (at < 0)
+			return false;
+		data += at - begin;
+	}
+	return false;
+}
+
 static enum entry_kind kind_of(const struct stat *st)
 {
 	if (S_ISREG(st->st_mode))
@@ -262,7 +287,8 @@ static int look_once(struct scan *s, struct node *dir, int fd, const char *name,
 	}
 	kind = kind_of(&st);
 	if (beneath_is_temp(name) || (kind == ENTRY_DIR && depth >= CAP_WALK_DEPTH) ||
-		(S_ISREG(st.st_mode) && (uint64_t)st.st_size > CAP_BLOB))
+		(S_ISREG(st.st_mode) && (uint64_t)st.st_size > CAP_BLOB) ||
+		(!(kid && stamp_same(&kid->stamp, &st)) && is_hollow(fd, name, &st)))
 		kind = ENTRY_OTHER;
 	if (kid && !same_class(kid->kind, kind)) {
 		if (drop(s, dir, at, e))

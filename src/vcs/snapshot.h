@@ -3,8 +3,9 @@
  * A folder is a blob listing its entries in byte order of name: kind (file, executable, link, folder), size, hash of
  * content or of the folder's blob, name. The root folder's hash names the snapshot (a Merkle tree): an edit writes one
  * file blob and the folder blobs above it, whatever the project's size. `.git` is never part of it; everything else is,
- * ignored files and files written through memory maps included. Sockets, devices, FIFOs, files above CAP_BLOB and what
- * lies deeper than CAP_WALK_DEPTH folders are left out and named in `skipped`. vcs/tree.h has the format.
+ * ignored files and files written through memory maps included. Sockets, devices, FIFOs, files above CAP_BLOB,
+ * files that are nearly all hole and what lies deeper than CAP_WALK_DEPTH folders are left out and named in `skipped`.
+ * vcs/tree.h has the format.
  *
  * All functions block and belong on the worker pool; a struct copy is used by one thread at a time. */
 #ifndef MUSTER_VCS_SNAPSHOT_H

@@ -274,6 +274,36 @@ static void large_files(void **state)
 	free(big);
 }
 
+/* A command that makes holes takes no disk itself: it must not take that of the store. */
+static void hollow_files_are_named(void **state)
+{
+	struct world *w = *state;
+	struct snapshot s;
+	struct err e = ERR_INIT;
+	char some[8192];
+
+	memset(some, 'x', sizeof some);
+	put(&w->s, "a", "1");
+	put_bytes(&w->s, "hollow", some, 100);
+	assert_int_equal(truncate(at(&w->s, "hollow"), 1 << 20), 0);
+	put_bytes(&w->s, "small", some, 100);
+	assert_int_equal(truncate(at(&w->s, "small"), 60000), 0);
+	put_bytes(&w->s, "some", some, sizeof some);
+	assert_int_equal(truncate(at(&w->s, "some"), 100000), 0);
+	must(snapshot_take(w->copy, NULL, 0, &s, &e), &e);
+	assert_string_equal(s.skipped, "hollow");
+	assert_int_equal(s.files, 3);
+	assert_true(s.bytes < 200000);
+	snapshot_release(&s);
+	cleanup_free char *whole = malloc(1 << 20); /* filled, it counts */
+	memset(whole, 'y', 1 << 20);
+	put_bytes(&w->s, "hollow", whole, 1 << 20);
+	must(snapshot_take(w->copy, NULL, 0, &s, &e), &e);
+	assert_string_equal(s.skipped, "");
+	assert_int_equal(s.files, 4);
+	snapshot_release(&s);
+}
+
 static void strange_things_are_named(void **state)
 {
 	struct world *w = *state;
@@ -493,8 +523,9 @@ int main(void)
 	}
 	const struct CMUnitTest tests[] = {T(nothing_and_everything), T(every_change), T(only_what_is_named),
 		T(paths_over_links), T(rewritten_with_its_times), T(rewritten_at_once), T(memory_maps),
-		T(many_new_files), T(large_files), T(strange_things_are_named), T(deep_folders_end), T(long_paths_end),
-		T(closed_doors), T(reading), T(diff_of_binary_and_modes), D(every_change), D(large_files), D(reading)};
+		T(many_new_files), T(large_files), T(hollow_files_are_named), T(strange_things_are_named),
+		T(deep_folders_end), T(long_paths_end), T(closed_doors), T(reading), T(diff_of_binary_and_modes), D(every_change),
+		D(large_files), D(reading)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
