@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "cmd/app.h"
 #include "cmd/out.h"
 #include "flow/run.h"
@@ -65,7 +66,12 @@ static int diff(const struct args *args, struct err *e)
 	bool commits = json_str(row, "commit") && !strcmp(json_str(row, "state"), "completed");
 	if (commits ? diff_commits(row, &out, e) : diff_files(&a, row, &out, e))
 		return -1;
-	return out_write(&out, e);
+	if (!isatty(STDOUT_FILENO))
+		return out_write(&out, e);
+	cleanup_buf struct buf seen =
+		BUF_INIT(8 * CAP_OUTPUT); /* files may hold anything, and this is somebody's terminal */
+	utf8_visible(buf_span(&out), true, &seen);
+	return out_write(&seen, e);
 }
 
 const struct verb verb_diff = {
