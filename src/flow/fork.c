@@ -25,6 +25,8 @@ struct scan {
 	int unsnapped; /* changes whose snapshot has not come yet */
 	struct hash last;
 	struct quiet best, pending;
+	/* The run lands its result; it was committed to that end. A fork does not land: it parts before. */
+	enum { STAYS, LANDS, LANDING } end;
 };
 
 static bool outside_step(const json_t *data)
@@ -66,6 +68,8 @@ static void scan_event(struct scan *s, const struct event *ev, const json_t *dat
 		if (json_str(data, "key") && strncmp(json_str(data, "key"), "timer:", 6) != 0 &&
 			strncmp(json_str(data, "key"), "end.", 4) != 0)
 			s->flying -= s->flying > 0;
+		if (s->end == LANDS && json_str(data, "key") && strcmp(json_str(data, "key"), "end.commit") == 0)
+			s->end = LANDING;
 		s->unsnapped += json_bool(data, "walk", false) || json_array_size(json_get(data, "changed"));
 		break;
 	case EVENT_SNAPSHOT_TAKEN:
@@ -86,7 +90,7 @@ static void scan_event(struct scan *s, const struct event *ev, const json_t *dat
 
 static void consider(struct scan *s, int64_t seq)
 {
-	if (s->flying || seq > s->at)
+	if (s->flying || seq > s->at || s->end == LANDING)
 		return;
 	if (s->unsnapped)
 		s->pending = (struct quiet){.seq = seq};
@@ -107,8 +111,10 @@ int run_quiet_point(struct house *h, const char *id, int64_t at, int64_t *quiet,
 			if (after && event_kinds[ev[i].type].class == EVENT_CLASS_INPUT && after <= at)
 				consider(&s, after);
 			json_t *data = after <= at || s.pending.seq ? event_data(&ev[i], e) : NULL;
-			if (data && ev[i].type == EVENT_RUN_CREATED)
+			if (data && ev[i].type == EVENT_RUN_CREATED) {
 				hash_parse(&s.last, json_span(data, "snapshot"));
+				s.end = json_bool(data, "land", false) ? LANDS : STAYS;
+			}
 			if (data)
 				scan_event(&s, &ev[i], data);
 			json_decref(data);
