@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/caps.h"
@@ -272,6 +273,73 @@ static void cgroup2_on_a_fake_tree(void **state)
 	must(fs_remove_tree(root, &e), &e);
 }
 
+static bool says(const char *dir, const char *name, const char *want)
+{
+	struct err e = ERR_INIT;
+	cleanup_buf struct buf text = BUF_INIT(4096);
+	cleanup_free char *path = fs_join(dir, name);
+	if (path && fs_read(path, &text, &e) == 0 && span_is(buf_span(&text), want))
+		return true;
+	print_message("%s/%s: \"%s\" instead of \"%s\"\n", dir, name, text.data ? text.data : e.text, want);
+	return false;
+}
+
+/* Every limit is in its file before anything runs, those of a command in its own leaf, and all of it can be ended. */
+static bool v2_holds(const char *root)
+{
+	struct err e = ERR_INIT;
+	struct cgroup_host h;
+	struct cgroup c;
+	struct leaf f;
+	struct sandbox_limits l = {.memory = 64 * MIB, .cpus = 0.25, .processes = 10};
+	cgroup_discover(&h, root);
+	if (cgroup_level(&h) != SANDBOX_CGROUP2 || cgroup_new(&c, &h, &l, geteuid(), &e) != 0 ||
+		leaf_new(&f, &c, 3, 32 * MIB, &e) != 0) {
+		print_message("%s\n", e.text);
+		return false;
+	}
+	const char *dir = c.path[CGROUP_UNIFIED];
+	cleanup_free char *init = fs_join(dir, "init"), *leaf = fs_join(dir, "c3"),
+			  *inside = fs_join(leaf, "cgroup.kill");
+	bool ok = says(dir, "memory.max", "67108864") & says(dir, "memory.swap.max", "0") &
+		  says(dir, "cpu.max", "25000 100000") & says(dir, "pids.max", "26") &
+		  says(leaf, "memory.max", "33554432") & fs_is_dir(init);
+	ok &= fs_replace(inside, SPAN_NONE, 0644, &e) == 0; /* the kernel's own, which the leaf is ended by */
+	leaf_kill(&f);
+	cgroup_kill(&c);
+	ok &= says(leaf, "cgroup.kill", "1") & says(dir, "cgroup.kill", "1");
+	return ok & leaf_remove(&f, &c) & cgroup_remove(&c) & !fs_is_dir(dir);
+}
+
+static void row43_limits_at_v2(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	char root[] = "/tmp/muster-cgroup-XXXXXX";
+	assert_non_null(mkdtemp(root));
+	assert_true(v2_holds(root));
+	must(fs_remove_tree(root, &e), &e);
+}
+
+/* The same for an ordinary user who was given the directory. */
+static void row43_limits_at_v2_of_a_user(void **state)
+{
+	(void)state;
+	enum { SOMEBODY = 71902 };
+	struct err e = ERR_INIT;
+	int status = 0;
+	char root[] = "/tmp/muster-cgroup-XXXXXX";
+	assert_non_null(mkdtemp(root));
+	if (geteuid() == 0)
+		assert_int_equal(chown(root, SOMEBODY, SOMEBODY), 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit((geteuid() == 0 && setresuid(SOMEBODY, SOMEBODY, SOMEBODY) != 0) || !v2_holds(root));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	must(fs_remove_tree(root, &e), &e);
+}
+
 static _Atomic bool swept_enough;
 
 static void *sweep_on(void *host)
@@ -363,6 +431,8 @@ int main(void)
 		cmocka_unit_test(where_git_goes),
 		cmocka_unit_test(placeholders),
 		cmocka_unit_test(cgroup2_on_a_fake_tree),
+		cmocka_unit_test(row43_limits_at_v2),
+		cmocka_unit_test(row43_limits_at_v2_of_a_user),
 		cmocka_unit_test(cgroups_are_made_beside_a_sweep),
 		cmocka_unit_test(cgroup_faults),
 		cmocka_unit_test(filter_is_made_once),
