@@ -35,10 +35,19 @@ on_terminal()
 	TERM=xterm timeout "$TIME_LIMIT" script -qec "$words" /dev/null </dev/null >"$T/out" 2>"$T/err"
 }
 
+# inert WHAT: what is on the terminal holds nothing that acts on it.
+inert()
+{
+	local bytes
+	for bytes in $'\033]0;owned' $'\033[31mowned' $'\302\233' $'\342\200\256'; do
+		! grep -qF -e "$bytes" out || fail "$1 lets $(printf %q "$bytes") through$(shown)"
+	done
+}
+
 # What an agent writes, a person looks at: none of it may drive the terminal.
 test_row12_names_and_contents_are_inert_on_a_terminal()
 {
-	local verb title=$'\033]0;owned' red=$'\033[31mowned' c1=$'\302\233' back=$'\342\200\256'
+	local verb
 	command -v script >/dev/null || skip "no script(1)"
 	commanding paint <<-'END'
 		printf 'x\033]0;owned\007\033[31mowned\302\2332J\342\200\256\n' | tee painted
@@ -50,12 +59,36 @@ test_row12_names_and_contents_are_inert_on_a_terminal()
 	for verb in diff show log; do
 		on_terminal "$MUSTER" "$verb" "$run"
 		out_has painted
-		for bytes in "$title" "$red" "$c1" "$back"; do
-			! grep -qF -e "$bytes" out || fail "$verb lets $(printf %q "$bytes") through$(shown)"
-		done
+		inert "$verb"
 	done
 	is_status 0 muster diff "$run" # for a program, byte for byte
-	out_has "$red"
+	out_has $'\033[31mowned'
+}
+
+# What a person must decide is told in words of agents too, on the terminal that waits for the answer.
+test_row12_a_question_is_inert_on_a_terminal()
+{
+	command -v script >/dev/null || skip "no script(1)"
+	mode asks <<-'END'
+		return function(run)
+		  local evil = "\27]0;owned\7\27[31mowned\u{9b}2J\u{202e}"
+		  phase(evil) say(evil) plan { { id = "0", title = evil } }
+		  ask { name = "which", title = "Which? " .. evil, body = evil, options = { evil, "other" } }
+		  gate { name = "start", title = "Start? " .. evil, show = evil, body = evil }
+		end
+	END
+	: | script
+	unset -f script
+	on_terminal "$MUSTER" run asks --script script.jsonl --project p || true
+	out_has "Which?"
+	inert "the question"
+	on_terminal "$MUSTER" actions
+	out_has "Which?"
+	inert actions
+	is_status 3 muster resume "$(newest)" --answer which=other
+	on_terminal "$MUSTER" resume "$(newest)" || true
+	out_has "Start?"
+	inert "the gate"
 }
 
 # Git's own ways to start programs: written into the copy, or into a git directory that the run may not write.

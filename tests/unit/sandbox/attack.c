@@ -25,6 +25,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 static int bad;
@@ -183,6 +184,16 @@ static void calls(const char *arg)
 	denied("finit_module", syscall(SYS_finit_module, 0, "", 0), EPERM);
 	denied("sethostname", sethostname("x", 1), EPERM);
 	denied("setuid 0", setuid(0), 0);
+	struct timespec then = {.tv_sec = 1};
+	denied("clock_settime", clock_settime(CLOCK_REALTIME, &then), EPERM);
+	denied("adjtimex", syscall(SYS_adjtimex, stack), EPERM);
+	denied("syslog", syscall(SYS_syslog, 10, NULL, 0), EPERM);
+	denied("fanotify_init", syscall(SYS_fanotify_init, 0, 0), EPERM);
+	denied("name_to_handle_at", syscall(SYS_name_to_handle_at, -100, "/work", stack, stack, 0), EPERM);
+	denied("process_madvise", syscall(440, 0, stack, 1, 4, 0), EPERM);
+	denied("kcmp", syscall(SYS_kcmp, 1, 1, 0, 0, 0), EPERM);
+	denied("quotactl", syscall(SYS_quotactl, 0, NULL, 0, NULL), EPERM);
+	denied("reboot", syscall(SYS_reboot, 0, 0, 0, NULL), EPERM);
 }
 
 static void foreign32(const char *arg)
