@@ -186,6 +186,18 @@ static int append_created(struct making *m, struct err *e)
 	return failed;
 }
 
+/* Rules that cannot be read are refused before there is a run, which could never begin. */
+static int check_policy(const struct making *m, struct err *e)
+{
+	struct policy *p = policy_new();
+	const json_t *own = m->house->policy, *run = json_get(m->request, "policy");
+	int failed = !p ? err_nomem(e)
+			: (own && policy_load_json(p, POLICY_INSTALLATION, own, e)) ||
+				     (run && policy_load_json(p, POLICY_RUN, run, e));
+	policy_free(p);
+	return failed ? -1 : 0;
+}
+
 static int make(struct making *m, struct err *e)
 {
 	struct house *h = m->house;
@@ -198,7 +210,7 @@ static int make(struct making *m, struct err *e)
 	m->mode = mode_find(mode ? mode : "", own_modes, h->modes_dir, e);
 	cleanup_free char *lib = fs_join(h->modes_dir, "lib");
 	if (!m->mode || mode_check_inputs(m->mode, json_get(m->request, "inputs"), &m->inputs, e) ||
-		merge_settings(m, e))
+		merge_settings(m, e) || check_policy(m, e))
 		return -1;
 	struct bundle_places places = {.own_modes = own_modes,
 		.modes = h->modes_dir,
