@@ -13,11 +13,13 @@
 #include "base/fs.h"
 
 /* The watched disk limit: what the working copy and the home take is measured on the worker pool after commands and
- * while some run, at most every second, and rarely enough that it costs no more than a twentieth of a core. Above the
- * limit everything that runs is ended, unless they shrink (somebody is deleting). A command can write past the limit
- * for as long as one measurement and the pause before it take; the hard limit is a disk of the copy's own (disk.h). */
+ * while some run, at most every second, and rarely enough that it costs no more than a twentieth of a core; but every
+ * ten seconds at least, however long a command makes it take. Above the limit everything that runs is ended, unless
+ * they shrink (somebody is deleting). A command can write past the limit for as long as one measurement and the pause
+ * before it take, and what it deleted but holds open is not seen; the hard limit is a disk of the copy's own (disk.h).
+ */
 
-enum { PERIOD_US = 1000000, COST = 20, DEPTH = 256, ENTRY = 4096 };
+enum { PERIOD_US = 1000000, LONGEST_US = 10000000, COST = 20, DEPTH = 256, ENTRY = 4096 };
 #define TOO_DEEP UINT64_MAX
 
 /* A folder that a command made unreadable is still its own to fill: as its owner we take the right to read it. */
@@ -119,6 +121,7 @@ static void done(struct work *w)
 	uint64_t before = s->disk;
 	int64_t now = clock_mono(loop_clock(s->loop)), pause = COST * (now - s->du_started);
 	s->du_state = DU_IDLE;
+	pause = pause > LONGEST_US ? LONGEST_US : pause;
 	s->du_next = now + (pause > PERIOD_US ? pause : PERIOD_US);
 	if (!w->cancelled)
 		s->disk = s->du_result;

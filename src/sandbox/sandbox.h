@@ -46,7 +46,7 @@ struct sandbox_limits {
 	int processes;	    /* default 256 */
 	uint64_t disk;	    /* bytes of the working copy and the home, 4 KiB for an entry at least; watched: measured at
 			       most every second, and what runs is ended above it (ERR_DISK_FULL) unless they shrink;
-			       default 2 GiB. For a hard limit see disk.h */
+			       files deleted but held open are not seen; default 2 GiB. For a hard limit see disk.h */
 	uint64_t tmp;	    /* bytes of /tmp; default 64 MiB */
 	int files;	    /* open files per process; default 1024 */
 	uint64_t file_size; /* largest single file; default 1 GiB */

@@ -16,7 +16,7 @@
 #include "sandbox/attack_image.h"
 
 /* The processes of a uid are counted: each test program has one of its own, however many run at once. */
-enum { FIRST_UID = 100000, WAIT_US = 60000000 };
+enum { FIRST_UID = 100000, WAIT_US = 150000000 };
 
 int64_t now_us(void)
 {

@@ -245,7 +245,7 @@ static void row43_shared_memory_bomb(void **state)
 static void row43_disk_bomb(void **state)
 {
 	struct box *b = *state;
-	struct result r = {.x = {.timeout_ms = 60000}};
+	struct result r = {.x = {.timeout_ms = 120000}};
 	box_close(b);
 	b->spec.limits.disk = 100 * MIB;
 	b->spec.limits.file_size = 20 * MIB;
@@ -294,7 +294,7 @@ static void row43_bombs_elsewhere(void **state)
 {
 	struct box *b = *state;
 	struct err e = ERR_INIT;
-	struct result r = {.x = {.timeout_ms = 60000}};
+	struct result r = {.x = {.timeout_ms = 120000}};
 	cleanup_free char *home = mem_printf("%s.home", b->copy);
 	char line[300];
 	box_close(b);
@@ -335,7 +335,7 @@ static void row43_bombs_elsewhere(void **state)
 static void row43_bombs_out_of_sight(void **state)
 {
 	struct box *b = *state;
-	struct result r = {.x = {.timeout_ms = 60000}};
+	struct result r = {.x = {.timeout_ms = 120000}};
 	box_close(b);
 	b->spec.limits.disk = 100 * MIB;
 	box_open(b);
