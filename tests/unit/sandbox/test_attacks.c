@@ -1,6 +1,6 @@
 /* The attacks of the security page that concern sandboxes (rows 35-46 and 54), each run inside for real, at every level
- * of limits that can be had and as root and as an ordinary user (level.h). Rows 55 and 57 are about runs:
- * test_flow_attacks; row 56 about policy: test_policy. */
+ * of limits that can be had and as root and as an ordinary user (level.h). Rows 55 to 57 and what a run leaves are in
+ * tests/cli/47_attacks.sh. Above 600 lines because the rows of one page stand together. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
