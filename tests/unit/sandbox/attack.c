@@ -97,7 +97,6 @@ static void files(const char *arg)
 	denied("write /", open("/x", O_CREAT | O_WRONLY, 0600), EROFS);
 	denied("write /etc", open("/etc/passwd", O_WRONLY), EROFS);
 	denied("write /dev", open("/dev/x", O_CREAT | O_WRONLY, 0600), EROFS);
-	extern char **environ;
 	for (char **e = environ; *e; e++)
 		if (strstr(*e, "CANARY"))
 			denied(*e, 0, 0);

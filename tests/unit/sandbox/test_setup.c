@@ -301,14 +301,14 @@ static bool v2_holds(const char *root)
 	const char *dir = c.path[CGROUP_UNIFIED];
 	cleanup_free char *init = fs_join(dir, "init"), *leaf = fs_join(dir, "c3"),
 			  *inside = fs_join(leaf, "cgroup.kill");
-	bool ok = says(dir, "memory.max", "67108864") & says(dir, "memory.swap.max", "0") &
-		  says(dir, "cpu.max", "25000 100000") & says(dir, "pids.max", "26") &
-		  says(leaf, "memory.max", "33554432") & fs_is_dir(init);
-	ok &= fs_replace(inside, SPAN_NONE, 0644, &e) == 0; /* the kernel's own, which the leaf is ended by */
+	bool written = says(dir, "memory.max", "67108864") && says(dir, "memory.swap.max", "0") &&
+		       says(dir, "cpu.max", "25000 100000") && says(dir, "pids.max", "26") &&
+		       says(leaf, "memory.max", "33554432") && fs_is_dir(init) &&
+		       fs_replace(inside, SPAN_NONE, 0644, &e) == 0; /* the kernel's own, by which the leaf is ended */
 	leaf_kill(&f);
 	cgroup_kill(&c);
-	ok &= says(leaf, "cgroup.kill", "1") & says(dir, "cgroup.kill", "1");
-	return ok & leaf_remove(&f, &c) & cgroup_remove(&c) & !fs_is_dir(dir);
+	bool ended = says(leaf, "cgroup.kill", "1") && says(dir, "cgroup.kill", "1");
+	return leaf_remove(&f, &c) && cgroup_remove(&c) && !fs_is_dir(dir) && written && ended;
 }
 
 static void row43_limits_at_v2(void **state)
