@@ -17,8 +17,8 @@
 
 static const struct sm_state agent_states[] = {
 	[AGENT_IDLE] = {"idle", SM_TO(AGENT_ASKING) | SM_TO(AGENT_ENDED)},
-	[AGENT_ASKING] = {"asking",
-		SM_TO(AGENT_THINKING) | SM_TO(AGENT_BLOCKED) | SM_TO(AGENT_RESTING) | SM_TO(AGENT_ENDED)},
+	[AGENT_ASKING] = {"asking", SM_TO(AGENT_ASKING) /* of the next model */ | SM_TO(AGENT_THINKING) |
+					    SM_TO(AGENT_BLOCKED) | SM_TO(AGENT_RESTING) | SM_TO(AGENT_ENDED)},
 	[AGENT_THINKING] = {"thinking", SM_TO(AGENT_ACTING) | SM_TO(AGENT_RESTING) | SM_TO(AGENT_BLOCKED) |
 						SM_TO(AGENT_ASKING) | SM_TO(AGENT_IDLE) | SM_TO(AGENT_ENDED)},
 	[AGENT_ACTING] = {"working",

@@ -477,6 +477,23 @@ static void a_budget_needs_prices(void **state)
 	scene_replays(f);
 }
 
+static void a_model_without_a_price_gives_way_to_the_next(void **state)
+{
+	struct fixture *f = *state;
+	char unpriced[128], priced[128];
+	prices(f, 1, 1);
+	scene_worker(f, TOOLS, NULL);
+	worker_calls(f, FINISH);
+	fixture_file(f, "unpriced.jsonl", "{\"match\":{},\"reply\":{\"text\":\"never asked\"}}\n");
+	snprintf(unpriced, sizeof(unpriced), "script:%s/unpriced.jsonl", f->root);
+	snprintf(priced, sizeof(priced), "script:%s/script.jsonl", f->root);
+	f->classes = json_pack("{s:[s, s]}", "strong", unpriced, priced);
+	scene_play(f, "simple", "{\"model\":\"strong\",\"budget_usd\":1}", "completed");
+	assert_string_equal(scene_last(f, "model.failed", "code"), "no_price");
+	assert_told(f, "0 ended done");
+	scene_replays(f);
+}
+
 static void a_hundred_agents_never_exceed_a_dollar(void **state)
 {
 	struct fixture *f = *state;
@@ -570,6 +587,7 @@ int main(void)
 		TEST(a_budget_of_the_house_is_extended_for_good),
 		TEST(a_budget_can_end_the_agent),
 		TEST(a_budget_needs_prices),
+		TEST(a_model_without_a_price_gives_way_to_the_next),
 		TEST(a_hundred_agents_never_exceed_a_dollar),
 		TEST(a_stopped_agents_request_is_accounted_for),
 	};
