@@ -245,6 +245,14 @@ int agent_ask(struct agent *a, struct err *e)
 	return 0;
 }
 
+/* A turn that follows a lost call is not the agent's doing. */
+static void count_turn(struct agent *a)
+{
+	a->turns_all++;
+	if (!a->after_lost)
+		a->turn++;
+}
+
 static int begin_turn(struct agent *a, struct err *e)
 {
 	if (a->wants_stop) {
@@ -260,11 +268,8 @@ static int begin_turn(struct agent *a, struct err *e)
 		return agent_end(a, "failed", NULL, &why, e);
 	}
 	a->compacting = conversation_full(a);
-	if (!a->compacting) {
-		a->turns_all++;
-		if (!a->after_lost)
-			a->turn++;
-	}
+	if (!a->compacting)
+		count_turn(a);
 	a->attempt = 1;
 	a->candidate = 0;
 	a->shrunk = false;
@@ -469,9 +474,7 @@ int agent_answered(struct agent *a, const json_t *data, struct err *e)
 		a->compacting = false;
 		if (conversation_compact(a, json_str(data, "text"), e))
 			return -1;
-		a->turns_all++;
-		if (!a->after_lost)
-			a->turn++;
+		count_turn(a);
 		return agent_ask(a, e);
 	}
 	const char *stop = json_str(data, "stop");
@@ -515,9 +518,7 @@ int agent_failed(struct agent *a, const json_t *data, struct err *e)
 		a->compacting = false;
 		if (conversation_compact(a, NULL, e))
 			return -1;
-		a->turns_all++;
-		if (!a->after_lost)
-			a->turn++;
+		count_turn(a);
 		return agent_ask(a, e);
 	}
 	if (code == ERR_TOO_LARGE && !a->shrunk && a->message_count > 3 && !json_bool(data, "reply", false)) {
