@@ -12,6 +12,7 @@
 
 #include "base/caps.h"
 #include "base/schema.h"
+#include "base/utf8.h"
 #include "directive/calls.h"
 #include "directive/parse.h"
 
@@ -191,7 +192,8 @@ int agent_end(struct agent *a, const char *status, json_t *result, const struct 
 	if (result)
 		json_object_set(data, "result", result);
 	if (why && why->code != ERR_OK)
-		snprintf(a->error_text, sizeof(a->error_text), "%.255s", why->text);
+		snprintf(a->error_text, sizeof(a->error_text), "%.*s",
+			(int)utf8_cut(span_of(why->text), sizeof(a->error_text) - 1), why->text);
 	if (why && why->code != ERR_OK)
 		json_object_set_new(
 			data, "error", json_pack("{s:s, s:s}", "code", err_name(why->code), "text", why->text));

@@ -264,7 +264,8 @@ static int ask_approval(struct agent *a, struct agent_call *c, const struct poli
 {
 	cleanup_free char *args = json_text(c->args);
 	cleanup_free char *title = mem_printf("Agent %s (%s) wants to use %s", a->id, a->role->id, c->name);
-	cleanup_free char *body = args ? mem_printf("%s\n\n%.2000s", v->reason, args) : NULL;
+	cleanup_free char *body =
+		args ? mem_printf("%s\n\n%.*s", v->reason, (int)utf8_cut(span_of(args), 2000), args) : NULL;
 	json_t *options = json_pack("[s,s]", "approve", "deny");
 	if (!title || !body || !options) {
 		json_decref(options);

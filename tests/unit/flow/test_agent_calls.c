@@ -213,6 +213,30 @@ static void a_person_approves_or_denies(void **state)
 	ends_with(f, "0 ended done");
 }
 
+/* What the person is shown of it is cut; not within a character, which no journal takes. */
+static void an_approval_may_be_about_a_long_text(void **state)
+{
+	struct fixture *f = *state;
+	for (size_t before = 0; before < 3; before++) { /* a character of three bytes is cut in each way */
+		struct buf args = BUF_INIT(1 << 16);
+		buf_addf(&args, "{\"command\":\"%.*s", (int)before, "::");
+		for (int i = 0; i < 1000; i++)
+			buf_adds(&args, "€");
+		buf_adds(&args, "\"}");
+		worker_calls(f, "shell", args.data);
+		buf_release(&args);
+	}
+	scene_worker(f, TOOLS, NULL);
+	worker_calls(f, FINISH);
+	scene_play(f, "simple", ASKS, "waiting");
+	for (int i = 0; i < 3; i++) {
+		assert_non_null(strstr(scene_last(f, "action.opened", "body"), "€€"));
+		scene_answer(f, "approval", "deny", NULL);
+		fixture_until(f, i < 2 ? "waiting" : "completed");
+	}
+	scene_replays(f);
+}
+
 static void policy_denies_without_a_person(void **state)
 {
 	struct fixture *f = *state;
@@ -344,6 +368,7 @@ int main(void)
 		TEST(calls_after_an_accepted_finish_are_not_run),
 		TEST(notes_are_kept_read_and_deleted),
 		TEST(a_person_approves_or_denies),
+		TEST(an_approval_may_be_about_a_long_text),
 		TEST(policy_denies_without_a_person),
 		TEST(a_path_in_disguise_does_not_pass_the_policy),
 		TEST(unattended_runs_may_deny_what_would_ask),
