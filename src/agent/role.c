@@ -77,6 +77,8 @@ static int read_lists(struct role *r, const struct yaml_doc *y, struct err *e)
 		return yaml_error(y, "/tools", e, "tools must be a list of names");
 	json_array_foreach(tools, i, item) if (!json_is_string(item)) return yaml_error(
 		y, "/tools", e, "tools must be a list of names");
+	if (context && !json_is_array(context))
+		return yaml_error(y, "/context", e, "context must be a list of memory, tree and children");
 	json_array_foreach(context, i, item)
 	{
 		unsigned bit = 0;

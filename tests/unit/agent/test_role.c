@@ -41,6 +41,8 @@ static void wrong_fields_are_named_with_their_line(void **state)
 		{"id: a\nlimits: {turns: 0}", "limits.turns"},
 		{"id: a\noutput: {type: strin}", "output"},
 		{"id: a\ncontext: [memori]", "memory, tree and children"},
+		{"id: a\ncontext: memory", "roles/x.md:3: context must be a list"},
+		{"id: a\nlimits: 5", "limits"},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
