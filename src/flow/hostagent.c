@@ -112,6 +112,7 @@ struct agent_entry *agent_begin(struct run *r, const char *key, const json_t *ar
 		else if (!map_set(&r->agents, span_of(id), entry, NULL, e)) {
 			entry->agent = agent_new(&run_agent_host, r, &o, e);
 			if (entry->agent) {
+				entry->vars = json_incref(json_get(args, "vars"));
 				list_push(&r->awake, &entry->agent->link);
 				return entry;
 			}

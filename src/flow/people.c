@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/caps.h"
 #include "config/nearest.h"
 #include "flow/house_private.h"
 #include "flow/program.h"
@@ -63,12 +64,15 @@ static int check_agent(struct run *r, const json_t *command, struct err *e)
 
 static int check_redirect(struct run *r, const json_t *command, struct err *e)
 {
-	const char *role = json_str(command, "role");
+	const char *id = json_str(command, "role");
 	if (check_agent(r, command, e))
 		return -1;
-	return role && program_role(r, run_agent(r, json_str(command, "agent"))->key, role)
-		       ? 0
-		       : err_set(e, ERR_NOT_FOUND, "the run's mode has no role \"%s\"", role ? role : "");
+	const struct agent_entry *old = run_agent(r, json_str(command, "agent"));
+	const struct role *role = id ? program_role(r, old->key, id) : NULL;
+	cleanup_buf struct buf prompt = BUF_INIT(CAP_EVENT_DATA);
+	if (!role)
+		return err_set(e, ERR_NOT_FOUND, "the run's mode has no role \"%s\"", id ? id : "");
+	return role_prompt(role, old->vars, &prompt, e);
 }
 
 static int check_kind(const char *kind, struct err *e)
@@ -241,6 +245,8 @@ static int redirect(struct run *r, const json_t *data, struct err *e)
 		json_object_set_new(args, "copy", json_string(was->copy));
 	if (*was->parent)
 		json_object_set_new(args, "parent", json_string(was->parent));
+	if (old->vars)
+		json_object_set(args, "vars", old->vars);
 	if (json_object_size(was->handlers))
 		json_object_set(args, "on", was->handlers);
 	char *waiter = steal(&old->waiter);

@@ -117,6 +117,7 @@ struct agent_entry {
 	struct agent *agent; /* NULL: ended and freed */
 	char *key;	     /* the host call that started it */
 	char *waiter;	     /* the host call that waits for its end; NULL */
+	json_t *vars;	     /* what fills the slots of its role; NULL */
 	json_t *outcome;     /* set at its end */
 	int children;	     /* created so far: names the next */
 	double reserved;     /* dollars, by the request under way */

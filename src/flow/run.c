@@ -288,6 +288,7 @@ static void free_entry(void *value)
 	agent_free(entry->agent);
 	mem_free(entry->key);
 	mem_free(entry->waiter);
+	json_decref(entry->vars);
 	json_decref(entry->outcome);
 	mem_free(entry);
 }
