@@ -67,11 +67,37 @@ static int open_for_flow(
 	return 0;
 }
 
+/* Options are texts; a number stands for its own, as people see and type it. NULL: none, or an error. */
+static json_t *options_of(const json_t *args, struct err *e)
+{
+	const json_t *given = json_get(args, "options");
+	json_t *out = given ? json_array() : NULL, *one;
+	size_t i;
+	if (!given || json_is_null(given))
+		return NULL;
+	if (!json_is_array(given) && json_object_size(given))
+		err_set(e, ERR_INVALID, "ask: options must be a list of texts");
+	json_array_foreach(given, i, one)
+	{
+		cleanup_free char *text = json_is_number(one) ? json_text(one) : NULL;
+		if (!json_is_string(one) && !json_is_number(one))
+			err_set(e, ERR_INVALID, "ask: option %zu is no text", i + 1);
+		else if (json_array_append_new(out, text ? json_string(text) : json_incref(one)))
+			err_nomem(e);
+	}
+	if (e->code == ERR_OK && out)
+		return out;
+	if (!out)
+		err_nomem(e);
+	json_decref(out);
+	return NULL;
+}
+
 static int call_ask(struct run *r, const char *key, const json_t *args, const json_t *handlers, struct err *e)
 {
 	(void)handlers;
-	json_t *options = json_get(args, "options");
-	return open_for_flow(r, key, args, "question", options ? json_incref(options) : NULL, e);
+	json_t *options = options_of(args, e);
+	return e->code == ERR_OK ? open_for_flow(r, key, args, "question", options, e) : -1;
 }
 
 static int call_gate(struct run *r, const char *key, const json_t *args, const json_t *handlers, struct err *e)

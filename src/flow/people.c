@@ -37,7 +37,7 @@ static int check_answer(struct run *r, const json_t *command, struct err *e)
 	json_t *o;
 	json_array_foreach(a->options, i, o)
 	{
-		if (!strcmp(json_string_value(o), option))
+		if (json_is_string(o) && !strcmp(json_string_value(o), option))
 			return 0;
 		buf_addf(&known, "%s%s", i ? ", " : "", json_string_value(o));
 	}

@@ -94,6 +94,110 @@ static void a_reopened_run_goes_on(void **state)
 		fail_msg("%s", e.text);
 }
 
+static void options_may_be_numbers(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	fixture_mode(f, "asks",
+		"return function(run)\n local x = ask { name = 'n', title = 'How many?', options = { 1, 2 } }\n"
+		" return x.option\nend\n");
+	fixture_open(f);
+	fixture_start(f, "asks", NULL);
+	fixture_until(f, "waiting");
+	cleanup_json json_t *none =
+		json_pack("{s:s, s:s, s:s, s:s}", "kind", "answer", "action", "a1", "option", "3", "by", "ada");
+	assert_int_equal(house_command(f->house, f->id, none, 0, &e), -1);
+	assert_non_null(strstr(e.text, "it has: 1, 2"));
+	fixture_command(f, "{\"kind\":\"answer\",\"action\":\"a1\",\"option\":\"2\",\"by\":\"ada\"}");
+	fixture_until(f, "completed");
+	json_t *end = fixture_last(f, "run.completed");
+	assert_string_equal(json_str(end, "result"), "2");
+	json_decref(end);
+}
+
+static void a_command_of_the_flow_has_its_folder(void **state)
+{
+	struct fixture *f = *state;
+	fixture_mode(f, "inside",
+		"return function(run)\n write('sub/a.txt', 'a')\n"
+		" return exec { command = 'ls', cwd = 'sub' }.output\nend\n");
+	fixture_open(f);
+	fixture_start(f, "inside", NULL);
+	fixture_until(f, "completed");
+	json_t *end = fixture_last(f, "run.completed");
+	assert_string_equal(json_str(end, "result"), "a.txt\n[exit status 0]");
+	json_decref(end);
+}
+
+/* ---- files given as inputs ---- */
+
+static void file_mode(struct fixture *f)
+{
+	fixture_file(f, "modes/files/flow.lua", "return function(run)\n return table.concat(run.files, ' ')\nend\n");
+	fixture_file(f, "modes/files/mode.yaml",
+		"id: files\nname: Files\ndescription: A test.\nengine: planning\n"
+		"inputs:\n  - {name: one, type: file}\n  - {name: two, type: file}\n");
+}
+
+static int create_with(struct fixture *f, const char *one, const char *two, struct err *e)
+{
+	char project[128], first[128], second[128];
+	snprintf(project, sizeof(project), "%s/project", f->root);
+	snprintf(first, sizeof(first), "%s/%s", f->root, one);
+	snprintf(second, sizeof(second), "%s/%s", f->root, two);
+	cleanup_json json_t *request = json_pack(
+		"{s:s, s:s, s:{s:s, s:s}}", "mode", "files", "project", project, "inputs", "one", first, "two", second);
+	return house_create(f->house, request, f->id, e);
+}
+
+static void input_files_lie_in_the_copy(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	file_mode(f);
+	fixture_file(f, "given/a.csv", "a");
+	fixture_file(f, "given/b.csv", "b");
+	fixture_file(f, "other/a.csv", "another");
+	fixture_open(f);
+	must(create_with(f, "given/a.csv", "given/b.csv", &e), &e);
+	must(house_resume(f->house, f->id, &e), &e);
+	fixture_until(f, "completed");
+	json_t *end = fixture_last(f, "run.completed");
+	assert_string_equal(json_str(end, "result"), "input_files/a.csv input_files/b.csv");
+	json_decref(end);
+	char *text = fixture_copy_file(f, "input_files/a.csv");
+	assert_string_equal(text, "a");
+	mem_free(text);
+	/* neither may take the other's place */
+	assert_int_equal(create_with(f, "given/a.csv", "other/a.csv", &e), -1);
+	assert_int_equal(e.code, ERR_INVALID);
+	assert_non_null(strstr(e.text, "a.csv"));
+}
+
+/* A project may be somebody's: what it calls input_files is not followed out of the copy. */
+static void input_files_do_not_leave_the_copy(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	char link[128], outside[128];
+	file_mode(f);
+	fixture_file(f, "given/a.csv", "a");
+	fixture_file(f, "given/b.csv", "b");
+	fixture_file(f, "outside/keep", "mine");
+	fixture_file(f, "project/readme", "x");
+	snprintf(link, sizeof(link), "%s/project/input_files", f->root);
+	snprintf(outside, sizeof(outside), "%s/outside", f->root);
+	assert_int_equal(symlink(outside, link), 0);
+	fixture_open(f);
+	assert_int_equal(create_with(f, "given/a.csv", "given/b.csv", &e), -1);
+	assert_int_equal(e.code, ERR_OUTSIDE);
+	snprintf(link, sizeof(link), "%s/outside/a.csv", f->root);
+	assert_int_not_equal(access(link, F_OK), 0);
+	struct stat st;
+	assert_int_equal(stat(outside, &st), 0);
+	assert_int_equal(st.st_uid, getuid());
+}
+
 static void branches_and_handlers_run_together(void **state)
 {
 	struct fixture *f = *state;
