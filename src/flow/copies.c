@@ -123,7 +123,10 @@ static int sim_exec(struct tool_env *env, struct tool_call *t, const char *line,
 	struct workcopy *c = env->exec_ctx;
 	struct house *h = c->run->house;
 	int status = 0;
-	if (h->exec(h->exec_ctx, line, c->dir, &t->content, &status))
+	cleanup_free char *dir = t->cwd ? fs_join(c->dir, t->cwd) : NULL;
+	if (t->cwd && !dir)
+		return err_nomem(e);
+	if (h->exec(h->exec_ctx, line, dir ? dir : c->dir, &t->content, &status))
 		return err_set(e, ERR_SPAWN, "the command could not be run");
 	t->exit = status;
 	return 0;

@@ -458,6 +458,7 @@ static bool host_op_ready(struct op *op, const struct host_row *row)
 	op->tool.on_done = host_tool_done;
 	op->tool.ctx = op;
 	op->tool.check = !strcmp(op->name, "check") ? json_str(op->args, "command") : NULL;
+	op->tool.cwd = json_str(op->args, "cwd");
 	return true;
 }
 

@@ -125,6 +125,7 @@ int tool_command(struct tool_call *c, const char *line, int64_t timeout_ms, bool
 	mem_free(c->priv);
 	c->priv = cmd;
 	c->exec = (struct sandbox_exec){.line = (const char *)(cmd + 1),
+		.cwd = c->cwd,
 		.env = clean_env,
 		.timeout_ms = timeout_ms,
 		.background = background,

@@ -82,7 +82,7 @@ struct tool_call {
 	const json_t *args;   /* validated against the schema */
 	json_t *notes;	      /* the agent's scratchpad (object), borrowed; `note` changes it through `set_note` */
 	const char *check;    /* run_tests: this command instead of the project's; NULL */
-	int64_t timeout_ms;   /* from the run's settings; 0: the tool's */
+	const char *cwd;      /* of a command, relative to the copy's root; NULL: the root */
 	/* Output as it comes, for people (transient). May be NULL. */
 	void (*on_output)(struct tool_call *c, struct span bytes);
 	void (*on_done)(struct tool_call *c); /* exactly once */
