@@ -94,6 +94,7 @@
 #define CAP_SNAPSHOT_CARRY (256 * KIB) /* new content that is stored with the snapshot's event */
 #define CAP_IMPORT_MEMORY (256 * MIB)  /* a folder's files that become a repository by way of memory */
 #define CAP_DIFF_FILE (4 * MIB)	       /* larger files are only named in a diff */
+#define CAP_INPUT_FILE (100 * MIB)     /* a file that a person gives to a run */
 #define CAP_CONFLICTS 100	       /* files shown of a merge that conflicts */
 #define CAP_CONFLICT_TEXT (32 * KIB)   /* of each side */
 #define CAP_ALTERNATES 8	       /* object folders that a repository borrows from */

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/caps.h"
@@ -23,6 +22,7 @@ struct making {
 	char id[ID_TEXT];
 	char *dir, *copy_dir, *branch;
 	json_t *inputs, *settings, *files;
+	json_t *taken; /* path in the copy → the file given as an input */
 };
 
 static void making_release(struct making *m)
@@ -37,6 +37,7 @@ static void making_release(struct making *m)
 	json_decref(m->inputs);
 	json_decref(m->settings);
 	json_decref(m->files);
+	json_decref(m->taken);
 }
 
 /* Defaults of the mode, then the installation's, then the request's. */
@@ -67,44 +68,49 @@ static int choose_dir(struct making *m, struct err *e)
 	return m->dir && m->copy_dir && m->branch ? 0 : err_nomem(e);
 }
 
-/* Files given as inputs are copied into the working copy, below input_files/. */
-static int take_file(struct making *m, const char *path, struct err *e)
+/* A file given as an input is copied into the working copy, below input_files/. What the project has there may be a
+ * link that somebody made: it is not followed out of the copy. */
+static int take_file(struct making *m, struct files *files, const char *path, struct err *e)
 {
-	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-	cleanup_buf struct buf bytes = BUF_INIT(100 * MIB);
-	cleanup_free char *folder = fs_join(m->copy_dir, "input_files");
-	cleanup_free char *target = folder ? fs_join(folder, name) : NULL;
+	cleanup_buf struct buf bytes = BUF_INIT(CAP_INPUT_FILE);
+	cleanup_free char *target = mem_printf("input_files/%s", strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
 	if (!target)
 		return err_nomem(e);
-	if (fs_read(path, &bytes, e) || fs_mkdirs(folder, 0755, e) || fs_replace(target, buf_span(&bytes), 0644, e))
+	const char *before = json_str(m->taken, target);
+	if (before && strcmp(before, path) != 0)
+		return err_set(e, ERR_INVALID, "the input files %s and %s would both be %s: rename one of them", before,
+			path, target);
+	if (fs_read(path, &bytes, e) || files_take(files, target, buf_span(&bytes), NULL, e))
 		return err_wrap(e, "the input file %s", path);
-	struct stat st;
-	if (!stat(m->copy_dir, &st) && getuid() == 0 &&
-		(chown(folder, st.st_uid, st.st_gid) || chown(target, st.st_uid, st.st_gid)))
-		return err_errno(e, errno, "%s", target);
-	cleanup_free char *relative = mem_printf("input_files/%s", name);
-	return relative && !json_array_append_new(m->files, json_string(relative)) ? 0 : err_nomem(e);
+	return json_put(m->taken, target, json_string(path)) || json_array_append_new(m->files, json_string(target))
+		       ? err_nomem(e)
+		       : 0;
 }
 
-static int take_files(struct making *m, struct err *e)
+static int take_files(struct making *m, uid_t uid, struct err *e)
 {
 	const char *key;
-	json_t *value;
+	json_t *value, *one;
+	size_t i;
+	int failed = 0;
 	m->files = json_array();
-	if (!m->files)
-		return err_nomem(e);
+	m->taken = json_object();
+	struct files *files = files_open(m->copy_dir, uid, e);
+	if (!files || !m->files || !m->taken) {
+		files_close(files);
+		return e->code == ERR_OK ? err_nomem(e) : -1;
+	}
 	json_object_foreach(m->inputs, key, value)
 	{
-		if (!mode_input_is_file(m->mode, key))
+		if (failed || !mode_input_is_file(m->mode, key))
 			continue;
-		size_t i;
-		json_t *one;
-		if (json_is_string(value) && take_file(m, json_string_value(value), e))
-			return -1;
-		json_array_foreach(
-			value, i, one) if (json_is_string(one) && take_file(m, json_string_value(one), e)) return -1;
+		if (json_is_string(value))
+			failed = take_file(m, files, json_string_value(value), e);
+		json_array_foreach(value, i, one) if (!failed && json_is_string(one)) failed =
+			take_file(m, files, json_string_value(one), e);
 	}
-	return 0;
+	files_close(files);
+	return failed;
 }
 
 static void project_key(const char *dir, char out[24])
@@ -229,7 +235,7 @@ static int make(struct making *m, struct err *e)
 	uid_t uid = house_uid(h);
 	if (!m->project || fs_mkdirs(copies, 0711, e) || copy_place(m->settings, m->copy_dir, uid, e) ||
 		project_checkout(m->project, m->state.head, m->copy_dir, m->branch, uid, &m->copy, h->store, e) ||
-		take_files(m, e))
+		take_files(m, uid, e))
 		return -1;
 	struct snapshot first = {0};
 	if (json_array_size(m->files) && snapshot_take(m->copy, NULL, 0, &first, e))
@@ -264,7 +270,7 @@ json_t *house_merge(struct house *h, const char *id, struct err *e)
 		return NULL;
 	struct commit_author who = {
 		.name = "muster", .email = "muster@localhost", .at_us = clock_wall(loop_clock(h->loop))};
-	char oid[OID_TEXT];
+	char oid[OID_TEXT] = "";
 	bool already = false;
 	json_t *conflicts = NULL;
 	int failed = project_merge(p, branch, &who, oid, &already, &conflicts, e);

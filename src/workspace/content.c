@@ -100,11 +100,6 @@ static int replace(const struct files *f, const struct place *p, const char *pat
 	struct stat now = {0};
 	int rc;
 
-	if (content.n > CAP_FILE_WRITE)
-		return err_set(e, ERR_TOO_LARGE,
-			"%s: %zu bytes are more than the %lu that one call may write; write it in "
-			"parts or with a command",
-			path, content.n, CAP_FILE_WRITE);
 	beneath_temp(temp);
 	rc = write_temp(f, p, temp, content) ? err_errno(e, errno, "write %s", path) : 0;
 	if (rc == 0 && unless_changed &&
@@ -118,7 +113,16 @@ static int replace(const struct files *f, const struct place *p, const char *pat
 	return rc;
 }
 
-int files_write(struct files *f, const char *path, struct span content, bool *created, struct err *e)
+static int check_size(const char *path, size_t n, struct err *e)
+{
+	return n <= CAP_FILE_WRITE ? 0
+				   : err_set(e, ERR_TOO_LARGE,
+					     "%s: %zu bytes are more than the %lu that one call may write; write it in "
+					     "parts or with a command",
+					     path, n, CAP_FILE_WRITE);
+}
+
+int files_take(struct files *f, const char *path, struct span content, bool *created, struct err *e)
 {
 	cleanup_place struct place p = PLACE_INIT;
 
@@ -127,6 +131,11 @@ int files_write(struct files *f, const char *path, struct span content, bool *cr
 	if (created)
 		*created = !p.exists;
 	return replace(f, &p, path, content, NULL, e);
+}
+
+int files_write(struct files *f, const char *path, struct span content, bool *created, struct err *e)
+{
+	return check_size(path, content.n, e) ? -1 : files_take(f, path, content, created, e);
 }
 
 int files_mkdir(struct files *f, const char *path, struct err *e)
@@ -305,7 +314,7 @@ int files_edit(struct files *f, const char *path, const struct file_edit *edits,
 		return -1;
 	rc = edit_text(blob_span(old), edits, count, &text, e) ? err_wrap(e, "%s", path) : 0;
 	if (rc == 0)
-		rc = replace(f, &p, path, buf_span(&text), &st, e);
+		rc = check_size(path, text.len, e) ? -1 : replace(f, &p, path, buf_span(&text), &st, e);
 	if (rc == 0 && before)
 		hash_bytes(before, NULL, blob_span(old));
 	if (rc == 0 && after)

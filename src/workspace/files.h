@@ -24,6 +24,8 @@ int files_path(struct span text, char *out, size_t room, struct err *e);
 int files_read(struct files *f, const char *path, struct buf *out, struct hash *hash, struct err *e);
 /* Replace or create, with parents; atomic (temp + rename), mode kept. created says which. */
 int files_write(struct files *f, const char *path, struct span content, bool *created, struct err *e);
+/* The same for what a person gives, beyond the size of a tool call. */
+int files_take(struct files *f, const char *path, struct span content, bool *created, struct err *e);
 /* Each `from` must occur exactly once in the content as it stands; all are checked before anything is written:
  * ERR_CONFLICT lists every one that does not and its count. */
 struct file_edit {

@@ -1,6 +1,8 @@
 /* A run from its request to its end, and back: what a person relies on. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "fixture.h"
 
@@ -596,6 +598,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(many_questions_at_once_are_all_in_the_inbox, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_branch_begins_with_what_is_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_fork_has_files_and_conversation, setup, teardown),
+		cmocka_unit_test_setup_teardown(options_may_be_numbers, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_command_of_the_flow_has_its_folder, setup, teardown),
+		cmocka_unit_test_setup_teardown(input_files_lie_in_the_copy, setup, teardown),
+		cmocka_unit_test_setup_teardown(input_files_do_not_leave_the_copy, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
