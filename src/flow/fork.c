@@ -1,8 +1,8 @@
 /* fork: where a run was quiet, and a new run that begins there with its files and conversations.
  *
- * Quiet at seq: no model, tool or outside host call is in flight and the next event is an input, so that the machine
- * was at rest. The files of that instant are the snapshot that follows the last change before it: nothing changes a
- * copy until its snapshot is taken. */
+ * Quiet at seq: no model, tool or outside host call is in flight, the next event is an input, so that the machine was
+ * at rest, and the run has not begun to end. The files of that instant are the snapshot that follows the last change
+ * before it: nothing changes a copy until its snapshot is taken. */
 #include "flow/private.h"
 
 #include <stdio.h>
@@ -16,17 +16,16 @@
 struct quiet {
 	int64_t seq;
 	struct hash snapshot;
-	bool known; /* the snapshot is */
 };
 
 struct scan {
 	int64_t at;
-	int flying;    /* calls in flight */
-	int unsnapped; /* changes whose snapshot has not come yet */
+	json_t *flying; /* calls in flight, by a key of each */
+	bool ended;	/* the run has begun to end: nothing goes on from here */
+	bool failed;	/* no memory */
+	int unsnapped;	/* changes whose snapshot has not come yet */
 	struct hash last;
-	struct quiet best, pending;
-	/* The run lands its result; it was committed to that end. A fork does not land: it parts before. */
-	enum { STAYS, LANDS, LANDING } end;
+	struct quiet best, before, pending; /* before: the best but for the newest */
 };
 
 static bool outside_step(const json_t *data)
@@ -40,36 +39,79 @@ static bool outside_step(const json_t *data)
 	return true;
 }
 
-/* Account for one event. */
+/* Does it end the run for good? A failure that is not the flow's can be resumed. */
+static bool is_end(enum event_type type, const json_t *data)
+{
+	const char *key = json_str(data, "key"), *kind = json_str(data, "kind");
+	return (type == EVENT_FLOW_RESULT && key && !strncmp(key, "end.", 4)) ||
+	       (type == EVENT_RUN_INTERVENED && kind && !strcmp(kind, "cancel")) ||
+	       (type == EVENT_RUN_FAILED && !json_str(data, "where"));
+}
+
+static const char *call_key(const json_t *data, char out[192])
+{
+	const char *agent = json_str(data, "agent"), *call = json_str(data, "call");
+	snprintf(out, 192, "%s/%s", agent ? agent : "", call ? call : "");
+	return out;
+}
+
+static void took_off(struct scan *s, const char *key)
+{
+	s->failed |= json_object_set_new(s->flying, key, json_true()) != 0;
+}
+
+static void landed(struct scan *s, const char *key)
+{
+	json_object_del(s->flying, key);
+}
+
+/* What an agent had in flight at its end ends without a word. */
+static void land_all(struct scan *s, const char *agent)
+{
+	size_t n = agent ? strlen(agent) : 0;
+	const char *key;
+	json_t *value;
+	void *next;
+	json_object_foreach_safe(s->flying, next, key, value) if (n && !strncmp(key, agent, n) && key[n] == '/')
+		landed(s, key);
+}
+
+/* Account for one event. The agent's model call is its call "". */
 static void scan_event(struct scan *s, const struct event *ev, const json_t *data)
 {
+	char key[192];
+	if (is_end(ev->type, data) && !s->ended) {
+		s->ended = true;
+		if (ev->type == EVENT_FLOW_RESULT && s->best.seq == ev->seq - 1) /* its call was in flight */
+			s->best = s->before;
+	}
 	switch (ev->type) {
 	case EVENT_MODEL_REQUESTED:
 	case EVENT_TOOL_STARTED:
-		s->flying++;
+		took_off(s, call_key(data, key));
 		break;
 	case EVENT_MODEL_ANSWERED:
-	case EVENT_MODEL_FAILED:
-		if (json_get(data, "attempt") == NULL || s->flying > 0)
-			s->flying -= s->flying > 0;
+	case EVENT_MODEL_FAILED: /* perhaps of a request that could not be made */
+		landed(s, call_key(data, key));
 		break;
 	case EVENT_TOOL_LOST:
-		s->flying -= s->flying > 0;
+		landed(s, call_key(data, key));
 		hash_parse(&s->last, json_span(data, "manifest"));
 		break;
 	case EVENT_TOOL_FINISHED:
-		s->flying -= s->flying > 0;
+		landed(s, call_key(data, key));
 		s->unsnapped += json_bool(data, "walk", false) || json_array_size(json_get(data, "changed"));
 		break;
+	case EVENT_AGENT_FINISHED:
+		land_all(s, json_str(data, "agent"));
+		break;
 	case EVENT_FLOW_STEP:
-		s->flying += outside_step(data);
+		if (outside_step(data) && json_str(data, "key"))
+			took_off(s, json_str(data, "key"));
 		break;
 	case EVENT_FLOW_RESULT:
-		if (json_str(data, "key") && strncmp(json_str(data, "key"), "timer:", 6) != 0 &&
-			strncmp(json_str(data, "key"), "end.", 4) != 0)
-			s->flying -= s->flying > 0;
-		if (s->end == LANDS && json_str(data, "key") && strcmp(json_str(data, "key"), "end.commit") == 0)
-			s->end = LANDING;
+		if (json_str(data, "key"))
+			landed(s, json_str(data, "key"));
 		s->unsnapped += json_bool(data, "walk", false) || json_array_size(json_get(data, "changed"));
 		break;
 	case EVENT_SNAPSHOT_TAKEN:
@@ -90,46 +132,60 @@ static void scan_event(struct scan *s, const struct event *ev, const json_t *dat
 
 static void consider(struct scan *s, int64_t seq)
 {
-	if (s->flying || seq > s->at || s->end == LANDING)
+	if (json_object_size(s->flying) || seq > s->at || s->ended)
 		return;
+	s->before = s->best;
 	if (s->unsnapped)
 		s->pending = (struct quiet){.seq = seq};
 	else
-		s->best = (struct quiet){.seq = seq, .snapshot = s->last, .known = true};
+		s->best = (struct quiet){.seq = seq, .snapshot = s->last};
+}
+
+static int scan_run(struct scan *s, struct store *store, const char *stream, struct err *e)
+{
+	struct event ev[BATCH];
+	int64_t after = 0;
+	int got, failed = 0;
+	while (!failed && (got = store_read(store, stream, after, ev, BATCH, e)) != 0) {
+		if (got < 0)
+			return -1;
+		for (int i = 0; i < got; i++) {
+			if (after && event_kinds[ev[i].type].class == EVENT_CLASS_INPUT && after <= s->at)
+				consider(s, after);
+			bool wanted = !failed && (after <= s->at || s->pending.seq);
+			json_t *data = wanted ? event_data(&ev[i], e) : NULL;
+			failed |= wanted && !data;
+			if (data && ev[i].type == EVENT_RUN_CREATED)
+				hash_parse(&s->last, json_span(data, "snapshot"));
+			if (data)
+				scan_event(s, &ev[i], data);
+			json_decref(data);
+			after = ev[i].seq;
+			event_release(&ev[i]);
+		}
+	}
+	if (failed)
+		return -1;
+	if (!after)
+		return err_set(e, ERR_NOT_FOUND, "there is no such run");
+	consider(s, after);
+	s->at = s->at < after ? s->at : after;
+	return s->failed ? err_nomem(e) : 0;
 }
 
 int run_quiet_point(struct house *h, const char *id, int64_t at, int64_t *quiet, struct hash *snapshot, struct err *e)
 {
 	char stream[EVENT_STREAM_MAX];
 	snprintf(stream, sizeof(stream), "run/%s", id);
-	struct scan s = {.at = at};
-	struct event ev[BATCH];
-	int64_t after = 0;
-	int got;
-	while ((got = store_read(h->store, stream, after, ev, BATCH, e)) > 0) {
-		for (int i = 0; i < got; i++) {
-			if (after && event_kinds[ev[i].type].class == EVENT_CLASS_INPUT && after <= at)
-				consider(&s, after);
-			json_t *data = after <= at || s.pending.seq ? event_data(&ev[i], e) : NULL;
-			if (data && ev[i].type == EVENT_RUN_CREATED) {
-				hash_parse(&s.last, json_span(data, "snapshot"));
-				s.end = json_bool(data, "land", false) ? LANDS : STAYS;
-			}
-			if (data)
-				scan_event(&s, &ev[i], data);
-			json_decref(data);
-			after = ev[i].seq;
-			event_release(&ev[i]);
-		}
-	}
-	if (got < 0)
-		return -1;
-	if (after && after <= at)
-		consider(&s, after);
+	cleanup_json json_t *flying = json_object();
+	struct scan s = {.at = at, .flying = flying};
+	if (!flying)
+		return err_nomem(e);
+	if (scan_run(&s, h->store, stream, e))
+		return err_wrap(e, "run %s", run_short(id));
 	if (!s.best.seq)
-		return err_set(e, after ? ERR_CONFLICT : ERR_NOT_FOUND,
-			after ? "run %s was never quiet up to event %lld" : "there is no run %s (%lld)", run_short(id),
-			(long long)at);
+		return err_set(
+			e, ERR_CONFLICT, "run %s was never quiet up to event %lld", run_short(id), (long long)s.at);
 	*quiet = s.best.seq;
 	*snapshot = s.best.snapshot;
 	return 0;

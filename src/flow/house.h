@@ -52,7 +52,8 @@ struct release {
 bool house_release(struct house *h, const char *id, struct release *op);
 /* A command for a run, live or not: opens it when needed. */
 int house_command(struct house *h, const char *id, const json_t *command, int64_t command_n, struct err *e);
-/* Fork: a new, paused run with files and conversation of the last quiet point ≤ at; *quiet receives it. */
+/* Fork: a new, paused run with files and conversation of the last quiet point ≤ at (run_quiet_point); *quiet receives
+ * it. */
 int house_fork(struct house *h, const char *id, int64_t at, char new_id[ID_TEXT], int64_t *quiet, struct err *e);
 /* Merge a run's branch into its project. Blocking. {merged, already, commit, conflicts} */
 json_t *house_merge(struct house *h, const char *id, struct err *e);

@@ -48,7 +48,8 @@ int run_command(struct run *r, const json_t *command, int64_t command_n, struct 
 /* Replay: no model, no sandbox, no append. Returns the number of events that matched, or -1 with ERR_REPLAY_DIFFERS
  * naming the first event that does not. */
 int64_t run_replay(struct house *h, const char *id, struct err *e);
-/* The last seq ≤ at at which no call was in flight, and the snapshot of the run's copy there. */
+/* The last seq ≤ at at which no call was in flight and the run had not begun to end, and the snapshot of the run's copy
+ * there. ERR_NOT_FOUND, ERR_CONFLICT: there is none. */
 int run_quiet_point(struct house *h, const char *id, int64_t at, int64_t *quiet, struct hash *snapshot, struct err *e);
 
 #endif

@@ -1,4 +1,5 @@
 /* A run from its request to its end, and back: what a person relies on. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -94,6 +95,86 @@ static void a_reopened_run_goes_on(void **state)
 	struct err e = ERR_INIT;
 	if (run_replay(f->house, f->id, &e) < 0)
 		fail_msg("%s", e.text);
+}
+
+static void until_event(struct fixture *f, const char *type)
+{
+	for (int i = 0; i < 3000 && !fixture_count(f, type); i++)
+		loop_turn(f->loop, 10);
+	assert_int_not_equal(fixture_count(f, type), 0);
+}
+
+/* A call that nobody waits for any more does not keep the run from ever being quiet again. */
+static void a_run_is_quiet_again_after_a_redirection(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	char fifo[128], line[512], fork_id[ID_TEXT];
+	int64_t quiet;
+	fixture_role(f, "expert", "tools: [finish]", "You know.");
+	fixture_mode(f, "hand",
+		"return function(run)\n local a = agent { role = 'worker', task = 'x' }\n return a.result\nend\n");
+	fixture_file(f, "modes/hand/mode.yaml",
+		"id: hand\nname: Hand\ndescription: A test.\nengine: planning\nroles: [worker, expert]\n");
+	snprintf(fifo, sizeof(fifo), "%s/fifo", f->root);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	snprintf(line, sizeof(line), CALL("shell", "{\"command\":\"touch begun; cat %s\"}"), fifo);
+	fixture_line(f, line);
+	fixture_line(f,
+		"{\"match\":{\"role\":\"expert\"},\"reply\":{\"text\":\"\",\"tool_calls\":[{\"name\":\"finish\","
+		"\"arguments\":{\"result\":\"done\"}}]}}");
+	fixture_open(f);
+	fixture_start(f, "hand", NULL);
+	char *begun = NULL;
+	for (int i = 0; i < 3000 && !(begun = fixture_copy_file(f, "begun")); i++)
+		loop_turn(f->loop, 10);
+	assert_non_null(begun);
+	mem_free(begun);
+	fixture_command(f, "{\"kind\":\"redirect\",\"agent\":\"0\",\"role\":\"expert\",\"by\":\"ada\"}");
+	until_event(f, "agent.finished");
+	int fd = open(fifo, O_WRONLY); /* the command ends */
+	assert_true(fd >= 0);
+	close(fd);
+	fixture_until(f, "completed");
+	must(house_fork(f->house, f->id, INT64_MAX, fork_id, &quiet, &e), &e);
+	snprintf(f->id, sizeof(f->id), "%s", fork_id);
+	fixture_until(f, "paused");
+	assert_int_equal(fixture_count(f, "agent.started"), 2); /* it begins behind the redirection */
+}
+
+static void fork_newest(struct fixture *f)
+{
+	struct err e = ERR_INIT;
+	char fork_id[ID_TEXT];
+	int64_t quiet;
+	must(house_fork(f->house, f->id, INT64_MAX, fork_id, &quiet, &e), &e);
+	snprintf(f->id, sizeof(f->id), "%s", fork_id);
+	fixture_until(f, "paused");
+	fixture_command(f, "{\"kind\":\"resume\",\"by\":\"ada\"}");
+}
+
+/* Of a run that has ended, the newest moment is the last from which there is something to go on with. */
+static void a_fork_of_an_ended_run_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	fixture_mode(f, "asks",
+		"return function(run)\n local x = ask { name = 'q', title = '?' }\n"
+		" if x.text == 'fail' then error('as told') end\n return x.text\nend\n");
+	fixture_open(f);
+	fixture_start(f, "asks", NULL);
+	fixture_until(f, "waiting");
+	fixture_command(f, "{\"kind\":\"cancel\",\"by\":\"ada\"}");
+	fixture_until(f, "cancelled");
+	fork_newest(f);
+	fixture_until(f, "waiting");
+	fixture_command(f, "{\"kind\":\"answer\",\"action\":\"a1\",\"text\":\"fail\",\"by\":\"ada\"}");
+	fixture_until(f, "failed");
+	fork_newest(f);
+	fixture_until(f, "waiting");
+	fixture_command(f, "{\"kind\":\"answer\",\"action\":\"a1\",\"text\":\"fine\",\"by\":\"ada\"}");
+	fixture_until(f, "completed");
+	fork_newest(f);
+	fixture_until(f, "waiting");
 }
 
 static void options_may_be_numbers(void **state)
@@ -598,6 +679,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(many_questions_at_once_are_all_in_the_inbox, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_branch_begins_with_what_is_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_fork_has_files_and_conversation, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_run_is_quiet_again_after_a_redirection, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_fork_of_an_ended_run_goes_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(options_may_be_numbers, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_command_of_the_flow_has_its_folder, setup, teardown),
 		cmocka_unit_test_setup_teardown(input_files_lie_in_the_copy, setup, teardown),
