@@ -44,8 +44,8 @@ static void status_job(struct tool_call *c)
 	char oid[OID_TEXT];
 	if (!look(c, &now) && !commit_named(c, oid) &&
 		!project_changes(c->env->project, c->env->store, oid, &now.root, &changes, &c->error)) {
-		buf_addf(&c->content, "branch %s at %.10s, %zu changed\n", c->env->branch, *oid ? oid : "(no commit)",
-			changes.count);
+		buf_addf(&c->content, "branch %s %s%.10s, %zu changed\n", c->env->branch,
+			*oid ? "at " : "without a commit", oid, changes.count);
 		for (size_t i = 0; i < changes.count && i < SHOWN; i++)
 			buf_addf(&c->content, "%c %s\n", "AMD"[changes.items[i].kind], changes.items[i].path);
 		if (changes.count > SHOWN)
@@ -56,15 +56,19 @@ static void status_job(struct tool_call *c)
 }
 
 /* Of a diff only the files at or below a path. */
-static void only_below(struct buf *diff, const char *path)
+static void only_below(struct buf *diff, const char *path, struct err *e)
 {
 	struct buf kept;
 	struct span rest = buf_span(diff), line;
 	bool keep = false;
 	cleanup_free char *file = mem_printf(" b/%s", path);
 	cleanup_free char *folder = mem_printf(" b/%s/", path);
+	if (!file || !folder) {
+		err_nomem(e);
+		return;
+	}
 	buf_init(&kept, diff->cap);
-	while (file && folder && span_line(&rest, &line)) {
+	while (span_line(&rest, &line)) {
 		if (span_starts(line, "diff --git "))
 			keep = span_ends(line, file) || span_find(line, span_of(folder), 0) != (size_t)-1;
 		if (keep) {
@@ -85,7 +89,7 @@ static void diff_job(struct tool_call *c)
 		!project_tree(c->env->project, c->env->store, oid, &root, &c->error) &&
 		!snapshot_diff_text(c->env->store, &root, &now.root, &c->content, &c->error)) {
 		if (c->path && strcmp(c->path, ".") != 0)
-			only_below(&c->content, c->path);
+			only_below(&c->content, c->path, &c->error);
 		if (!c->content.len)
 			buf_adds(&c->content, "[no difference]");
 	}

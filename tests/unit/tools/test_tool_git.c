@@ -28,6 +28,18 @@ static void status_and_diff_tell_what_changed(void **state)
 	rig_error(r, "git_diff", "{\"path\":\"../x\"}", ERR_OUTSIDE);
 }
 
+static void a_project_may_have_no_commit(void **state)
+{
+	struct rig *r = *state;
+	r->env.branch = "muster/other";
+	r->env.head = "";
+	put(&r->s, "README.md", "# Another\n");
+	const char *status = rig_ok(r, "git_status", "{}");
+	assert_has(status, "branch muster/other without a commit, ");
+	assert_has(status, "A README.md\n");
+	assert_string_equal(rig_ok(r, "git_log", "{}"), "[no commit yet]");
+}
+
 static void what_somebody_changed_is_reported_once(void **state)
 {
 	struct rig *r = *state;
@@ -74,6 +86,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_new, rig_free)
 	const struct CMUnitTest tests[] = {
 		TEST(status_and_diff_tell_what_changed),
+		TEST(a_project_may_have_no_commit),
 		TEST(what_somebody_changed_is_reported_once),
 		TEST(commits_go_to_the_runs_branch),
 	};
