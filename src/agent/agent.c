@@ -213,12 +213,12 @@ int agent_tell(struct agent *a, const char *from, struct span text, struct err *
 	return !note || json_array_append_new(a->inbox, note) ? err_nomem(e) : 0;
 }
 
-/* Everything that arrived joins the conversation as one message. */
+/* Everything that arrived joins the conversation as one message; each of its parts is an event of its own. */
 static int join_inbox(struct agent *a, struct err *e)
 {
 	if (!json_array_size(a->inbox))
 		return 0;
-	cleanup_buf struct buf text = BUF_INIT(CAP_EVENT_DATA);
+	cleanup_buf struct buf text = BUF_INIT(CAP_MODEL_REPLY);
 	bool own = true;
 	size_t i;
 	json_t *note;

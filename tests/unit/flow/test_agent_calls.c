@@ -213,6 +213,21 @@ static void a_person_approves_or_denies(void **state)
 	ends_with(f, "0 ended done");
 }
 
+static void large_reports_join_together(void **state)
+{
+	struct fixture *f = *state;
+	scene_worker(f, TOOLS, NULL);
+	fixture_mode(f, "reports",
+		"return function(run)\n"
+		"  local id = start { role = 'worker', task = 'collect' }\n"
+		"  for n = 1, 3 do tell(id, n .. string.rep('r', 500000)) end\n"
+		"  return await(id).result\nend\n");
+	worker_calls(f, FINISH);
+	scene_play(f, "reports", NULL, "completed");
+	assert_told(f, "0 flow: 3rrr");
+	scene_replays(f);
+}
+
 /* What the person is shown of it is cut; not within a character, which no journal takes. */
 static void an_approval_may_be_about_a_long_text(void **state)
 {
@@ -368,6 +383,7 @@ int main(void)
 		TEST(calls_after_an_accepted_finish_are_not_run),
 		TEST(notes_are_kept_read_and_deleted),
 		TEST(a_person_approves_or_denies),
+		TEST(large_reports_join_together),
 		TEST(an_approval_may_be_about_a_long_text),
 		TEST(policy_denies_without_a_person),
 		TEST(a_path_in_disguise_does_not_pass_the_policy),
