@@ -427,6 +427,16 @@ static json_t *tool_args(const json_t *args, const char *tool)
 	return out;
 }
 
+/* A merge commits the branch's copy too: nothing else may use that meanwhile. It is taken behind the run's own, for
+ * which nobody waits who holds a branch's. False: it waits. */
+static bool take_theirs(struct op *op)
+{
+	const char *name = json_str(op->args, "branch");
+	struct workcopy *theirs = name && !strcmp(op->name, "merge") ? run_copy(op->run, name) : NULL;
+	op->theirs = theirs != op->copy ? theirs : NULL;
+	return !op->theirs || copy_acquire(op->theirs, op);
+}
+
 /* Take the working copy and fill the tool's call. False: it waits for the copy, or has ended with an error. */
 static bool host_op_ready(struct op *op, const struct host_row *row)
 {
@@ -434,13 +444,14 @@ static bool host_op_ready(struct op *op, const struct host_row *row)
 	op->copy = run_copy(op->run, copy);
 	if (!op->copy)
 		err_set(&op->error, ERR_NOT_FOUND, "there is no working copy \"%s\"", copy);
-	else if (row->writes && !copy_acquire(op->copy, op))
+	else if (row->writes && (!copy_acquire(op->copy, op) || !take_theirs(op)))
 		return false;
 	if (op->copy && !strcmp(op->name, "branch") && json_str(op->args, "name") &&
 		run_copy(op->run, json_str(op->args, "name")) != NULL)
 		err_set(&op->error, ERR_CONFLICT, "branch{}: the run has a branch \"%s\" already",
 			json_str(op->args, "name"));
-	if (op->error.code != ERR_OK || !op->copy || copy_ready(op->copy, &op->error)) {
+	if (op->error.code != ERR_OK || !op->copy || copy_ready(op->copy, &op->error) ||
+		(op->theirs && copy_ready(op->theirs, &op->error))) {
 		host_done(op);
 		return false;
 	}
@@ -494,6 +505,7 @@ void host_op_cancel(struct op *op)
 void host_op_release(struct op *op)
 {
 	copy_release_user(op->copy, op);
+	copy_release_user(op->theirs, op);
 	snapshot_release(&op->taken);
 	if (op->tool.tool)
 		tool_call_release(&op->tool);
@@ -570,6 +582,8 @@ int host_result(struct run *r, const json_t *data, struct err *e)
 	if (!op)
 		return 0;
 	cleanup_free char *name = op->name ? mem_strdup(op->name) : NULL;
+	bool merge = name && !strcmp(name, "merge");
+	struct workcopy *theirs = merge ? run_copy(r, json_str(op->args, "branch")) : NULL;
 	op_end(op);
 	const json_t *value = json_get(data, "value");
 	struct workcopy *c = run_copy(r, json_str(data, "copy"));
@@ -578,13 +592,15 @@ int host_result(struct run *r, const json_t *data, struct err *e)
 	const json_t *evidence = json_get(data, "evidence");
 	if (evidence)
 		check_recorded(c, evidence, key);
-	if (json_bool(data, "walk", false) || (name && !strcmp(name, "merge")))
+	if (json_bool(data, "walk", false) || merge)
 		snap_want(r, c, key, NULL);
 	else if (json_array_size(json_get(data, "changed")))
 		snap_want(r, c, key, json_get(data, "changed"));
 	bool ok = json_bool(data, "ok", false);
 	if (ok && json_str(value, "commit"))
 		snprintf(c->head, sizeof(c->head), "%s", json_str(value, "commit"));
+	if (ok && theirs && json_str(value, "theirs"))
+		snprintf(theirs->head, sizeof(theirs->head), "%s", json_str(value, "theirs"));
 	if (ok && name && !strcmp(name, "branch") && add_branch(r, value, e))
 		return -1;
 	if (ok && name && !strcmp(name, "artifact"))

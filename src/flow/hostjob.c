@@ -138,51 +138,73 @@ static int commit_ours(struct op *op, char oid[OID_TEXT])
 	if (op->was_announced && *oid && strcmp(oid, c->head) != 0)
 		return 0;
 	job_commit(op);
-	if (op->error.code != ERR_OK)
+	if (!op->result)
 		return -1;
 	snprintf(oid, OID_TEXT, "%s", json_str(op->result, "commit"));
 	return 0;
 }
 
-void job_merge(struct op *op)
+/* The merge of both commits, or, where the run has none yet, a first one with the branch's files. */
+static int merge_commits(struct op *op, const char *ours, const char *theirs, const struct hash *their_root,
+	char oid[OID_TEXT], json_t **conflicts)
 {
 	struct run *r = op->run;
-	const char *name = json_str(op->args, "branch");
-	struct workcopy *theirs = name ? run_copy(r, name) : NULL;
+	struct project *p = r->main->env.project;
+	const char *message = json_str(op->args, "message");
 	struct commit_author who = {.name = "muster", .email = "muster@localhost", .at_us = r->now};
-	char ours_oid[OID_TEXT], theirs_oid[OID_TEXT], oid[OID_TEXT];
-	struct snapshot taken = {0};
+	if (!message)
+		message = "Merge an agent's work";
+	return *ours ? project_merge_branches(
+			       p, r->main->branch, ours, theirs, &who, message, oid, conflicts, &op->error)
+		     : project_commit(p, r->store, their_root, r->main->branch, "", &who, message, oid, &op->error);
+}
+
+static int commit_theirs(struct op *op, struct snapshot *taken, char oid[OID_TEXT])
+{
+	struct workcopy *theirs = op->theirs;
+	const char *message = json_str(op->args, "message");
+	struct commit_author who = {.name = "muster", .email = "muster@localhost", .at_us = op->run->now};
+	return snapshot_take(theirs->copy, NULL, 0, taken, &op->error) ||
+			       project_commit(op->run->main->env.project, op->run->store, &taken->root, theirs->branch,
+				       theirs->head, &who, message ? message : "Work of an agent", oid, &op->error)
+		       ? -1
+		       : 0;
+}
+
+/* Their files into the run's. An empty branch changes nothing. */
+static void merge(struct op *op, const char *ours, const char *theirs, const struct hash *their_root)
+{
+	struct run *r = op->run;
+	char oid[OID_TEXT] = "";
 	json_t *conflicts = NULL;
-	if (!theirs || theirs == r->main) {
-		err_set(&op->error, ERR_NOT_FOUND, "merge{branch=}: there is no branch \"%s\"", name ? name : "");
-		return;
-	}
-	if (commit_ours(op, ours_oid))
-		return;
-	if (copy_ready(theirs, &op->error) || snapshot_take(theirs->copy, NULL, 0, &taken, &op->error) ||
-		project_commit(r->main->env.project, r->store, &taken.root, theirs->branch, theirs->head, &who,
-			json_str(op->args, "message") ? json_str(op->args, "message") : "Work of an agent", theirs_oid,
-			&op->error)) {
-		snapshot_release(&taken);
-		return;
-	}
-	snapshot_release(&taken);
-	int failed = project_merge_branches(r->main->env.project, r->main->branch, ours_oid, theirs_oid, &who,
-		json_str(op->args, "message") ? json_str(op->args, "message") : "Merge an agent's work", oid,
-		&conflicts, &op->error);
+	struct hash root;
+	int failed = *theirs ? merge_commits(op, ours, theirs, their_root, oid, &conflicts) : 0;
 	json_decref(op->result);
 	op->result = NULL;
 	if (failed && conflicts) {
 		err_clear(&op->error);
-		op->result = json_pack("{s:b, s:o, s:s, s:s}", "merged", 0, "conflicts", conflicts, "commit", ours_oid,
-			"theirs", theirs_oid);
+		op->result = json_pack(
+			"{s:b, s:o, s:s, s:s}", "merged", 0, "conflicts", conflicts, "commit", ours, "theirs", theirs);
 		return;
 	}
 	json_decref(conflicts);
-	struct hash root;
-	if (!failed && !project_tree(r->main->env.project, r->store, oid, &root, &op->error) &&
-		!snapshot_restore(r->main->copy, &root, &op->error))
-		op->result = json_pack("{s:b, s:s, s:s}", "merged", 1, "commit", oid, "theirs", theirs_oid);
+	if (!failed && *oid)
+		failed = project_tree(r->main->env.project, r->store, oid, &root, &op->error) ||
+			 snapshot_restore(r->main->copy, &root, &op->error);
+	if (!failed)
+		op->result = json_pack("{s:b, s:s, s:s}", "merged", 1, "commit", *oid ? oid : ours, "theirs", theirs);
+}
+
+void job_merge(struct op *op)
+{
+	const char *name = json_str(op->args, "branch");
+	char ours[OID_TEXT], theirs[OID_TEXT];
+	struct snapshot taken = {0};
+	if (!op->theirs)
+		err_set(&op->error, ERR_NOT_FOUND, "merge{branch=}: there is no branch \"%s\"", name ? name : "");
+	else if (!commit_ours(op, ours) && !commit_theirs(op, &taken, theirs))
+		merge(op, ours, theirs, &taken.root);
+	snapshot_release(&taken);
 }
 
 void job_artifact(struct op *op)

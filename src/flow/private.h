@@ -57,7 +57,8 @@ struct op {
 	json_t *args;		   /* HOST: the call's; SNAPSHOT: {"paths"} or null */
 	char *name;		   /* HOST: the call's name; SNAPSHOT: after which call */
 	struct workcopy *copy;
-	json_t *result; /* KEPT: the data of its input */
+	struct workcopy *theirs; /* HOST merge: the branch's, held like `copy` */
+	json_t *result;		 /* KEPT: the data of its input */
 	enum event_type result_type;
 	struct work work;
 	struct timer timer;

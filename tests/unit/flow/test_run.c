@@ -104,6 +104,49 @@ static void until_event(struct fixture *f, const char *type)
 	assert_int_not_equal(fixture_count(f, type), 0);
 }
 
+static void a_branch_is_merged_again_after_more_work(void **state)
+{
+	struct fixture *f = *state;
+	fixture_mode(f, "sides",
+		"return function(run)\n"
+		"  write('base.txt', 'base')\n"
+		"  branch { name = 'side' }\n"
+		"  local out = {}\n"
+		"  for n = 1, 3 do\n"
+		"    exec { command = 'echo ' .. n .. ' > ' .. n, copy = 'side' }\n"
+		"    out[n] = merge { branch = 'side' }.merged and read(n .. '')\n"
+		"  end\n"
+		"  return table.concat(out)\n"
+		"end");
+	fixture_open(f);
+	fixture_start(f, "sides", NULL);
+	fixture_until(f, "completed");
+	json_t *end = fixture_last(f, "run.completed");
+	assert_string_equal(json_str(end, "result"), "1\n2\n3\n");
+	json_decref(end);
+}
+
+static void what_branches_made_is_merged_into_nothing(void **state)
+{
+	struct fixture *f = *state;
+	fixture_mode(f, "sides",
+		"return function(run)\n"
+		"  branch { name = 'empty' }\n"
+		"  branch { name = 'side' }\n"
+		"  merge { branch = 'empty' }\n"
+		"  exec { command = 'echo new > new', copy = 'side' }\n"
+		"  merge { branch = 'side' }\n"
+		"  return read 'new'\n"
+		"end");
+	fixture_open(f);
+	fixture_start(f, "sides", NULL);
+	fixture_until(f, "completed");
+	json_t *end = fixture_last(f, "run.completed");
+	assert_string_equal(json_str(end, "result"), "new\n");
+	assert_int_equal(strlen(json_str(end, "commit")), 40);
+	json_decref(end);
+}
+
 /* A call that nobody waits for any more does not keep the run from ever being quiet again. */
 static void a_run_is_quiet_again_after_a_redirection(void **state)
 {
@@ -679,6 +722,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(many_questions_at_once_are_all_in_the_inbox, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_branch_begins_with_what_is_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_fork_has_files_and_conversation, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_branch_is_merged_again_after_more_work, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_branches_made_is_merged_into_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_run_is_quiet_again_after_a_redirection, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_fork_of_an_ended_run_goes_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(options_may_be_numbers, setup, teardown),
