@@ -19,19 +19,25 @@ static void add_line(struct buf *out, struct span text, size_t columns)
 	text_fit(text_first_line(text), columns, out);
 }
 
+static void add_agent(const char *id, const char *role, const char *name, struct buf *out)
+{
+	add(out, id, 64);
+	buf_addc(out, ' ');
+	add(out, role, SHORT);
+	if (name && role && strcmp(name, role) != 0) {
+		buf_adds(out, " (");
+		add(out, name, SHORT);
+		buf_addc(out, ')');
+	}
+}
+
 void line_agent(const struct overview *o, const char *id, struct buf *out)
 {
 	const struct seen_agent *a = overview_agent(o, id);
-	add(out, id, 64);
-	if (!a)
-		return;
-	buf_addc(out, ' ');
-	add(out, a->role, SHORT);
-	if (a->name && a->role && strcmp(a->name, a->role) != 0) {
-		buf_adds(out, " (");
-		add(out, a->name, SHORT);
-		buf_addc(out, ')');
-	}
+	if (a)
+		add_agent(id, a->role, a->name, out);
+	else
+		add(out, id, 64);
 }
 
 void line_options(const json_t *options, struct buf *out)
@@ -183,16 +189,8 @@ static enum line_kind run_forked(const struct overview *o, const json_t *data, s
 
 static enum line_kind agent_started(const struct overview *o, const json_t *data, struct buf *out)
 {
-	const char *name = json_str(data, "name"), *role = json_str(data, "role");
 	(void)o;
-	add(out, json_str(data, "agent"), 64);
-	buf_addc(out, ' ');
-	add(out, role, SHORT);
-	if (name && role && strcmp(name, role) != 0) {
-		buf_adds(out, " (");
-		add(out, name, SHORT);
-		buf_addc(out, ')');
-	}
+	add_agent(json_str(data, "agent"), json_str(data, "role"), json_str(data, "name"), out);
 	buf_adds(out, " begins: ");
 	if (json_is_string(json_get(data, "task"))) {
 		add_line(out, json_span(data, "task"), LONG);
@@ -379,10 +377,12 @@ static enum line_kind flow_result(const struct overview *o, const json_t *data, 
 	add_line(out, span_of(command ? command : known), LONG);
 	if (json_bool(value, "lost", false))
 		buf_adds(out, ": interrupted and not run again");
-	else if (!json_bool(data, "ok", true))
-		add(out, json_str(json_get(data, "error"), "text"), LONG);
-	else
+	else if (json_bool(data, "ok", true))
 		buf_addf(out, ": exit %" PRId64, exit);
+	else {
+		buf_adds(out, ": ");
+		add(out, json_str(json_get(data, "error"), "text"), LONG);
+	}
 	return exit == 0 ? LINE_GOOD : LINE_BAD;
 }
 

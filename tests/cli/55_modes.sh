@@ -95,4 +95,21 @@ test_a_waiting_run_keeps_to_its_mode()
 	is_status 2 muster run steady --project p --script script.jsonl
 }
 
+test_a_flows_command_runs_in_the_folder_it_names()
+{
+	mode inside <<-'END'
+		return function(run)
+		  write("sub/a.txt", "a")
+		  say(exec { command = "pwd; ls", cwd = "sub" }.output)
+		  local fine, why = pcall(exec, { command = "ls", cwd = "../.." })
+		  return fine and "left" or why.code
+		end
+	END
+	script </dev/null
+	is_status 0 muster run inside --script script.jsonl --unattended
+	out_has "/work/sub"
+	out_has ": the folder ../.. is not below /work"
+	same "$(muster show "$(newest)" --json | jq -r .result)" outside
+}
+
 run_tests
