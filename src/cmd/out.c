@@ -221,10 +221,10 @@ void table_take(struct table *t, struct buf *cell)
 	buf_clear(cell);
 }
 
-static size_t widest(const struct table *t, int column)
+static size_t widest(const struct table *t, size_t column)
 {
 	size_t most = 0;
-	for (size_t i = (size_t)column; i < t->count; i += (size_t)t->columns) {
+	for (size_t i = column; i < t->count; i += (size_t)t->columns) {
 		size_t n = text_columns(span_of(t->cells[i]));
 		most = n > most ? n : most;
 	}
@@ -233,20 +233,22 @@ static size_t widest(const struct table *t, int column)
 
 int table_print(struct table *t, struct buf *out, struct err *e)
 {
-	if (t->failed)
+	size_t columns = (size_t)t->columns, used = 0;
+	cleanup_free size_t *widths = mem_calloc(columns, sizeof(*widths));
+	if (t->failed || !widths)
 		return err_nomem(e);
 	int screen = terminal_columns(STDOUT_FILENO);
-	size_t columns = (size_t)t->columns, used = 0;
+	for (size_t i = 0; i < columns; i++)
+		widths[i] = widest(t, i);
 	for (size_t i = 0; i < t->count; i++) {
 		size_t column = i % columns;
 		struct span cell = span_of(t->cells[i]);
 		if (column == 0)
 			used = 0;
 		if (column + 1 < columns) {
-			size_t w = widest(t, (int)column);
-			text_pad(cell, w, out);
+			text_pad(cell, widths[column], out);
 			buf_adds(out, "  ");
-			used += w + 2;
+			used += widths[column] + 2;
 		} else {
 			size_t left = screen && (size_t)screen > used + 8 ? (size_t)screen - used : 4096;
 			text_fit(cell, left, out);
