@@ -163,6 +163,13 @@ void op_broke(struct op *op, const struct err *why)
 	op_end(op);
 }
 
+void op_nomem(struct op *op)
+{
+	struct err e = ERR_INIT;
+	err_nomem(&e);
+	op_broke(op, &e);
+}
+
 /* An answer is kept until the snapshot of its agent's last command was delivered, so that evidence is judged on known
  * files. */
 static bool must_keep(const struct op *op)
@@ -319,7 +326,7 @@ static void want_tool(struct agent *a, struct agent_call *c)
 	if (op)
 		op->name = mem_strdup(c->id);
 	if (op && !op->name)
-		op_drop(op);
+		op_nomem(op);
 }
 
 static void want_timer(struct agent *a, int64_t ms)

@@ -309,7 +309,7 @@ void host_want(struct run *r, const char *key, const char *name, const json_t *a
 	if (row->waits)
 		op->due_us = r->now + (int64_t)(json_num(args, "seconds", 0) * 1e6);
 	if (!op->args || !op->name)
-		op_drop(op);
+		op_nomem(op);
 }
 
 void host_handled(struct run *r, const char *key, bool ok, const json_t *value, const struct err *error)

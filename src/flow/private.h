@@ -244,6 +244,7 @@ void op_done(struct op *op, enum event_type type, json_t *data); /* the effect e
 /* Its effect could not begin, or ended without a result for reasons of this process: the run breaks, no callback is to
  * come. */
 void op_broke(struct op *op, const struct err *why);
+void op_nomem(struct op *op);				       /* the same for want of memory */
 void ops_start(struct run *r);				       /* all that may start now */
 void ops_start_at_once(struct run *r);			       /* before the commit */
 void ops_recover(struct run *r);			       /* the journal is used up: apply the recovery table */

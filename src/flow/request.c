@@ -39,10 +39,10 @@ static struct gathered *gather_item(struct gathering *g, const char *kind, const
 {
 	if (g->count == g->room)
 		return NULL;
-	struct gathered *it = &g->items[g->count];
+	struct gathered *it = &g->items[g->count++]; /* also half made: that is found later */
 	it->kind = mem_strdup(kind);
 	it->path = mem_strdup(path);
-	return it->kind && it->path ? &g->items[g->count++] : NULL;
+	return it->kind && it->path ? it : NULL;
 }
 
 static void gather_file(struct gathered *it, struct files *files, size_t cap)

@@ -373,24 +373,23 @@ static int tell_script(struct run *r, struct err *e)
 {
 	const char *model = r->model;
 	struct event ev[64];
-	int got;
+	int got = 0;
+	bool failed = false;
 	if (!model || strncmp(model, "script:", 7) != 0 || !r->house->llm)
 		return 0;
-	for (int64_t after = 0; (got = store_read(r->store, r->stream, after, ev, 64, e)) > 0;)
+	for (int64_t after = 0; !failed && (got = store_read(r->store, r->stream, after, ev, 64, e)) > 0;)
 		for (int i = 0; i < got; i++) {
 			bool may = ev[i].type == EVENT_MODEL_ANSWERED || ev[i].type == EVENT_MODEL_FAILED ||
 				   ev[i].type == EVENT_ACTION_RESOLVED;
-			json_t *data = may ? event_data(&ev[i], e) : NULL;
+			json_t *data = may && !failed ? event_data(&ev[i], e) : NULL;
 			int64_t line = json_int(data, "line", 0);
-			if (line && llm_script_used_in(r->house->llm, model + 7, r->id, line, e)) {
-				json_decref(data);
-				return -1;
-			}
+			failed |= (may && !data) ||
+				  (line && llm_script_used_in(r->house->llm, model + 7, r->id, line, e));
 			json_decref(data);
 			after = ev[i].seq;
 			event_release(&ev[i]);
 		}
-	return got;
+	return got || failed ? -1 : 0;
 }
 
 /* --record: real answers are appended to a script as they come, people's too. */
