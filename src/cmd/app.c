@@ -172,7 +172,7 @@ static const char *user_name(void)
 	return who && who->pw_name && *who->pw_name ? who->pw_name : "owner";
 }
 
-static int open_house(struct app *a, struct err *e)
+int app_house(struct app *a, struct err *e)
 {
 	cleanup_json json_t *settings = run_settings(a, e);
 	if (!settings)
@@ -191,11 +191,6 @@ static int open_house(struct app *a, struct err *e)
 	a->house = house_new(&o, e);
 	a->house_open = a->house != NULL;
 	return a->house ? 0 : -1;
-}
-
-int app_house(struct app *a, struct err *e)
-{
-	return open_house(a, e);
 }
 
 static int open_store(struct app *a, enum store_access access, struct err *e)
@@ -217,7 +212,7 @@ static int open_own(struct app *a, struct err *e)
 		return -1;
 	a->vault = vault_open(a->data_dir, true, e);
 	owner_leave(lock);
-	return !a->vault || open_store(a, STORE_OWN, e) || app_llm(a, e) || open_house(a, e) ? -1 : 0;
+	return !a->vault || open_store(a, STORE_OWN, e) || app_llm(a, e) || app_house(a, e) ? -1 : 0;
 }
 
 /* Own the journal for as long as `what` takes (NULL: the opening alone), then only read it again. */

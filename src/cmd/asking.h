@@ -31,10 +31,10 @@ void asking_release(struct asking *a);
  * the machine refused an answer that --answer or --yes gave, or a bad NAME=TEXT. */
 int asking_look(struct asking *a, bool may_prompt, struct err *e);
 
-/* What a person's words mean for an action: {option?, text?}: the number or name of an option, alone or followed by
- * words ("2 because", "revise: because"); other words are the text, and for a gate the reason of "revise". */
 /* The option that the words begin with, or NULL. */
 const char *answer_option(const json_t *action, struct span words);
+/* What a person's words mean for an action: {option?, text?}: the number or name of an option, alone or followed by
+ * words ("2 because", "revise: because"); other words are the text, and for a gate the reason of "revise". */
 json_t *answer_parse(const json_t *action, struct span words, struct err *e);
 /* The command that gives it. */
 json_t *answer_command(const json_t *action, struct span words, const char *by, struct err *e);

@@ -298,8 +298,6 @@ static void tool_finished(struct overview *o, const struct event *ev, const json
 	cleanup_free char *key = call_key(data);
 	changed(o, json_get(data, "changed"));
 	checked(o, data);
-	o->commands += json_get(data, "exit") != NULL;
-	o->commits += json_get(json_get(data, "extra"), "commit") != NULL;
 	if (key)
 		json_object_del(o->calls, key);
 	now(o, agent_of(o, ev, data), "working", "");
@@ -326,12 +324,9 @@ static void flow_result(struct overview *o, const struct event *ev, const json_t
 	(void)ev;
 	changed(o, json_get(data, "changed"));
 	checked(o, data);
-	o->commits += json_str(data, "commit") != NULL;
 	const char *key = json_str(data, "key");
-	if (key && json_object_get(o->steps, key)) {
-		o->commands++;
+	if (key)
 		json_object_del(o->steps, key);
-	}
 }
 
 /* ---- people ---- */

@@ -36,7 +36,7 @@ struct overview {
 	json_t *artifacts; /* payloads of artifact.added */
 	json_t *files;	   /* path → last change, from snapshots and file tools */
 	json_t *check;	   /* newest {command, exit, passed}; NULL none */
-	int checks, failed_checks, commands, commits;
+	int checks, failed_checks;
 	double usd, usd_unknown;
 	int64_t input, output, cached;
 	char *model; /* the one that answered last */

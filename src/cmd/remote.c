@@ -11,10 +11,8 @@
 struct exchange {
 	struct http_request request;
 	struct buf body;
-	bool over, stopped;
+	bool over;
 	struct err why;
-	bool (*line)(void *ctx, struct span text);
-	void *ctx;
 };
 
 bool remote_there(const struct app *a)
@@ -27,24 +25,10 @@ bool remote_there(const struct app *a)
 	return true;
 }
 
-static void take_lines(struct exchange *x)
-{
-	char *end;
-	size_t at = 0;
-	while (!x->stopped && at < x->body.len && (end = memchr(x->body.data + at, '\n', x->body.len - at))) {
-		size_t n = (size_t)(end - x->body.data) - at;
-		x->stopped = !x->line(x->ctx, span_n(x->body.data + at, n));
-		at += n + 1;
-	}
-	buf_drop(&x->body, at);
-}
-
 static bool on_body(struct http_request *r, struct span bytes)
 {
 	struct exchange *x = container_of(r, struct exchange, request);
 	buf_addspan(&x->body, bytes);
-	if (x->line && r->status == 200)
-		take_lines(x);
 	return true;
 }
 
@@ -76,7 +60,7 @@ static int exchange(struct app *a, struct exchange *x, const char *path, const j
 	struct http *http = url && (!body || text) ? http_new(a->loop, e) : NULL;
 	if (!http)
 		return e->code == ERR_OK ? err_nomem(e) : -1;
-	buf_init(&x->body, (64 * MIB));
+	buf_init(&x->body, 64 * MIB);
 	x->request = (struct http_request){.method = body ? "POST" : "GET",
 		.url = url,
 		.unix_socket = a->sock,
@@ -84,19 +68,13 @@ static int exchange(struct app *a, struct exchange *x, const char *path, const j
 		.header_count = body ? 1 : 0,
 		.body = body ? &piece : NULL,
 		.body_pieces = body ? 1 : 0,
-		.total_ms = x->line ? 0 : 120000,
-		.response_cap = x->line ? SIZE_MAX / 2 : (64 * MIB),
+		.total_ms = 120000,
+		.response_cap = 64 * MIB,
 		.on_body = on_body,
 		.on_done = on_done};
 	int failed = http_request_start(&x->request, http, e);
-	while (!failed && !x->over) {
+	while (!failed && !x->over)
 		loop_turn(a->loop, -1);
-		if (x->stopped && !x->over) {
-			http_request_cancel(&x->request);
-			x->stopped = false;
-			x->line = NULL;
-		}
-	}
 	while (http_alive(http))
 		loop_turn(a->loop, -1);
 	http_free(http);
@@ -119,14 +97,4 @@ json_t *remote_call(struct app *a, const char *path, const json_t *body, struct 
 	}
 	buf_release(&x.body);
 	return out;
-}
-
-int remote_lines(struct app *a, const char *path, bool (*line)(void *ctx, struct span text), void *ctx, struct err *e)
-{
-	struct exchange x = {.line = line, .ctx = ctx};
-	int failed = exchange(a, &x, path, NULL, e);
-	if (!failed && x.request.status && x.request.status != 200)
-		failed = problem(&x, e);
-	buf_release(&x.body);
-	return failed;
 }

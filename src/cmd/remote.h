@@ -8,7 +8,5 @@
 bool remote_there(const struct app *a);
 /* One request; the reply's JSON, or NULL with the error that the owner gave. body NULL: GET. */
 json_t *remote_call(struct app *a, const char *path, const json_t *body, struct err *e);
-/* GET NDJSON until the end; each line to `line` (return false to stop). 0 also when the owner ends in the middle. */
-int remote_lines(struct app *a, const char *path, bool (*line)(void *ctx, struct span text), void *ctx, struct err *e);
 
 #endif

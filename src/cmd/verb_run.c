@@ -1,11 +1,6 @@
 /* run: start a run of a mode and work on it. */
-#include <errno.h>
-#include <limits.h>
-#include <stdlib.h>
+#include <unistd.h>
 
-#include "base/caps.h"
-#include "base/fs.h"
-#include "base/mem.h"
 #include "cmd/drive.h"
 #include "cmd/request.h"
 

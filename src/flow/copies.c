@@ -167,10 +167,8 @@ int copy_ready(struct workcopy *c, struct err *e)
 	c->env.run = r->id;
 	c->env.branch = c->branch;
 	c->env.head = c->head;
-	c->env.author = (struct commit_author){.name = "muster", .email = "muster@localhost"};
 	c->env.settings = r->settings;
 	c->env.base = r->has_base ? &r->base : NULL;
-	c->env.rng = r->rng;
 	const char *check = c->fixed ? c->fixed : json_str(r->created, "check");
 	if (check && !(c->env.check = mem_strdup(check)))
 		return err_nomem(e);

@@ -27,7 +27,6 @@ const struct tool tool_install_dependencies = {
 	.directive = "install_dependencies",
 	.effects = TOOL_EXECS | TOOL_NET,
 	.policy = "ask",
-	.timeout_ms = INSTALL_SECONDS * 1000,
 	.start = start,
 	.cancel = tool_command_cancel,
 };

@@ -104,7 +104,6 @@ const struct tool tool_run_tests = {
 	.directive = "run_tests",
 	.effects = TOOL_EXECS,
 	.policy = "allow",
-	.timeout_ms = CHECK_SECONDS * 1000,
 	.start = start,
 	.cancel = tool_command_cancel,
 };

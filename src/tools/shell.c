@@ -25,7 +25,6 @@ const struct tool tool_shell = {
 	.directive = "RUN, run_command",
 	.effects = TOOL_EXECS,
 	.policy = "allow",
-	.timeout_ms = COMMAND_SECONDS * 1000,
 	.start = start,
 	.cancel = tool_command_cancel,
 };

@@ -1,10 +1,10 @@
 /* tool: one thing an agent can do, as a row of one table and a file of its own.
  *
- * A tool file exports one `const struct tool`; tools/table.c lists them. The row says everything: name, what the model
+ * A tool file exports one `const struct tool`; tools.def lists them. The row says everything: name, what the model
  * is told, the JSON Schema of its arguments (whose first property is what policy patterns test), its effects, its caps
  * and its default policy. A tool of this process runs through start(); a tool of the run (delegate, spawn, wait,
  * finish, plan, ask_human) has no start() and is fulfilled by the agent loop or the flow. Adding a tool = one file and
- * one line in table.c. */
+ * one line in tools.def. */
 #ifndef MUSTER_TOOLS_TOOL_H
 #define MUSTER_TOOLS_TOOL_H
 
@@ -34,7 +34,6 @@ struct tool {
 	const char *directive; /* its keywords in the directive languages, for the reference; "" when none */
 	unsigned effects;
 	const char *policy; /* default rule: "allow", "ask", "deny" */
-	int64_t timeout_ms; /* default; 0: none of its own */
 	/* Do it, blocking, on the pool; sets content or error. Instead of start. */
 	void (*job)(struct tool_call *c);
 	/* Begin. -1 at once: the call's result is the error, told to the agent. Otherwise tool_done exactly once, never
@@ -55,16 +54,14 @@ struct tool_env {
 	struct loop *loop;
 	struct store *store;
 	struct project *project; /* blocking calls: pool only */
-	struct copy *copy;	 /* pool only, one job at a time: see copy_busy */
+	struct copy *copy;	 /* pool only; one call that writes, executes or is git's at a time */
 	struct files *files;	 /* pool; also small reads on the loop's thread */
 	struct sandbox *sandbox; /* NULL in simulations: then start() of executing tools is replaced by `exec` */
 	struct locks *locks;
 	const char *run, *branch;
-	const char *head; /* the branch's commit as the journal knows it; "" none */
-	struct commit_author author;
+	const char *head;	 /* the branch's commit as the journal knows it; "" none */
 	const json_t *settings;	 /* run.settings */
 	const struct hash *base; /* the files as a person gave them; NULL: there were none */
-	struct rng *rng;
 	/* Executes a command line in place of the sandbox (simulations and tests); NULL normally. */
 	int (*exec)(struct tool_env *env, struct tool_call *c, const char *line, struct err *e);
 	void *exec_ctx;

@@ -50,7 +50,6 @@ int rig_new(void **state)
 	r->env.run = "run";
 	r->env.branch = "muster/test";
 	r->env.head = r->head;
-	r->env.author = (struct commit_author){.name = "muster", .email = "muster@localhost"};
 	r->env.settings = r->settings;
 	r->env.exec = shell;
 	r->env.exec_ctx = r;
