@@ -1,4 +1,4 @@
-/* calls: what one answer asked for, from validation through the gate to the results.
+/* calls: carries out what one answer asked for, from validation through the gate to the results.
  *
  * Order: the calls of an answer begin in its order; those that only read may run together, every other waits for all
  * before it. finish comes last: calls after it are not run. Every call ends exactly once, with a result for the model:

@@ -1,4 +1,5 @@
-/* What the files of agent/ share: the conversation (context.c), the calls of a turn (calls.c), progress (progress.c).
+/* private: what the files of agent/ share, which are the conversation (context.c), the calls of a turn (calls.c),
+ * progress (progress.c).
  */
 #ifndef MUSTER_AGENT_PRIVATE_H
 #define MUSTER_AGENT_PRIVATE_H

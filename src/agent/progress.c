@@ -1,4 +1,4 @@
-/* progress: is the agent getting anywhere?
+/* progress: notices when an agent is not getting anywhere.
  *
  * A turn makes progress when the workspace changed, the plan or the scratchpad changed, or a result was seen for the
  * first time (knowledge). The same call with the same result in a row, or many turns without progress, first bring a

@@ -4,7 +4,8 @@
  * language? (master | manager | coder | tester: the directive language, and the meaning of tools in both dialects),
  * context? (list of memory, tree, children: what is read again for every turn), check? (none | run | pass: the evidence
  * that finish needs), limits {turns, output_tokens, minutes}, prices?. The body is the system prompt; {name} slots are
- * filled from the task's variables; {{ and }} stand for braces. An unknown field or slot is an error at load.
+ * filled from the task's variables; {{ and }} stand for braces. An unknown field is an error at load, a slot
+ * without a value when the prompt is made.
  * Immutable; shared by reference count. */
 #ifndef MUSTER_AGENT_ROLE_H
 #define MUSTER_AGENT_ROLE_H

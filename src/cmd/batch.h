@@ -1,5 +1,5 @@
-/* batch: one mode over many inputs, each in a project of its own, in this process: some runs live at once, a line of
- * output for each as it comes to rest.
+/* batch: runs one mode over many inputs, each in a project of its own, in this process: some runs live at once, a line
+ * of output for each as it comes to rest.
  *
  * A line's run is the one that the journal has for this mode and the project PROJECTS/<the line's name>. So the same
  * call again goes on where the last one stopped, in whichever way: a run that did not end is resumed, one that did is

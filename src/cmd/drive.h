@@ -1,4 +1,4 @@
-/* drive: this process works on one run until it rests: completed, failed, cancelled, paused, or waiting for a person
+/* drive: works on one run in this process until it rests: completed, failed, cancelled, paused, or waiting for a person
  * who is not here. Meanwhile it shows the run, gets its actions answered and serves the data folder's socket.
  *
  * Ctrl-C (SIGINT; also SIGTERM and SIGHUP) once: pause, wait for the calls under way, say how to resume: 130. Twice:

@@ -1,5 +1,5 @@
-/* earlier: the run that a line of a batch has already: the newest of the mode in the line's project, as the journal
- * knows it. Forks of it are somebody else's. */
+/* earlier: finds the run that a line of a batch has already: the newest of the mode in the line's project, as the
+ * journal knows it. Forks of it are somebody else's. */
 #ifndef MUSTER_CMD_EARLIER_H
 #define MUSTER_CMD_EARLIER_H
 

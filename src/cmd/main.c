@@ -1,4 +1,4 @@
-/* main: from the command line to a verb, and from its error to a message and an exit status. */
+/* main: finds the verb of a command line, and makes of its error a message and an exit status. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

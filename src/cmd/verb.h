@@ -1,8 +1,7 @@
 /* verb: one thing the command line can do, as a row of one table and a file of its own.
  *
  * A verb file exports one `const struct verb`; verbs.c lists them. The row says everything: what the parser accepts,
- * what
- * --help and `muster describe` print, what shells complete. Adding a verb = one file and one name in VERBS. */
+ * what --help and `muster describe` print, what shells complete. Adding a verb = one file and one name in VERBS. */
 #ifndef MUSTER_CMD_VERB_H
 #define MUSTER_CMD_VERB_H
 

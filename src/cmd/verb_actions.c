@@ -1,4 +1,4 @@
-/* actions: what people must decide. */
+/* actions: lists what people must decide. */
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* answer: decide an action of a run. */
+/* answer: decides an action of a run. */
 #include "base/mem.h"
 #include "cmd/asking.h"
 #include "cmd/control.h"

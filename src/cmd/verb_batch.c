@@ -1,4 +1,4 @@
-/* batch: one mode over many inputs. */
+/* batch: runs one mode over many inputs. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>

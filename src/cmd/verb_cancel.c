@@ -1,4 +1,4 @@
-/* cancel: end a run at once and for good. */
+/* cancel: ends a run at once and for good. */
 #include "cmd/give.h"
 
 static int cancel_run(const struct args *args, struct err *e)

@@ -1,4 +1,4 @@
-/* completion: scripts for shells, made from the table of verbs. */
+/* completion: prints scripts for shells, made from the table of verbs. */
 #include <string.h>
 
 #include "cmd/args.h"

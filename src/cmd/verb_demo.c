@@ -1,4 +1,4 @@
-/* demo: play a recorded run. The model's and the person's words come from the recording; sandbox,
+/* demo: plays a recorded run. The model's and the person's words come from the recording; sandbox,
  * programs, tests and git are real. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* describe: the program's own tables as JSON, for generators of documentation, types and shells. */
+/* describe: prints the program's own tables as JSON, for generators of documentation, types and shells. */
 #include "cmd/catalog.h"
 #include "cmd/out.h"
 #include "cmd/routes.h"

@@ -1,4 +1,4 @@
-/* diff: what a run changed, as a unified diff. */
+/* diff: prints what a run changed, as a unified diff. */
 #include <stdio.h>
 #include <string.h>
 

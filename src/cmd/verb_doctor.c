@@ -1,4 +1,4 @@
-/* doctor: is everything here that muster needs, and what to do where it is not. */
+/* doctor: says whether everything is here that muster needs, and what to do where it is not. */
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* fork: a new run from an earlier moment of another. */
+/* fork: makes a new run from an earlier moment of another. */
 #include <inttypes.h>
 
 #include "base/mem.h"

@@ -1,4 +1,4 @@
-/* log: a run's events. */
+/* log: prints a run's events. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

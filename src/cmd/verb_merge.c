@@ -1,4 +1,4 @@
-/* merge: bring a run's branch into its project. */
+/* merge: brings a run's branch into its project. */
 #include "base/mem.h"
 #include "cmd/control.h"
 #include "cmd/out.h"

@@ -1,4 +1,4 @@
-/* modes: the kinds of jobs. */
+/* modes: lists the kinds of jobs. */
 #include "cmd/catalog.h"
 #include "cmd/out.h"
 #include "flow/mode.h"

@@ -1,4 +1,4 @@
-/* modify: change a value that the flow watches, or the run's budget. */
+/* modify: changes a value that the flow watches, or the run's budget. */
 #include <stdlib.h>
 #include <string.h>
 

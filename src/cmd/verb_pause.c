@@ -1,4 +1,4 @@
-/* pause: no new turn of a run begins until it is resumed. */
+/* pause: keeps new turns of a run from beginning until it is resumed. */
 #include "cmd/give.h"
 
 static int pause_run(const struct args *args, struct err *e)

@@ -1,4 +1,4 @@
-/* redirect: hand an agent's task to another role. */
+/* redirect: hands an agent's task to another role. */
 #include "cmd/give.h"
 
 static const struct verb_option options[] = {

@@ -1,4 +1,4 @@
-/* replay: run a recorded run again over its journal, without a model, a sandbox or a write. */
+/* replay: runs a recorded run again over its journal, without a model, a sandbox or a write. */
 #include <inttypes.h>
 
 #include "cmd/app.h"

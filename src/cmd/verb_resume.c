@@ -1,4 +1,4 @@
-/* resume: go on with a run that stopped, failed, was paused, or waited. */
+/* resume: goes on with a run that stopped, failed, was paused, or waited. */
 #include <string.h>
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-/* roles: what agents can be. */
+/* roles: lists what agents can be. */
 #include "cmd/catalog.h"
 #include "cmd/out.h"
 

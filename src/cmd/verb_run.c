@@ -1,4 +1,4 @@
-/* run: start a run of a mode and work on it. */
+/* run: starts a run of a mode and works on it. */
 #include <unistd.h>
 
 #include "cmd/drive.h"

@@ -1,4 +1,4 @@
-/* runs: a list of runs, newest first. */
+/* runs: lists runs, newest first. */
 #include <stdio.h>
 #include <string.h>
 

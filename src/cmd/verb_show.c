@@ -1,4 +1,4 @@
-/* show: one run: state, agents, tasks, actions, artifacts, files, money. */
+/* show: shows one run: state, agents, tasks, actions, artifacts, files, money. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

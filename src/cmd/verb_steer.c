@@ -1,4 +1,4 @@
-/* steer: a message to one agent. */
+/* steer: sends a message to one agent. */
 #include "cmd/give.h"
 
 static const struct verb_option options[] = {

@@ -1,4 +1,4 @@
-/* usage: what runs spent, by role and model. */
+/* usage: shows what runs spent, by role and model. */
 #include "cmd/usage.h"
 
 #include "cmd/app.h"

@@ -1,4 +1,4 @@
-/* verify: recompute what the journal promises. */
+/* verify: recomputes what the journal promises. */
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-/* version: which muster this is. */
+/* version: prints which muster this is. */
 #include "cmd/args.h"
 #include "cmd/out.h"
 

@@ -1,4 +1,5 @@
-/* action: what a person must decide. Opened by the machine (a derived event), resolved once by an input. */
+/* action: keeps what people must decide. An action is opened by the machine (a derived event), resolved once by an
+ * input. */
 #include "flow/private.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
-/* answer: the model call itself. It starts when model.requested is durable and ends as model.answered or model.failed;
- * what the model writes meanwhile is shown, files too. A real answer is recorded before it is used. A call that a stop
- * of the program interrupted keeps its whole reservation as spent, unknown. */
+/* answer: makes the model call that request.c has prepared. It starts when model.requested is durable and ends as
+ * model.answered or model.failed; what the model writes meanwhile is shown, files too. A real answer is recorded before
+ * it is used. A call that a stop of the program interrupted keeps its whole reservation as spent, unknown. */
 #include "flow/private.h"
 
 #include "agent/filestream.h"

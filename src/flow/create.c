@@ -1,5 +1,5 @@
-/* create: a run is asked for. Everything is checked before anything is made; then project, working copy, bundle,
- * run.created. */
+/* create: makes a run that somebody asked for. Everything is checked before anything is made; then project, working
+ * copy, bundle, run.created. */
 #include "flow/private.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* effects: operations that a run wants carried out, and the agents' side of asking for them.
+/* effects: keeps the operations that a run wants carried out, and the agents' side of asking for them.
  *
  *   WANTED ──announcement durable──▶ (HELD) ──▶ UNDERWAY ──ended──▶ (KEPT) ──▶ its input is delivered: gone
  *      └───────────── nobody wants it any more ──────────────────▶ DROPPED ──callback──▶ gone

@@ -1,9 +1,8 @@
 /* flow: a mode's Lua program as a deterministic set of coroutines that talk to the world only through host calls.
  *
  * Pure with respect to the journal: it knows no events, agents or files. It runs coroutines until each waits for a host
- * call
- * ("rest"), tells its owner about every call in a fixed order, and goes on when the owner delivers one result. Given
- * the same bundle, inputs, seed and sequence of deliveries it makes the same calls, on every machine and in every
+ * call ("rest"), tells its owner about every call in a fixed order, and goes on when the owner delivers one result.
+ * Given the same bundle, inputs, seed and sequence of deliveries it makes the same calls, on every machine and in every
  * process: pairs is sorted, tostring shows no addresses, there is no clock, randomness, file or network but through
  * calls.
  *

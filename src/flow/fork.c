@@ -1,4 +1,4 @@
-/* fork: where a run was quiet, and a new run that begins there with its files and conversations.
+/* fork: finds where a run was quiet, and makes a new run that begins there with its files and conversations.
  *
  * Quiet at seq: no model, tool or outside host call is in flight, the next event is an input, so that the machine was
  * at rest, and the run has not begun to end. The files of that instant are the snapshot that follows the last change

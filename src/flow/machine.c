@@ -1,4 +1,4 @@
-/* machine: emit, input, deliver, rest.
+/* machine: the one loop of a run, in which inputs are delivered and what follows from them is emitted until all rests.
  *
  * Happy path, live: an effect ends → run_input appends its event and delivers it → the machine rests, emitting derived
  * events → the tick's flush appends all of them in one commit → effects that were announced start. While the journal

@@ -1,5 +1,5 @@
-/* people: interventions on a live run. A command is checked here, then becomes an input; what it does is done when that
- * is delivered, live and in replay alike. */
+/* people: carries out people's interventions on a live run. A command is checked here, then becomes an input; what it
+ * does is done when that is delivered, live and in replay alike. */
 #include "flow/private.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* request: what goes before a model call (answer.c is the call itself).
+/* request: prepares a model call (answer.c makes it).
  *
  * Before: choose the model among the candidates, read again what the role's context wants (memory files, project tree;
  * on the worker pool), reserve the budget up the tree (run, project, user, house). The outcome is the input

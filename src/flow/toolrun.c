@@ -1,4 +1,4 @@
-/* toolrun: tool calls of agents, and the snapshots of what they changed.
+/* toolrun: carries out agents' tool calls, and takes the snapshots of what they changed.
  *
  * A call that may change the working copy holds it while it runs, and until the snapshot of what it changed is durable
  * nothing else changes the copy; reading and asking models go on meanwhile. A tool that knows what it changed has only

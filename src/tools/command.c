@@ -1,5 +1,5 @@
-/* command: a command line in the sandbox, for the tools that run one. Output is streamed to people and collected for
- * the agent; both ends are kept when it is long. */
+/* command: runs a command line in the sandbox, for the tools that need one. Output is streamed to people and collected
+ * for the agent; both ends are kept when it is long. */
 #include <string.h>
 
 #include "base/caps.h"

@@ -1,4 +1,4 @@
-/* delete_path: a file, or a folder with all in it. */
+/* delete_path: deletes a file, or a folder with all in it. */
 #include <string.h>
 
 #include "tools/private.h"

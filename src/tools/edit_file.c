@@ -1,4 +1,4 @@
-/* edit_file: exact replacements; all are checked before anything is written. */
+/* edit_file: replaces exact pieces of a file, all of which are checked before anything is written. */
 #include "base/caps.h"
 #include "tools/private.h"
 

@@ -1,5 +1,6 @@
-/* git: the repository through the host (libgit2), never the git program: status, diff, log read; commit, branch and
- * merge move the refs of the run's own branches. git_init tells that a repository is there: every project is one. */
+/* git: the tools for the repository, through libgit2 on the host, never the git program. status, diff and log read;
+ * commit moves the run's own branch; branch and merge are refused with who does it instead. git_init tells that a
+ * repository is there: every project is one. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* glob: paths by pattern. */
+/* glob: finds paths by a pattern. */
 #include "tools/private.h"
 
 #define GLOB_MAX 1000

@@ -1,4 +1,5 @@
-/* install_dependencies: the package manager for a dependency file, through the sandbox's egress allow-list. */
+/* install_dependencies: runs the package manager for a dependency file, as far as the sandbox's egress allow-list goes.
+ */
 #include "tools/detect.h"
 #include "tools/private.h"
 

@@ -1,4 +1,4 @@
-/* list: the tree below a folder, as indented text. */
+/* list: shows the tree below a folder as indented text. */
 #include "base/caps.h"
 #include "tools/private.h"
 

@@ -286,8 +286,7 @@ static int judge(const struct policy *p, const struct subject *s, const char *do
 }
 
 /* The path with ".", "..", "" components resolved, in the arena; the same text when it has none of them. A leading /
- * and
- * .. that lead out stay. */
+ * and .. that lead out stay. */
 static const char *resolve_path(struct arena *a, struct span path)
 {
 	char *out = arena_alloc(a, path.n + 2);

@@ -1,4 +1,4 @@
-/* policy: may this call run, must a person be asked, or is it refused?
+/* policy: decides by rules whether a call runs, waits for a person, or is refused.
  *
  * Rules. A rule is an effect and a text "tool(pattern)": the pattern is matched against the first argument of the tool
  * (pattern.h has the wildcards; * in the tool's name stands for any characters, too). A rule with `when: tainted` only
@@ -16,8 +16,8 @@
  *   - a rule that asks or denies counts when it matches any spelling of the command ("/usr/bin/git push",
  *     "timeout 5 git push"); one that allows must match the command itself;
  *   - where part of a command is only known when the line runs, a rule that allows must match whatever that part is; a
- *     rule that may match, and asks or denies, makes a person be asked (unless a rule behind it or further in allows
- * for certain; a possible deny is not overruled from further in);
+ *     rule that may match, and asks or denies, makes a person be asked (unless a rule behind it or further in
+ *     allows for certain; a possible deny is not overruled from further in);
  *   - a line in doubt, where not all commands are known, is judged as if it also ran one command of which nothing is
  *     known. So it asks, unless a rule denies or allows everything, "shell(*)", and no narrower rule for shell comes
  *     behind it or further in;

@@ -1,4 +1,4 @@
-/* read_file: part or all of a text file, with its place in the file said first. */
+/* read_file: shows part or all of a text file, with its place in the file said first. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* recover: what a stop of the program left of a file that a call was to change. The last snapshot has the content from
- * before the call, because nothing else changes the copy until the snapshot of the last change is durable. */
+/* recover: tells what a stop of the program left of a file that a call was to change. The last snapshot has the content
+ * from before the call, because nothing else changes the copy until the snapshot of the last change is durable. */
 #include <string.h>
 
 #include "base/caps.h"

@@ -1,5 +1,5 @@
-/* run_tests: the project's checks, with evidence. The command comes from the person or the plan, else from a detected
- * runner, and is fixed at its first use. */
+/* run_tests: runs the project's checks and records what they show as evidence. The command comes from the person or the
+ * plan, else from a detected runner, and is fixed at its first use. */
 #include <stdio.h>
 #include <string.h>
 

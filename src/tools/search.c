@@ -1,4 +1,4 @@
-/* search: lines that match, below a folder. */
+/* search: finds the lines that match, below a folder. */
 #include "tools/private.h"
 
 #define SEARCH_MAX 200

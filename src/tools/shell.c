@@ -1,4 +1,4 @@
-/* shell: a command line in the sandbox, from the project's root. */
+/* shell: runs a command line in the sandbox, from the project's root. */
 #include "tools/private.h"
 
 #define COMMAND_SECONDS 120

@@ -1,4 +1,4 @@
-/* shell_command: from the words of one simple command to the commands that it starts. Private to shell_line. */
+/* shell_command: finds, from the words of one simple command, the commands that it starts. Private to shell_line. */
 #ifndef MUSTER_TOOLS_SHELL_COMMAND_H
 #define MUSTER_TOOLS_SHELL_COMMAND_H
 

@@ -1,4 +1,4 @@
-/* write_file: a whole file, new or replaced. */
+/* write_file: writes a whole file, new or replaced. */
 #include <stdio.h>
 #include <string.h>
 
