@@ -70,6 +70,7 @@
 #define CAP_FLOW_JSON_DEPTH 64	       /* levels of a value given to the host */
 #define CAP_FLOW_JSON_VALUES (1 << 20) /* values in it */
 #define CAP_FLOW_ITEMS (1 << 24)       /* items that one function of `table` goes over */
+#define CAP_FLOW_SLEEP 1e9	       /* seconds */
 #define CAP_FLOW_REP (16 * MIB)	       /* result of string.rep */
 #define CAP_FLOW_PATTERN_WORK 10000000 /* places one call with a Lua pattern looks at, and 64 for each byte */
 #define CAP_FLOW_RE 8192	       /* bytes of a pattern of `re` */

@@ -5,6 +5,7 @@
  * function and one row here, and one row in lua_calls.c for its arguments. */
 #include "flow/hostcall.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "base/caps.h"
@@ -307,7 +308,7 @@ void host_want(struct run *r, const char *key, const char *name, const json_t *a
 	op->args = json_clone_deep(args);
 	op->name = mem_strdup(name);
 	if (row->waits)
-		op->due_us = r->now + (int64_t)(json_num(args, "seconds", 0) * 1e6);
+		op->due_us = r->now + (int64_t)(fmin(json_num(args, "seconds", 0), CAP_FLOW_SLEEP) * 1e6);
 	if (!op->args || !op->name)
 		op_nomem(op);
 }

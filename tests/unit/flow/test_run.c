@@ -220,6 +220,15 @@ static void a_fork_of_an_ended_run_goes_on(void **state)
 	fixture_until(f, "waiting");
 }
 
+static void a_sleep_without_end_waits(void **state)
+{
+	struct fixture *f = *state;
+	fixture_mode(f, "sleeps", "return function(run) sleep(1e300) end");
+	fixture_open(f);
+	fixture_start(f, "sleeps", NULL);
+	assert_string_equal(run_waits_on(fixture_until(f, "waiting")), "timer");
+}
+
 static void options_may_be_numbers(void **state)
 {
 	struct fixture *f = *state;
@@ -726,6 +735,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_branches_made_is_merged_into_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_run_is_quiet_again_after_a_redirection, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_fork_of_an_ended_run_goes_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_sleep_without_end_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(options_may_be_numbers, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_command_of_the_flow_has_its_folder, setup, teardown),
 		cmocka_unit_test_setup_teardown(input_files_lie_in_the_copy, setup, teardown),
