@@ -21,22 +21,6 @@ char *earlier_project(const char *projects, const char *name, struct err *e)
 	return out;
 }
 
-static json_t *created_with(struct store *s, const char *run, struct err *e)
-{
-	char stream[EVENT_STREAM_MAX];
-	struct event first;
-	snprintf(stream, sizeof(stream), "run/%s", run);
-	int got = store_read(s, stream, 0, &first, 1, e);
-	if (got <= 0) {
-		if (!got)
-			err_set(e, ERR_CORRUPT, "run %s has no events", run);
-		return NULL;
-	}
-	json_t *data = event_data(&first, e);
-	event_release(&first);
-	return data;
-}
-
 static const char *differing(const json_t *before, const json_t *now)
 {
 	const json_t *sides[][2] = {{before, now}, {now, before}};
@@ -59,7 +43,7 @@ static void add_value(const json_t *value, struct buf *out)
 
 static int check_same(struct app *a, const json_t *row, const struct input_line *line, struct err *e)
 {
-	cleanup_json json_t *created = created_with(a->store, json_str(row, "run"), e);
+	cleanup_json json_t *created = run_created(a->store, json_str(row, "run"), NULL, e);
 	const json_t *inputs = json_get(created, "inputs");
 	const char *name = created ? differing(inputs, line->values) : NULL;
 	if (!created || !name)

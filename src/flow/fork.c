@@ -195,9 +195,9 @@ int run_quiet_point(struct house *h, const char *id, int64_t at, int64_t *quiet,
 
 /* run.created of the fork: its own copy and branch, everything else as it was. */
 static json_t *created_of_fork(
-	const struct event *first, const char *from, int64_t quiet, const char *copy, const char *branch, struct err *e)
+	struct store *s, const char *from, int64_t quiet, const char *copy, const char *branch, struct err *e)
 {
-	json_t *data = event_data(first, e);
+	json_t *data = run_created(s, from, NULL, e);
 	if (!data)
 		return NULL;
 	int failed = json_put(data, "copy", json_string(copy)) | json_put(data, "branch", json_string(branch)) |
@@ -274,17 +274,12 @@ int house_fork(struct house *h, const char *id, int64_t at, char new_id[ID_TEXT]
 {
 	char stream[EVENT_STREAM_MAX];
 	struct hash snapshot;
-	struct event first;
-	snprintf(stream, sizeof(stream), "run/%s", id);
 	if (run_quiet_point(h, id, at, quiet, &snapshot, e))
-		return -1;
-	if (store_read(h->store, stream, 0, &first, 1, e) != 1)
 		return -1;
 	id_new(new_id, clock_wall(loop_clock(h->loop)), NULL);
 	cleanup_free char *dir = mem_printf("%s/copies/%s", h->data_dir, new_id);
 	cleanup_free char *branch = mem_printf("muster/%s", run_short(new_id));
-	cleanup_json json_t *created = dir && branch ? created_of_fork(&first, id, *quiet, dir, branch, e) : NULL;
-	event_release(&first);
+	cleanup_json json_t *created = dir && branch ? created_of_fork(h->store, id, *quiet, dir, branch, e) : NULL;
 	if (!created)
 		return e->code == ERR_OK ? err_nomem(e) : -1;
 	struct project *p = project_open(json_str(created, "dir"), NULL, e);

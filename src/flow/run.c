@@ -245,23 +245,36 @@ static int set_bundle(struct run *r, struct err *e)
 	return r->bundle ? 0 : -1;
 }
 
-/* The first event: everything the run depends on. */
+json_t *run_created(struct store *s, const char *id, struct event *first, struct err *e)
+{
+	char stream[EVENT_STREAM_MAX];
+	struct event ev;
+	snprintf(stream, sizeof(stream), "run/%s", id);
+	int got = store_read(s, stream, 0, &ev, 1, e);
+	if (got <= 0) {
+		if (!got)
+			err_set(e, ERR_NOT_FOUND, "there is no run %s", id);
+		return NULL;
+	}
+	json_t *data = ev.type == EVENT_RUN_CREATED ? event_data(&ev, e) : NULL;
+	if (ev.type != EVENT_RUN_CREATED)
+		err_set(e, ERR_CORRUPT, "run %s does not begin with run.created", id);
+	event_release(&ev);
+	ev.data = NULL;
+	if (first)
+		*first = ev;
+	return data;
+}
+
 static int begin(struct run *r, struct err *e)
 {
 	struct event first;
-	int got = store_read(r->store, r->stream, 0, &first, 1, e);
-	if (got < 0)
+	r->created = run_created(r->store, r->id, &first, e);
+	if (!r->created)
 		return -1;
-	if (!got)
-		return err_set(e, ERR_NOT_FOUND, "there is no run %s", r->id);
-	r->created = first.type == EVENT_RUN_CREATED ? event_data(&first, e) : NULL;
 	r->read = r->seq = r->durable = first.seq;
 	r->now = first.at;
 	snprintf(r->cause, sizeof(r->cause), "%s", first.id);
-	event_release(&first);
-	if (!r->created)
-		return e->code == ERR_OK ? err_set(e, ERR_CORRUPT, "run %s does not begin with run.created", r->id)
-					 : -1;
 	r->settings = json_incref(json_get(r->created, "settings"));
 	r->seed = (uint64_t)json_int(r->created, "seed", 0);
 	const char *model = json_str(r->created, "model");

@@ -23,6 +23,9 @@ struct run *run_open(struct house *h, const char *id, bool dry, struct err *e);
  * their callbacks have come in. */
 void run_close(struct run *r, void (*done)(void *ctx), void *ctx);
 
+/* What run.created, the first event, says: everything the run depends on. A new reference; first (may be NULL) gets the
+ * event without its payload. NULL: ERR_NOT_FOUND, ERR_CORRUPT. */
+json_t *run_created(struct store *s, const char *id, struct event *first, struct err *e);
 const char *run_id(const struct run *r);
 /* The last eight characters of a run's id: what people see and may type. */
 const char *run_short(const char *id);
