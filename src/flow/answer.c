@@ -12,6 +12,7 @@ struct answer {
 	struct filestream files[STREAMED_CALLS]; /* by index of the tool call; [0] also of a directive's text */
 	bool begun[STREAMED_CALLS];
 	struct llm_model model;
+	int models; /* that there are to fall back to, with it */
 	struct llm_message **messages, *extra;
 };
 
@@ -29,8 +30,8 @@ static void answer_text(struct llm_call *c, struct span text)
 	if (op->agent)
 		run_show(op->run, EVENT_MESSAGE_DELTA,
 			json_pack("{s:s, s:i, s:I, s:o}", "agent", op->agent->id, "turn", op->agent->turn, "offset",
-				(json_int_t)op->due_us, "text", json_from_span(text)));
-	op->due_us += (int64_t)text.n;
+				(json_int_t)op->shown, "text", json_from_span(text)));
+	op->shown += (int64_t)text.n;
 	if (op->agent && op->agent->dialect == DIALECT_DIRECTIVE && op->agent->file && op->answer) {
 		if (!op->answer->begun[0]) {
 			filestream_init_raw(&op->answer->files[0], op->agent->file);
@@ -109,9 +110,8 @@ static void answer_done(struct llm_call *c, const struct err *why)
 		op_done(op, EVENT_MODEL_ANSWERED, answered_json(op, c));
 		return;
 	}
-	json_t *data =
-		json_pack("{s:s, s:i, s:i, s:s, s:s, s:I}", "agent", a->id, "turn", a->turn, "attempt", a->attempt,
-			"code", err_name(why->code), "text", why->text, "candidates", (json_int_t)(intptr_t)op->priv);
+	json_t *data = json_pack("{s:s, s:i, s:i, s:s, s:s, s:i}", "agent", a->id, "turn", a->turn, "attempt",
+		a->attempt, "code", err_name(why->code), "text", why->text, "candidates", op->answer->models);
 	if (data && c->retry_ms >= 0)
 		json_object_set_new(data, "retry_ms", json_integer(c->retry_ms));
 	if (data && c->line)
@@ -142,8 +142,8 @@ void answer_start(struct op *op)
 	mem_free(op->name);
 	op->name = mem_strdup(own_hex);
 	op->answer = w;
-	op->priv = (void *)(intptr_t)models;
-	op->due_us = 0;
+	w->models = models;
+	op->shown = 0;
 	op->call = (struct llm_call){.model = &w->model,
 		.run = r->id,
 		.play = r->id,

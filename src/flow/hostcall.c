@@ -524,7 +524,7 @@ static void host_lost(struct op *op)
 static void recover_run(struct work *w)
 {
 	struct op *op = container_of(w, struct op, work);
-	op->due_us = tool_call_recover(&op->tool, &op->error);
+	op->became = tool_call_recover(&op->tool, &op->error);
 }
 
 static void recover_done(struct work *w)
@@ -534,9 +534,9 @@ static void recover_done(struct work *w)
 		op_done(op, EVENT_FLOW_RESULT, NULL);
 	else if (op->error.code != ERR_OK)
 		host_done(op);
-	else if (op->due_us == TOOL_RUN_AGAIN)
+	else if (op->became == TOOL_RUN_AGAIN)
 		host_tool_start(op);
-	else if (op->due_us == TOOL_DONE)
+	else if (op->became == TOOL_DONE)
 		host_tool_done(&op->tool);
 	else
 		host_lost(op);

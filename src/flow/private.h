@@ -52,6 +52,8 @@ struct op {
 	bool was_announced;  /* it stood in the journal when this process took the run over: the recovery table applies
 			      */
 	int64_t due_us;	     /* timers: run time */
+	int64_t shown;	     /* ANSWER, TOOL: bytes that people were shown as they came */
+	int became;	     /* TOOL, HOST: what recover() said, TOOL_DONE and so on */
 	struct agent *agent; /* REQUEST, ANSWER, TOOL, TIMER; NULL after the agent is gone */
 	const struct agent *owner; /* the same, also after it is gone: kept in memory until this ends */
 	json_t *args;		   /* HOST: the call's; SNAPSHOT: {"paths"} or null */

@@ -116,8 +116,8 @@ static void tool_output(struct tool_call *t, struct span bytes)
 	if (op->agent)
 		run_show(op->run, EVENT_TOOL_OUTPUT,
 			json_pack("{s:s, s:s, s:I, s:o}", "agent", op->agent->id, "call", t->id, "offset",
-				(json_int_t)op->due_us, "text", json_from_span(bytes)));
-	op->due_us += (int64_t)bytes.n;
+				(json_int_t)op->shown, "text", json_from_span(bytes)));
+	op->shown += (int64_t)bytes.n;
 }
 
 static void tool_failed(struct op *op, const struct err *why)
@@ -148,7 +148,7 @@ static int prepare(struct op *op, struct err *e)
 	op->tool.on_output = tool_output;
 	op->tool.on_done = tool_op_done;
 	op->tool.ctx = op;
-	op->due_us = 0;
+	op->shown = 0;
 	return 0;
 }
 
@@ -190,7 +190,7 @@ void tool_op_release(struct op *op)
 static void recover_run(struct work *w)
 {
 	struct op *op = container_of(w, struct op, work);
-	op->due_us = tool_call_recover(&op->tool, &op->error);
+	op->became = tool_call_recover(&op->tool, &op->error);
 }
 
 /* The agent is told what changed since the last snapshot; the event is itself a snapshot. */
@@ -236,9 +236,8 @@ static void tool_lost(struct op *op)
 static void recovered(struct op *op)
 {
 	struct err e = ERR_INIT;
-	switch (op->due_us) {
+	switch (op->became) {
 	case TOOL_RUN_AGAIN:
-		op->due_us = 0;
 		if (tool_call_start(&op->tool, &e))
 			tool_failed(op, &e);
 		return;
@@ -277,7 +276,7 @@ void tool_op_recover(struct op *op)
 			op_broke(op, &e);
 		return;
 	}
-	op->due_us = c->tool->effects & ~TOOL_READS ? TOOL_LOST : TOOL_RUN_AGAIN;
+	op->became = c->tool->effects & ~TOOL_READS ? TOOL_LOST : TOOL_RUN_AGAIN;
 	recovered(op);
 }
 
