@@ -1,6 +1,6 @@
 /* action: keeps what people must decide. An action is opened by the machine (a derived event), resolved once by an
  * input. */
-#include "flow/private.h"
+#include "flow/hostcall.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -179,6 +179,78 @@ int action_resolved(struct run *r, const json_t *data, struct err *e)
 	run_changed(r);
 	return failed;
 }
+
+/* ---- the flow's calls: ask, gate ---- */
+
+static int open_for_flow(
+	struct run *r, const char *key, const json_t *args, const char *kind, json_t *options, struct err *e)
+{
+	const char *name = json_str(args, "name"), *title = json_str(args, "title"),
+		   *priority = json_str(args, "priority");
+	const json_t *body = json_get(args, "body") ? json_get(args, "body") : json_get(args, "show");
+	cleanup_free char *text = !body || json_is_null(body) ? NULL
+				  : json_is_string(body)      ? mem_strdup(json_string_value(body))
+							      : json_text(body);
+	if (!name && !title) {
+		json_decref(options);
+		return err_set(e, ERR_INVALID, "%s{} needs a name", kind);
+	}
+	char id[24];
+	action_open(r, json_str(args, "agent"), key, name ? name : kind, kind, title ? title : name, text, options,
+		priority ? priority : "medium", NULL, id);
+	return 0;
+}
+
+/* Options are texts; a number stands for its own, as people see and type it. NULL: none, or an error. */
+static json_t *options_of(const json_t *args, struct err *e)
+{
+	const json_t *given = json_get(args, "options");
+	json_t *out = given ? json_array() : NULL, *one;
+	size_t i;
+	if (!given || json_is_null(given))
+		return NULL;
+	if (!json_is_array(given) && json_object_size(given))
+		err_set(e, ERR_INVALID, "ask: options must be a list of texts");
+	json_array_foreach(given, i, one)
+	{
+		cleanup_free char *text = json_is_number(one) ? json_text(one) : NULL;
+		if (!json_is_string(one) && !json_is_number(one))
+			err_set(e, ERR_INVALID, "ask: option %zu is no text", i + 1);
+		else if (json_array_append_new(out, text ? json_string(text) : json_incref(one)))
+			err_nomem(e);
+	}
+	if (e->code == ERR_OK && out)
+		return out;
+	if (!out)
+		err_nomem(e);
+	json_decref(out);
+	return NULL;
+}
+
+int call_ask(struct run *r, const char *key, const json_t *args, const json_t *handlers, struct err *e)
+{
+	(void)handlers;
+	json_t *options = options_of(args, e);
+	return e->code == ERR_OK ? open_for_flow(r, key, args, "question", options, e) : -1;
+}
+
+int call_gate(struct run *r, const char *key, const json_t *args, const json_t *handlers, struct err *e)
+{
+	(void)handlers;
+	size_t i;
+	json_t *off;
+	const char *name = json_str(args, "name");
+	json_array_foreach(json_get(r->created, "gates_off"), i,
+		off) if (name && json_is_string(off) && !strcmp(json_string_value(off), name))
+	{
+		run_answer_new(r, key, json_pack("{s:b, s:b}", "approved", 1, "skipped", 1));
+		return 0;
+	}
+	json_t *options = json_pack("[s,s]", "approve", "revise");
+	return options ? open_for_flow(r, key, args, "gate", options, e) : err_nomem(e);
+}
+
+/* ---- answers of a script ---- */
 
 /* A script (or recording) may hold people's answers too. */
 void actions_try_script(struct run *r)

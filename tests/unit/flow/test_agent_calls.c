@@ -184,6 +184,35 @@ static void notes_are_kept_read_and_deleted(void **state)
 	ends_with(f, "0 ended done");
 }
 
+static void a_redirected_task_keeps_its_values_or_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	scene_worker(f, TOOLS, NULL);
+	fixture_role(f, "expert", "tools: [finish]", "You mend {path}.");
+	fixture_role(f, "stranger", "tools: [finish]", "You know {nothing}.");
+	fixture_mode(f, "hand",
+		"return function(run)\n"
+		"  local a = agent { role = 'worker', task = 'the task', vars = { path = 'src/a.c' } }\n"
+		"  return a.result\nend\n");
+	fixture_file(f, "modes/hand/mode.yaml",
+		"id: hand\nname: Hand\ndescription: A test.\nengine: planning\ncategory: test\n"
+		"inputs:\n  - {name: task, type: text, label: Task}\nroles: [worker, expert, stranger]\n");
+	worker_calls(f, "ask_human", "{\"name\":\"q\",\"title\":\"?\"}");
+	scene_says(f, "expert", "", "finish", "{\"result\":\"by the expert\"}", NULL);
+	scene_play(f, "hand", NULL, "waiting");
+	json_t *command =
+		json_pack("{s:s, s:s, s:s, s:s}", "kind", "redirect", "agent", "0", "role", "stranger", "by", "ada");
+	assert_int_equal(house_command(f->house, f->id, command, 0, &e), -1);
+	json_decref(command);
+	assert_int_equal(e.code, ERR_INVALID);
+	assert_non_null(strstr(e.text, "{nothing}"));
+	fixture_command(f, "{\"kind\":\"redirect\",\"agent\":\"0\",\"role\":\"expert\",\"by\":\"ada\"}");
+	fixture_until(f, "completed");
+	assert_told(f, "1 ended done \"by the expert\"");
+	scene_replays(f);
+}
+
 /* ---- the gate ---- */
 
 #define ASKS "{\"policy\":[{\"ask\":\"shell(*)\"},{\"deny\":\"write_file(secret*)\"}]}"
@@ -384,6 +413,7 @@ int main(void)
 		TEST(notes_are_kept_read_and_deleted),
 		TEST(a_person_approves_or_denies),
 		TEST(large_reports_join_together),
+		TEST(a_redirected_task_keeps_its_values_or_is_refused),
 		TEST(an_approval_may_be_about_a_long_text),
 		TEST(policy_denies_without_a_person),
 		TEST(a_path_in_disguise_does_not_pass_the_policy),

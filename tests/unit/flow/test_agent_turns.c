@@ -183,35 +183,6 @@ static void a_redirected_task_goes_to_another_role(void **state)
 	scene_replays(f);
 }
 
-static void a_redirected_task_keeps_its_values_or_is_refused(void **state)
-{
-	struct fixture *f = *state;
-	struct err e = ERR_INIT;
-	scene_worker(f, TOOLS, NULL);
-	fixture_role(f, "expert", "tools: [finish]", "You mend {path}.");
-	fixture_role(f, "stranger", "tools: [finish]", "You know {nothing}.");
-	fixture_mode(f, "hand",
-		"return function(run)\n"
-		"  local a = agent { role = 'worker', task = 'the task', vars = { path = 'src/a.c' } }\n"
-		"  return a.result\nend\n");
-	fixture_file(f, "modes/hand/mode.yaml",
-		"id: hand\nname: Hand\ndescription: A test.\nengine: planning\ncategory: test\n"
-		"inputs:\n  - {name: task, type: text, label: Task}\nroles: [worker, expert, stranger]\n");
-	worker_calls(f, "ask_human", "{\"name\":\"q\",\"title\":\"?\"}");
-	scene_says(f, "expert", "", "finish", "{\"result\":\"by the expert\"}", NULL);
-	scene_play(f, "hand", NULL, "waiting");
-	json_t *command =
-		json_pack("{s:s, s:s, s:s, s:s}", "kind", "redirect", "agent", "0", "role", "stranger", "by", "ada");
-	assert_int_equal(house_command(f->house, f->id, command, 0, &e), -1);
-	json_decref(command);
-	assert_int_equal(e.code, ERR_INVALID);
-	assert_non_null(strstr(e.text, "{nothing}"));
-	fixture_command(f, "{\"kind\":\"redirect\",\"agent\":\"0\",\"role\":\"expert\",\"by\":\"ada\"}");
-	fixture_until(f, "completed");
-	assert_told(f, "1 ended done \"by the expert\"");
-	scene_replays(f);
-}
-
 /* ---- the conversation's size ---- */
 
 static void many_turns(struct fixture *f, int count)
@@ -602,7 +573,6 @@ int main(void)
 		TEST(waiting_for_people_is_no_alarm),
 		TEST(children_report_and_waiting_for_them_is_no_alarm),
 		TEST(a_redirected_task_goes_to_another_role),
-		TEST(a_redirected_task_keeps_its_values_or_is_refused),
 		TEST(a_full_conversation_is_summarised_by_the_model),
 		TEST(the_fallback_summarises_without_a_model),
 		TEST(a_small_window_leaves_room_for_the_conversation),
