@@ -82,11 +82,11 @@ static int references(struct run *r, struct event **out, size_t *count, struct e
 
 int run_flush(struct run *r, struct err *e)
 {
-	if (!r->draft_count)
+	size_t commands = json_array_size(r->done_commands);
+	if (!r->draft_count && !commands)
 		return 0;
 	cleanup_free struct event *refs = NULL;
 	size_t ref_count = 0;
-	size_t commands = json_array_size(r->done_commands);
 	cleanup_free int64_t *rows = commands ? mem_alloc(commands * sizeof(*rows)) : NULL;
 	struct commit *c = MEM_NEW(struct commit);
 	int failed = !c || (commands && !rows) ? err_nomem(e) : references(r, &refs, &ref_count, e);

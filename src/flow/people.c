@@ -160,6 +160,8 @@ int run_command(struct run *r, const json_t *command, int64_t command_n, struct 
 	/* what is refused now, or done, is not asked again */
 	if (command_n && json_array_append_new(r->done_commands, json_integer(command_n)))
 		return err_nomem(e);
+	if (command_n)
+		tick_start(&r->flush);
 	if (judged)
 		return judged < 0 ? -1 : 0;
 	if (!strcmp(kind, "answer") && r->recorder && record_answer(r, command, e))

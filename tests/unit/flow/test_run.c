@@ -214,6 +214,30 @@ static void a_command_that_is_refused_does_not_come_back(void **state)
 	assert_int_equal(json_array_size(left), 0);
 }
 
+/* Also of a run that makes no further event of its own. */
+static void a_command_that_comes_too_late_does_not_come_back(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	fixture_mode(f, "brief", "return function(run) return 1 end");
+	fixture_open(f);
+	fixture_start(f, "brief", NULL);
+	fixture_until(f, "completed");
+	cleanup_json json_t *late = json_pack("{s:s, s:s}", "kind", "pause", "by", "ada");
+	must(store_command(f->store, "c1", "run/x", late, &e), &e);
+	cleanup_json json_t *rows = store_commands(f->store, NULL, &e);
+	int64_t n = json_int(json_array_get(rows, 0), "n", 0);
+	assert_int_equal(house_command(f->house, f->id, late, n, &e), -1);
+	assert_int_equal(e.code, ERR_FINAL);
+	size_t left = 1;
+	for (int i = 0; i < 1000 && left; i++) {
+		loop_turn(f->loop, 10);
+		cleanup_json json_t *open = store_commands(f->store, NULL, &e);
+		left = json_array_size(open);
+	}
+	assert_int_equal(left, 0);
+}
+
 /* A flow that says or returns too much is told so; the journal never holds more than it can. */
 static void what_a_flow_says_has_a_size(void **state)
 {
@@ -505,6 +529,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(branches_and_handlers_run_together, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_person_pauses_steers_and_cancels, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_command_that_is_refused_does_not_come_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_command_that_comes_too_late_does_not_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_flow_says_has_a_size, setup, teardown),
 		cmocka_unit_test_setup_teardown(trouble_of_the_machine_is_no_failure_of_the_flow, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mode_calls_another, setup, teardown),
