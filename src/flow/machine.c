@@ -391,7 +391,8 @@ static void tell_waiting(struct run *r)
 	run_changed(r);
 }
 
-void run_rest(struct run *r)
+/* Run everything that is ready. */
+static void run_ready(struct run *r)
 {
 	struct err e = ERR_INIT;
 	while (r->broken.code == ERR_OK && r->life == RUN_ACTIVE) {
@@ -413,8 +414,15 @@ void run_rest(struct run *r)
 		r->flow_ready = false;
 	}
 	reap_agents(r);
-	if (r->broken.code == ERR_OK && r->life == RUN_ACTIVE)
-		run_conclude(r);
+}
+
+void run_rest(struct run *r)
+{
+	do {
+		run_ready(r);
+		if (r->broken.code == ERR_OK && r->life == RUN_ACTIVE)
+			run_conclude(r); /* stops agents that branches of the flow may wait for */
+	} while (r->broken.code == ERR_OK && r->life == RUN_ACTIVE && r->flow_ready);
 	if (r->broken.code == ERR_OK)
 		tell_waiting(r);
 }

@@ -151,12 +151,18 @@ static void complete(struct run *r)
 void run_conclude(struct run *r)
 {
 	struct err e = ERR_INIT;
+	struct map_entry *action;
 	if (!r->ended_flow || r->life != RUN_ACTIVE)
 		return;
 	list_for (it, &r->awake)
 		agent_stop(list_entry(it, struct agent, link), "cancelled", "the flow has ended", &e);
-	if (ops_working(r) || r->ending)
+	if (r->flow_ready || ops_working(r) || r->ending)
 		return;
+	/* Branches that nobody waits for are given up where they wait: what they did from here on would be lost. */
+	for (size_t i = 0; (action = map_next(&r->actions, &i));)
+		action_close(r, action->key, "the flow has ended");
+	list_for (it, &r->ops)
+		op_drop(list_entry(it, struct op, link));
 	r->ending = true;
 	cleanup_json json_t *args = json_pack("{s:O}", "message", json_get(r->created, "title"));
 	host_want(r, "end.commit", "end.commit", args);

@@ -439,6 +439,31 @@ static void what_is_left_behind_is_given_up(void **state)
 		fail_msg("%s", e.text);
 }
 
+/* Branches that nobody waits for: what they are about when the flow returns is done, what they wait for is given up. */
+static void what_the_flow_leaves_behind_ends_before_the_run(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	fixture_mode(f, "leaves",
+		"return function(run)\n"
+		"  background(function() agent { role = 'worker', task = 'x' } artifact { name = 'a', type = 'text', "
+		"content = 'x' } end)\n"
+		"  background(function() ask { name = 'q' } write('late.txt', 'x') end)\n"
+		"  background(function() sleep(0.001) write('late.txt', 'x') end)\n"
+		"  return 1\n"
+		"end");
+	fixture_open(f);
+	fixture_start(f, "leaves", NULL);
+	fixture_until(f, "completed");
+	cleanup_json json_t *last = fixture_last(f, "artifact.added");
+	assert_string_equal(json_str(last, "name"), "a");
+	cleanup_json json_t *which = json_pack("{s:s}", "state", "open");
+	cleanup_json json_t *open = store_actions(f->store, which, -1, &e);
+	assert_int_equal(json_array_size(open), 0);
+	if (run_replay(f->house, f->id, &e) < 0)
+		fail_msg("%s", e.text);
+}
+
 static void a_mode_never_calls_itself(void **state)
 {
 	struct fixture *f = *state;
@@ -534,6 +559,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(trouble_of_the_machine_is_no_failure_of_the_flow, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mode_calls_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_left_behind_is_given_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_the_flow_leaves_behind_ends_before_the_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mode_never_calls_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cancelled_run_cancels_the_modes_it_called, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_questions_at_once_are_all_in_the_inbox, setup, teardown),
