@@ -23,6 +23,8 @@ int __wrap_llm_call_start(struct llm_call *c, struct llm *l, struct err *e)
 {
 	(void)l;
 	world_visit(SPOT_MODEL);
+	if (the_world->asked && the_world->asked(the_world, c, e))
+		return -1;
 	struct thought *t = MEM_NEW(struct thought);
 	if (!t)
 		return err_nomem(e);
@@ -74,7 +76,7 @@ static const struct line *say(const struct scene *s, const struct llm_call *c)
 	return NULL;
 }
 
-static int fill(struct llm_call *c, const struct line *l, struct err *e)
+int brain_fill(struct llm_call *c, const struct line *l, struct err *e)
 {
 	cleanup_json json_t *calls = l->calls ? json_parse(span_of(l->calls), "a line of the scene", e) : NULL;
 	size_t i, n = json_array_size(calls);
@@ -92,6 +94,7 @@ static int fill(struct llm_call *c, const struct line *l, struct err *e)
 		c->calls[i].id = mem_printf("c%d_%zu", c->turn, i);
 		c->calls[i].name = mem_strdup(json_str(one, "name"));
 		c->calls[i].arguments = json_incref(json_get(one, "arguments"));
+		c->calls[i].bad = json_str(one, "bad") ? mem_strdup(json_str(one, "bad")) : NULL;
 	}
 	c->stop = n ? LLM_STOP_TOOLS : LLM_STOP_END;
 	c->usage = (struct llm_usage){.input = 100, .output = 10};
@@ -120,6 +123,8 @@ static void answer(struct world *w, struct thought *t)
 	const struct line *l = NULL;
 	if (t->cancelled) {
 		err_set(&why, ERR_CANCELLED, "the model call was cancelled");
+	} else if (w->think) {
+		w->think(w, c, &why);
 	} else if (fails_first(w, c)) {
 		c->status = 529;
 		err_set(&why, ERR_OVERLOADED, "the model is busy");
@@ -127,7 +132,7 @@ static void answer(struct world *w, struct thought *t)
 		err_set(&why, ERR_SCRIPT_EXHAUSTED, "the scene has no step %d for role %s, agent %s: %s", steps(c),
 			c->role, c->agent, c->messages[0]->text);
 	} else {
-		fill(c, l, &why);
+		brain_fill(c, l, &why);
 	}
 	list_remove(&t->link);
 	mem_free(t);

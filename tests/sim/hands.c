@@ -58,7 +58,7 @@ static int have(const char *dir, const char *path, const char *text, struct buf 
 	return 1;
 }
 
-static int one(struct world *w, const char *line, const char *dir, struct buf *output)
+int hands_do(struct world *w, const char *line, const char *dir, struct buf *output)
 {
 	char path[200], text[200];
 	if (!strcmp(line, "true") || !*line)
@@ -84,7 +84,7 @@ static int one(struct world *w, const char *line, const char *dir, struct buf *o
 		struct span rest = buf_span(&content), l;
 		while (span_line(&rest, &l)) {
 			snprintf(full, sizeof(full), "%.*s", (int)l.n, l.p);
-			int status = one(w, full, dir, output);
+			int status = hands_do(w, full, dir, output);
 			if (status)
 				return status;
 		}
@@ -98,7 +98,9 @@ int hands_exec(void *ctx, const char *line, const char *dir, struct buf *output,
 {
 	(void)ctx;
 	world_visit(SPOT_COMMAND);
-	*status = one(the_world, line, dir, output);
+	int failed = the_world->hand ? the_world->hand(the_world, line, dir, output, status) : 0;
+	if (!the_world->hand)
+		*status = hands_do(the_world, line, dir, output);
 	world_visit(SPOT_COMMANDED);
-	return 0;
+	return failed;
 }

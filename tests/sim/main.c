@@ -10,7 +10,6 @@
 
 #include "world.h"
 
-#define CHUNK 20
 #define SECONDS 120 /* of one seed */
 
 /* Seen by parent and children. */
@@ -75,7 +74,7 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-int sim_main(int argc, char **argv, const char *what, const struct scene *const *scenes, int seeds,
+int sim_main(int argc, char **argv, const char *what, const struct scene *const *scenes, int seeds, int together,
 	void (*one)(const struct scene *s, uint64_t seed))
 {
 	const char *seed = getenv("MUSTER_SEED"), *many = getenv("MUSTER_SEEDS"), *only = getenv("MUSTER_SCENE");
@@ -95,8 +94,8 @@ int sim_main(int argc, char **argv, const char *what, const struct scene *const 
 		int bad = 0;
 		if (only && strcmp(only, s->name))
 			continue;
-		for (int k = 0; k < seeds && !bad; k += CHUNK)
-			bad = chunk(s, from + (uint64_t)k, seeds - k < CHUNK ? seeds - k : CHUNK, one);
+		for (int k = 0; k < seeds && !bad; k += together)
+			bad = chunk(s, from + (uint64_t)k, seeds - k < together ? seeds - k : together, one);
 		printf("%s %d - %s: %s, %d seeds from %llu, %lld kills, %.1f ms each\n", bad ? "not ok" : "ok", ++ran,
 			what, s->name, seeds, (unsigned long long)from, (long long)(shared->kills - kills),
 			(now() - begin) * 1000 / seeds);

@@ -179,5 +179,5 @@ int main(int argc, char **argv)
 		all[i + 1] = &shipped_scenes[i];
 	for (int i = 0; i < FLOW_SCENES; i++)
 		all[SHIPPED_SCENES + i + 1] = &flow_scenes[i];
-	return sim_main(argc, argv, "killed", all, 100, killed);
+	return sim_main(argc, argv, "killed", all, 100, 20, killed);
 }

@@ -134,5 +134,5 @@ static void people(const struct scene *s, uint64_t seed)
 int main(int argc, char **argv)
 {
 	const struct scene *all[] = {&long_scene, NULL};
-	return sim_main(argc, argv, "meddled with", all, 200, people);
+	return sim_main(argc, argv, "meddled with", all, 200, 20, people);
 }

@@ -70,5 +70,5 @@ int main(int argc, char **argv)
 		all[i] = &shipped_scenes[i];
 	for (int i = 0; i < FLOW_SCENES; i++)
 		all[SHIPPED_SCENES + i] = &flow_scenes[i];
-	return sim_main(argc, argv, "shuffled", all, 100, shuffle);
+	return sim_main(argc, argv, "shuffled", all, 100, 20, shuffle);
 }

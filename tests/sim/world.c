@@ -1,11 +1,14 @@
 #include "world.h"
 
+#include <errno.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fault.h"
@@ -84,13 +87,25 @@ int __wrap_store_put_blobs(struct store *s, const struct store_blob *blobs, size
 	return rc;
 }
 
+/* Files are stamped by the kernel's clock, which no seed knows: as if all had changed just now, all are read again. */
+int __real_clock_gettime(clockid_t id, struct timespec *out);
+int __wrap_clock_gettime(clockid_t id, struct timespec *out);
+int __wrap_clock_gettime(clockid_t id, struct timespec *out)
+{
+	if (id != CLOCK_REALTIME_COARSE)
+		return __real_clock_gettime(id, out);
+	*out = (struct timespec){0};
+	return 0;
+}
+
 /* Every call of the operating system on files comes by here while a kill there is planned. */
 bool __wrap_fault_count(enum fault_kind kind);
 bool __wrap_fault_count(enum fault_kind kind)
 {
-	if (kind == FAULT_IO)
-		world_visit(SPOT_IO);
-	return false;
+	if (kind != FAULT_IO)
+		return false;
+	world_visit(SPOT_IO);
+	return the_world && the_world->io_fails && the_world->io_fails(the_world);
 }
 
 /* Chance of its own for each seed, so that a seed is one story. */
@@ -128,11 +143,12 @@ static void put_file(struct world *w, const char *name, const char *text)
 static void put_role(struct world *w, const char *id)
 {
 	char name[128];
-	cleanup_free char *text = mem_printf("---\nid: %s\nname: %s\nclass: fast\ntools: [read_file, write_file, "
-					     "edit_file, delete_path, list, glob, search, "
-					     "shell, run_tests, note, ask_human, plan, finish]\nlimits: {turns: 60, "
-					     "output_tokens: 1000}\n---\nYou work.\n",
-		id, id);
+	cleanup_free char *text =
+		mem_printf("---\nid: %s\nname: %s\nclass: fast\ntools: [read_file, write_file, "
+			   "edit_file, delete_path, list, glob, search, "
+			   "shell, run_tests, note, ask_human, plan, finish]\nlanguage: coder\nlimits: {turns: 60, "
+			   "output_tokens: 1000}\n---\nYou work.\n",
+			id, id);
 	snprintf(name, sizeof(name), "roles/%s.md", id);
 	put_file(w, name, text);
 }
@@ -198,6 +214,18 @@ static void boot(struct world *w, struct store *from, int64_t wall)
 		world_fail(w, "booting: %s", e.text);
 }
 
+/* The path comes into the journal: it is the same for a seed, unless another process has that one just now. */
+static void make_root(struct world *w, const char *under)
+{
+	for (char c = 'a'; c <= 'z'; c++) {
+		snprintf(w->root, sizeof(w->root), "%s/muster-sim-%s-%llu%c", under, w->scene->name,
+			(unsigned long long)w->seed, c);
+		if (!mkdir(w->root, 0755))
+			return;
+	}
+	world_fail(w, "making %s: %s", w->root, strerror(errno));
+}
+
 void world_init(struct world *w, const struct scene *s, uint64_t seed, bool plain)
 {
 	struct err e = ERR_INIT;
@@ -207,12 +235,7 @@ void world_init(struct world *w, const struct scene *s, uint64_t seed, bool plai
 		world_fail(w, "%s", e.text);
 	*w = (struct world){.scene = s, .seed = seed, .rng.state = seed * 2 + plain, .plain = plain};
 	const char *tmp = getenv("MUSTER_SIM_DIR");
-	snprintf(w->root, sizeof(w->root), "%s/muster-sim-XXXXXX",
-		tmp			    ? tmp
-		: !access("/dev/shm", W_OK) ? "/dev/shm"
-					    : "/tmp");
-	if (!mkdtemp(w->root))
-		world_fail(w, "mkdtemp %s", w->root);
+	make_root(w, tmp ? tmp : !access("/dev/shm", W_OK) ? "/dev/shm" : "/tmp");
 	memset(w->key, 7, sizeof(w->key));
 	map_init(&w->done, 100000);
 	map_init(&w->faulted, 100000);
@@ -278,6 +301,10 @@ static void resume(struct world *w, void *ctx)
 	struct err e = ERR_INIT;
 	char state[16];
 	(void)ctx;
+	if (w->back) {
+		w->back(w);
+		return;
+	}
 	world_state(w, state);
 	bool ended = !strcmp(state, "completed") || !strcmp(state, "cancelled") ||
 		     (w->scene->fails && !strcmp(state, "failed"));

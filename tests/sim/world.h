@@ -82,6 +82,13 @@ struct world {
 	/* Also in every turn, before the loop's; may be killed. */
 	void (*meddle)(struct world *w);
 	bool ends_anyhow; /* also cancelled is an end */
+	/* Storms (storm.h): what they do instead. NULL: as said above. */
+	struct storm *storm;
+	void (*back)(struct world *w);					     /* up again after a kill */
+	int (*asked)(struct world *w, struct llm_call *c, struct err *e);    /* a call begins; -1: it cannot */
+	void (*think)(struct world *w, struct llm_call *c, struct err *why); /* answers it */
+	int (*hand)(struct world *w, const char *line, const char *dir, struct buf *output, int *status);
+	bool (*io_fails)(struct world *w); /* sets errno */
 };
 
 /* Fails with the seed, the scene and the end of the journal. */
@@ -128,16 +135,19 @@ void sim_killed(void); /* main.c: counts */
 extern struct world *the_world;
 
 /* hands.c: commands */
+int hands_do(struct world *w, const char *line, const char *dir, struct buf *output); /* its exit status */
 int hands_exec(void *ctx, const char *line, const char *dir, struct buf *output, int *status);
 /* clone.c: a store with what this one has committed; and the same in a data folder. */
 struct store *clone_store(struct store *from, struct loop *l, const uint8_t key[KEY_SIZE], struct err *e);
 int clone_export(struct store *from, struct store *to, const char *run, struct err *e);
 /* brain.c: the model */
-void brain_think(struct world *w, bool all); /* let some calls under way end */
+void brain_think(struct world *w, bool all);				 /* let some calls under way end */
+int brain_fill(struct llm_call *c, const struct line *l, struct err *e); /* this answer, with its usage */
 
-/* main.c: every seed of every scene, in children; a failure prints its seed. MUSTER_SEED=n: only that one;
- * MUSTER_SEEDS=k: k of them from there; MUSTER_SCENE=name: only that. scenes ends with NULL. */
-int sim_main(int argc, char **argv, const char *what, const struct scene *const *scenes, int seeds,
+/* main.c: every seed of every scene, in children of so many seeds (1: nothing of one seed reaches another); a failure
+ * prints its seed. MUSTER_SEED=n: only that one; MUSTER_SEEDS=k: k of them from there; MUSTER_SCENE=name: only that.
+ * scenes ends with NULL. */
+int sim_main(int argc, char **argv, const char *what, const struct scene *const *scenes, int seeds, int together,
 	void (*one)(const struct scene *s, uint64_t seed));
 
 enum { SHIPPED_SCENES = 4, FLOW_SCENES = 9 };
