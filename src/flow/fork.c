@@ -109,6 +109,9 @@ static void scan_event(struct scan *s, const struct event *ev, const json_t *dat
 		if (outside_step(data) && json_str(data, "key"))
 			took_off(s, json_str(data, "key"));
 		break;
+	case EVENT_RUN_RESUMED: /* the end could not be written */
+		s->ended = false;
+		break;
 	case EVENT_FLOW_RESULT:
 		if (json_str(data, "key"))
 			landed(s, json_str(data, "key"));
@@ -212,62 +215,80 @@ static json_t *created_of_fork(
 	return data;
 }
 
-static int copy_events(
-	struct house *h, const char *from, const char *to, int64_t quiet, json_t *created, int64_t fence, struct err *e)
+/* The origin's events up to there, and a pause after them. */
+static int copy_events(struct house *h, const char *from, int64_t quiet, json_t *created, struct event *out,
+	int64_t *count, struct err *e)
 {
-	char source[EVENT_STREAM_MAX], target[EVENT_STREAM_MAX];
+	char source[EVENT_STREAM_MAX];
 	snprintf(source, sizeof(source), "run/%s", from);
-	snprintf(target, sizeof(target), "run/%s", to);
-	struct event ev[BATCH];
-	int64_t after = 0;
-	while (after < quiet) {
-		int max = quiet - after < BATCH ? (int)(quiet - after) : BATCH;
-		int got = store_read(h->store, source, after, ev, max, e);
+	while (*count < quiet) {
+		int max = quiet - *count < BATCH ? (int)(quiet - *count) : BATCH;
+		int got = store_read(h->store, source, *count, out + *count, max, e);
 		if (got <= 0)
 			return got < 0 ? -1
 				       : err_set(e, ERR_CORRUPT, "run %s ends before event %lld", from,
 						 (long long)quiet);
-		int failed = 0;
-		for (int i = 0; i < got; i++) {
-			id_new(ev[i].id, ev[i].at, NULL);
-			*ev[i].cause = '\0';
-			if (ev[i].type == EVENT_RUN_CREATED) {
-				char *text = json_text(created);
-				blob_unref(ev[i].data);
-				ev[i].data = text ? blob_new(text, strlen(text)) : NULL;
-				mem_free(text);
-				failed |= !ev[i].data;
-			}
-		}
-		after = ev[got - 1].seq;
-		struct append a = {.stream = target, .fence = fence, .events = ev, .event_count = (size_t)got};
-		failed = failed ? err_nomem(e) : store_append_wait(h->store, &a, e);
-		for (int i = 0; i < got; i++)
-			event_release(&ev[i]);
-		if (failed)
-			return -1;
+		*count += got;
 	}
-	return 0;
-}
-
-static int append_pause(struct house *h, const char *id, int64_t seq, int64_t fence, struct err *e)
-{
-	char stream[EVENT_STREAM_MAX];
-	snprintf(stream, sizeof(stream), "run/%s", id);
-	static const char text[] = "{\"by\":\"fork\",\"kind\":\"pause\"}";
-	struct event ev = {.seq = seq,
+	for (int64_t i = 0; i < quiet; i++) {
+		id_new(out[i].id, out[i].at, NULL);
+		*out[i].cause = '\0';
+	}
+	out[quiet] = (struct event){.seq = quiet + 1,
 		.type = EVENT_RUN_INTERVENED,
 		.v = 1,
 		.at = clock_wall(loop_clock(h->loop)),
 		.actor = ACTOR_SYSTEM};
-	ev.data = blob_new(text, strlen(text));
-	if (!ev.data)
-		return err_nomem(e);
-	id_new(ev.id, ev.at, NULL);
-	struct append a = {.stream = stream, .fence = fence, .events = &ev, .event_count = 1};
-	int failed = store_append_wait(h->store, &a, e);
-	event_release(&ev);
-	return failed;
+	id_new(out[quiet].id, out[quiet].at, NULL);
+	static const char pause[] = "{\"by\":\"fork\",\"kind\":\"pause\"}";
+	cleanup_free char *text = json_text(created);
+	blob_unref(out[0].data);
+	out[0].data = text ? blob_new(text, strlen(text)) : NULL;
+	out[quiet].data = blob_new(pause, strlen(pause));
+	*count = quiet + 1;
+	return out[0].data && out[quiet].data ? 0 : err_nomem(e);
+}
+
+/* What the origin spent counts for the fork, too, as the journal counts it. */
+static int count_spent(struct house *h, const char *stream, const json_t *created, struct err *e)
+{
+	const char *user = json_str(created, "user");
+	cleanup_free char *project = mem_printf("project/%s", json_str(created, "project"));
+	cleanup_free char *owner = mem_printf("user/%s", user ? user : "owner");
+	cleanup_json json_t *rows = project && owner ? store_budgets(h->store, e) : NULL;
+	const char *const scopes[BUDGET_SCOPES] = {stream, project, owner, "house"};
+	double spent = 0;
+	size_t i;
+	json_t *row;
+	if (!rows)
+		return e->code == ERR_OK ? err_nomem(e) : -1;
+	json_array_foreach(rows, i, row) if (!strcmp(json_str(row, "scope"), stream)) spent = json_num(row, "spent", 0);
+	for (int k = 0; k < BUDGET_SCOPES; k++) {
+		struct budget *b = house_budget(h, scopes[k], e);
+		if (!b)
+			return -1;
+		b->spent += spent;
+	}
+	return 0;
+}
+
+/* In one piece: a fork that is not whole would begin in the middle of something. */
+static int append_fork(struct house *h, const char *from, const char *to, int64_t quiet, json_t *created, struct err *e)
+{
+	char stream[EVENT_STREAM_MAX];
+	int64_t fence, count = 0;
+	cleanup_free struct event *events = mem_calloc((size_t)quiet + 1, sizeof(*events));
+	snprintf(stream, sizeof(stream), "run/%s", to);
+	int failed =
+		!events ? err_nomem(e)
+			: house_lease(h, stream, &fence, e) || copy_events(h, from, quiet, created, events, &count, e);
+	if (!failed) {
+		struct append a = {.stream = stream, .fence = fence, .events = events, .event_count = (size_t)count};
+		failed = store_append_wait(h->store, &a, e) || count_spent(h, stream, created, e);
+	}
+	for (int64_t i = 0; i < count; i++)
+		event_release(&events[i]);
+	return failed ? -1 : 0;
 }
 
 int house_fork(struct house *h, const char *id, int64_t at, char new_id[ID_TEXT], int64_t *quiet, struct err *e)
@@ -284,14 +305,10 @@ int house_fork(struct house *h, const char *id, int64_t at, char new_id[ID_TEXT]
 		return e->code == ERR_OK ? err_nomem(e) : -1;
 	struct project *p = project_open(json_str(created, "dir"), NULL, e);
 	struct copy *copy = NULL;
-	int64_t fence;
-	snprintf(stream, sizeof(stream), "run/%s", new_id);
 	uid_t uid = house_uid(h);
 	int failed = !p || copy_place(json_get(created, "settings"), dir, uid, e) ||
 		     project_checkout(p, json_str(created, "base"), dir, branch, uid, &copy, h->store, e) ||
-		     snapshot_restore(copy, &snapshot, e) || house_lease(h, stream, &fence, e) ||
-		     copy_events(h, id, new_id, *quiet, created, fence, e) ||
-		     append_pause(h, new_id, *quiet + 1, fence, e);
+		     snapshot_restore(copy, &snapshot, e) || append_fork(h, id, new_id, *quiet, created, e);
 	copy_close(copy);
 	project_close(p);
 	if (failed)

@@ -148,6 +148,52 @@ static void check_effects(struct world *w)
 			world_fail(w, "`%s` happened %d times", it->key, *(int *)it->value);
 }
 
+static void fork_it(struct world *w, void *ctx)
+{
+	struct err e = ERR_INIT;
+	int64_t quiet;
+	world_must(w, house_fork(w->house, w->id, INT64_MAX, ctx, &quiet, &e), &e);
+}
+
+static void find_pause(void *ctx, const struct event *ev, const json_t *data)
+{
+	bool *paused = ctx;
+	*paused |= ev->type == EVENT_RUN_INTERVENED && !strcmp(json_str(data, "by"), "fork");
+}
+
+/* Killed while it forks: there is a whole fork, which ends with a pause, or none. What it has cost counts, now as after
+ * a restart. */
+static void check_forks(struct world *w)
+{
+	struct err e = ERR_INIT;
+	char forked[ID_TEXT], id[ID_TEXT];
+	size_t i;
+	json_t *row;
+	w->kills = 3;
+	while (!world_try(w, fork_it, forked))
+		;
+	w->kills = 0;
+	w->armed = false;
+	snprintf(id, sizeof(id), "%s", w->id);
+	cleanup_free char *scope = mem_printf("run/%s", forked);
+	double spent = house_budget(w->house, scope, &e)->spent;
+	cleanup_json json_t *rows = store_runs(w->store, NULL, -1, &e);
+	world_kill(w);
+	double after = house_budget(w->house, scope, &e)->spent;
+	if (fabs(spent - after) > 1e-6)
+		world_fail(w, "the fork's budget has %f spent, after a restart %f", spent, after);
+	json_array_foreach(rows, i, row)
+	{
+		bool paused = !strcmp(json_str(row, "run"), id);
+		snprintf(w->id, sizeof(w->id), "%s", json_str(row, "run"));
+		world_events(w, find_pause, &paused);
+		if (!paused)
+			world_fail(w, "a fork is not whole");
+		world_check(w);
+	}
+	snprintf(w->id, sizeof(w->id), "%s", id);
+}
+
 static void killed(const struct scene *s, uint64_t seed)
 {
 	const struct outcome *ref = reference(s);
@@ -169,6 +215,8 @@ static void killed(const struct scene *s, uint64_t seed)
 	world_check(&w);
 	if (seed % 50 == 1)
 		world_replay_elsewhere(&w);
+	if (s == &long_scene)
+		check_forks(&w);
 	world_release(&w);
 }
 
