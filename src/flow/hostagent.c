@@ -144,6 +144,17 @@ int call_start(struct run *r, const char *key, const json_t *args, const json_t 
 	return 0;
 }
 
+/* The call's handlers are those of the agent that took its task over. */
+static bool taken_over(struct run *r, const struct agent *a, const char *key)
+{
+	list_for (it, &r->awake) {
+		const struct agent *other = list_entry(it, struct agent, link);
+		if (other != a && sm_is(&other->sm) != AGENT_ENDED && !strcmp(run_agent(r, other->id)->key, key))
+			return true;
+	}
+	return false;
+}
+
 void agent_outcome(struct run *r, struct agent *a)
 {
 	struct agent_entry *entry = run_agent(r, a->id);
@@ -162,7 +173,8 @@ void agent_outcome(struct run *r, struct agent *a)
 		json_object_set_new(entry->outcome, "checked", json_string(agent_checked(a)));
 	if (*a->error_text)
 		json_object_set_new(entry->outcome, "error", json_string(a->error_text));
-	program_forget(r, entry->key);
+	if (!taken_over(r, a, entry->key))
+		program_forget(r, entry->key);
 	if (entry->waiter) {
 		run_answer(r, entry->waiter, true, entry->outcome, NULL);
 		mem_free(entry->waiter);

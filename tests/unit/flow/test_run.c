@@ -439,6 +439,29 @@ static void what_is_left_behind_is_given_up(void **state)
 		fail_msg("%s", e.text);
 }
 
+/* Who takes a started agent's task over has its handlers. */
+static void a_redirected_agent_has_its_handlers(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	fixture_mode(f, "hands_over",
+		"return function(run)\n"
+		"  local id = start { role = 'worker', task = 'x', on = { finish = function() signal('heard', 1) end } "
+		"}\n"
+		"  background(function() await(id) end)\n"
+		"  return waitfor 'heard'\n"
+		"end");
+	fixture_line(f, CALL("ask_human", "{\"name\":\"q\",\"title\":\"?\"}"));
+	fixture_line(f, CALL("finish", "{\"result\":\"r\"}"));
+	fixture_open(f);
+	fixture_start(f, "hands_over", NULL);
+	fixture_until(f, "waiting");
+	fixture_command(f, "{\"kind\":\"redirect\",\"agent\":\"0\",\"role\":\"worker\",\"by\":\"ada\"}");
+	fixture_until(f, "completed");
+	if (run_replay(f->house, f->id, &e) < 0)
+		fail_msg("%s", e.text);
+}
+
 /* Branches that nobody waits for: what they are about when the flow returns is done, what they wait for is given up. */
 static void what_the_flow_leaves_behind_ends_before_the_run(void **state)
 {
@@ -559,6 +582,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(trouble_of_the_machine_is_no_failure_of_the_flow, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mode_calls_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_left_behind_is_given_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_redirected_agent_has_its_handlers, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_the_flow_leaves_behind_ends_before_the_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mode_never_calls_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cancelled_run_cancels_the_modes_it_called, setup, teardown),
