@@ -144,21 +144,6 @@ static int commit_ours(struct op *op, char oid[OID_TEXT])
 	return 0;
 }
 
-/* The merge of both commits, or, where the run has none yet, a first one with the branch's files. */
-static int merge_commits(struct op *op, const char *ours, const char *theirs, const struct hash *their_root,
-	char oid[OID_TEXT], json_t **conflicts)
-{
-	struct run *r = op->run;
-	struct project *p = r->main->env.project;
-	const char *message = json_str(op->args, "message");
-	struct commit_author who = {.name = "muster", .email = "muster@localhost", .at_us = r->now};
-	if (!message)
-		message = "Merge an agent's work";
-	return *ours ? project_merge_branches(
-			       p, r->main->branch, ours, theirs, &who, message, oid, conflicts, &op->error)
-		     : project_commit(p, r->store, their_root, r->main->branch, "", &who, message, oid, &op->error);
-}
-
 static int commit_theirs(struct op *op, struct snapshot *taken, char oid[OID_TEXT])
 {
 	struct workcopy *theirs = op->theirs;
@@ -171,14 +156,18 @@ static int commit_theirs(struct op *op, struct snapshot *taken, char oid[OID_TEX
 		       : 0;
 }
 
-/* Their files into the run's. An empty branch changes nothing. */
-static void merge(struct op *op, const char *ours, const char *theirs, const struct hash *their_root)
+/* Their files into the run's. */
+static void merge(struct op *op, const char *ours, const char *theirs)
 {
 	struct run *r = op->run;
-	char oid[OID_TEXT] = "";
+	struct project *p = r->main->env.project;
+	const char *message = json_str(op->args, "message");
+	struct commit_author who = {.name = "muster", .email = "muster@localhost", .at_us = r->now};
+	char oid[OID_TEXT];
 	json_t *conflicts = NULL;
 	struct hash root;
-	int failed = *theirs ? merge_commits(op, ours, theirs, their_root, oid, &conflicts) : 0;
+	int failed = project_merge_branches(p, r->main->branch, ours, theirs, &who,
+		message ? message : "Merge an agent's work", oid, &conflicts, &op->error);
 	json_decref(op->result);
 	op->result = NULL;
 	if (failed && conflicts) {
@@ -189,10 +178,10 @@ static void merge(struct op *op, const char *ours, const char *theirs, const str
 	}
 	json_decref(conflicts);
 	if (!failed && *oid)
-		failed = project_tree(r->main->env.project, r->store, oid, &root, &op->error) ||
+		failed = project_tree(p, r->store, oid, &root, &op->error) ||
 			 snapshot_restore(r->main->copy, &root, &op->error);
 	if (!failed)
-		op->result = json_pack("{s:b, s:s, s:s}", "merged", 1, "commit", *oid ? oid : ours, "theirs", theirs);
+		op->result = json_pack("{s:b, s:s, s:s}", "merged", 1, "commit", oid, "theirs", theirs);
 }
 
 void job_merge(struct op *op)
@@ -203,7 +192,7 @@ void job_merge(struct op *op)
 	if (!op->theirs)
 		err_set(&op->error, ERR_NOT_FOUND, "merge{branch=}: there is no branch \"%s\"", name ? name : "");
 	else if (!commit_ours(op, ours) && !commit_theirs(op, &taken, theirs))
-		merge(op, ours, theirs, &taken.root);
+		merge(op, ours, theirs);
 	snapshot_release(&taken);
 }
 

@@ -168,6 +168,24 @@ static int merge_into(struct project *p, const char *branch, git_commit *ours, g
 	return ref_move(p, branch, a, out, who, "merge by muster", e);
 }
 
+/* One side has no commit yet, so the other one is the merge. */
+static int merge_with_nothing(struct project *p, const char *branch, const char *ours, const char *theirs,
+	const struct commit_author *who, char oid[OID_TEXT], struct err *e)
+{
+	cleanup_git(git_commit) *b = NULL;
+	git_oid tip;
+	bool exists;
+
+	snprintf(oid, OID_TEXT, "%s", *ours ? ours : theirs);
+	if (*ours || !*theirs)
+		return 0;
+	if (commit_find(p, theirs, &b, e) || ref_read(p, branch, &tip, &exists, e))
+		return -1;
+	if (exists && git_oid_equal(&tip, git_commit_id(b)))
+		return 0; /* before a crash */
+	return ref_move(p, branch, NULL, git_commit_id(b), who, "fast-forward by muster", e);
+}
+
 int project_merge_branches(struct project *p, const char *branch, const char *ours, const char *theirs,
 	const struct commit_author *who, const char *message, char oid[OID_TEXT], json_t **conflicts, struct err *e)
 {
@@ -179,6 +197,8 @@ int project_merge_branches(struct project *p, const char *branch, const char *ou
 	oid[0] = 0;
 	if (conflicts)
 		*conflicts = NULL;
+	if (!*ours || !*theirs)
+		return merge_with_nothing(p, branch, ours, theirs, who, oid, e);
 	if (commit_find(p, ours, &a, e) || commit_find(p, theirs, &b, e) ||
 		merge_into(p, branch, a, b, who, message, &out, conflicts, e))
 		return -1;

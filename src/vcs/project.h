@@ -75,7 +75,8 @@ int project_branch(struct project *p, const char *branch, char oid[OID_TEXT], st
 
 /* Three-way merge of commit `theirs` into `ours` on the branch `branch` (which must point to `ours`): writes a merge
  * commit, or fast-forwards. Conflicts: -1 with ERR_CONFLICT and *conflicts = [{path, base, ours, theirs}] (texts,
- * capped; a side that deleted the file is null), new reference. Merging what is already in is success. */
+ * capped; a side that deleted the file is null), new reference. Merging what is already in is success. "" for a side
+ * that has no commit yet. */
 int project_merge_branches(struct project *p, const char *branch, const char *ours, const char *theirs,
 	const struct commit_author *who, const char *message, char oid[OID_TEXT], json_t **conflicts, struct err *e);
 
