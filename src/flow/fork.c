@@ -22,6 +22,7 @@ struct scan {
 	int64_t at;
 	json_t *flying; /* calls in flight, by a key of each */
 	bool ended;	/* the run has begun to end: nothing goes on from here */
+	bool branched;	/* from here on the flow works in copies that are the origin's */
 	bool failed;	/* no memory */
 	int unsnapped;	/* changes whose snapshot has not come yet */
 	struct hash last;
@@ -113,6 +114,7 @@ static void scan_event(struct scan *s, const struct event *ev, const json_t *dat
 		s->ended = false;
 		break;
 	case EVENT_FLOW_RESULT:
+		s->branched |= json_str(json_get(data, "value"), "dir") != NULL;
 		if (json_str(data, "key"))
 			landed(s, json_str(data, "key"));
 		s->unsnapped += json_bool(data, "walk", false) || json_array_size(json_get(data, "changed"));
@@ -135,7 +137,7 @@ static void scan_event(struct scan *s, const struct event *ev, const json_t *dat
 
 static void consider(struct scan *s, int64_t seq)
 {
-	if (json_object_size(s->flying) || seq > s->at || s->ended)
+	if (json_object_size(s->flying) || seq > s->at || s->ended || s->branched)
 		return;
 	s->before = s->best;
 	if (s->unsnapped)
