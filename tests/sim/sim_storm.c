@@ -235,7 +235,7 @@ static void storm(const struct scene *form, uint64_t seed)
 	world_init(&w, &scene, seed, false);
 	s->w = &w;
 	s->calm = true;
-	s->rough = 5 + (int)rng_below(&rng, 40);
+	s->rough = 2 + (int)rng_below(&rng, 12);
 	map_init(&s->did, 100000);
 	w.storm = s;
 	w.back = back;
@@ -246,9 +246,9 @@ static void storm(const struct scene *form, uint64_t seed)
 	world_start(&w);
 	snprintf(s->runs[s->run_count++], ID_TEXT, "%s", w.id);
 	begin_life(s);
-	w.kills = (int)rng_below(&rng, 6);
+	w.kills = (int)rng_below(&rng, 8);
 	s->calm = false;
-	for (int turns = (int)rng_below(&rng, 1500); turns > 0; turns--)
+	for (int turns = (int)rng_below(&rng, 1500); turns > 0 && (turns % 16 || !all_over(s)); turns--)
 		storm_turn(s);
 	calm_down(s);
 	world_settle(&w);

@@ -24,11 +24,10 @@ struct storm {
 	bool calm;
 	char runs[STORM_RUNS][ID_TEXT];
 	int run_count;
-	bool reopen[STORM_RUNS];   /* given up in memory: to be opened again */
-	int resumed[STORM_RUNS];   /* times, in the calm */
-	bool hopeless[STORM_RUNS]; /* failed in its flow */
-	int64_t tokens;		   /* of agents' commands */
-	struct map did;		   /* folder and command → times it took effect */
+	bool reopen[STORM_RUNS]; /* given up in memory: to be opened again */
+	int resumed[STORM_RUNS]; /* times, in the calm */
+	int64_t tokens;		 /* of agents' commands */
+	struct map did;		 /* folder and command → times it took effect */
 	struct order orders[400];
 	int order_count;
 	/* faults */

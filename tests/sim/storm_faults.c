@@ -164,7 +164,7 @@ int storm_hand(struct world *w, const char *line, const char *dir, struct buf *o
 		world_fail(w, "`%s` is run, and no durable event says so", line);
 	s->faults[FAULT_COMMAND] += wrong;
 	s->disturbed |= wrong && how < 2; /* a step of the flow that could not be carried out breaks its run */
-	if (wrong && how == 0) /* it could not be started */
+	if (wrong && how == 0)		  /* it could not be started */
 		return -1;
 	if (effect)
 		count(s, line, dir);

@@ -176,7 +176,7 @@ void storm_people(struct storm *s)
 	char state[16];
 	const char *run = s->runs[i];
 	storm_state(s, i, state);
-	if (s->calm ? s->hopeless[i] : rng_below(&w->rng, 4))
+	if (!s->calm && rng_below(&w->rng, 2))
 		return;
 	bool over = !strcmp(state, "completed") || !strcmp(state, "cancelled");
 	if (over && rng_below(&w->rng, 8))
@@ -185,7 +185,7 @@ void storm_people(struct storm *s)
 	if (s->calm && stopped) {
 		s->resumed[i] += !strcmp(state, "failed");
 		give(s, run, json_pack("{s:s}", "kind", "resume"));
-	} else if (!s->calm && !rng_below(&w->rng, 60)) {
+	} else if (!s->calm && !rng_below(&w->rng, 25)) {
 		fork_one(s, run);
 	} else if (s->calm || !rng_below(&w->rng, 3)) {
 		answer(s, run);

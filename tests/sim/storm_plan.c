@@ -76,7 +76,7 @@ static json_t *step(struct plan *p, int depth)
 static json_t *block(struct plan *p, int depth, int most)
 {
 	json_t *list = json_array();
-	for (uint64_t n = 1 + rng_below(p->rng, (uint64_t)most); n > 0 && p->steps < 25; n--)
+	for (uint64_t n = 1 + rng_below(p->rng, (uint64_t)most); n > 0 && p->steps < 30; n--)
 		json_array_append_new(list, step(p, depth));
 	return list;
 }
@@ -84,7 +84,7 @@ static json_t *block(struct plan *p, int depth, int most)
 json_t *storm_plan(struct rng *rng)
 {
 	struct plan p = {.rng = rng};
-	json_t *body = block(&p, 0, 5);
+	json_t *body = block(&p, 0, 8);
 	return json_pack("{s:s, s:i, s:o}", "prefix", "", "rounds", rng_below(rng, 4) ? 0 : (int)rng_below(rng, 3),
 		"body", body);
 }
