@@ -135,5 +135,5 @@ static void budget(const struct scene *s, uint64_t seed)
 int main(int argc, char **argv)
 {
 	const struct scene *all[] = {&budget_scene, NULL};
-	return sim_main(argc, argv, "under a budget", all, 20, 20, budget);
+	return sim_main(argc, argv, "under a budget", all, 40, 20, budget);
 }
