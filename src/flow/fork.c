@@ -20,11 +20,12 @@ struct quiet {
 
 struct scan {
 	int64_t at;
-	json_t *flying; /* calls in flight, by a key of each */
-	bool ended;	/* the run has begun to end: nothing goes on from here */
-	bool branched;	/* from here on the flow works in copies that are the origin's */
-	bool failed;	/* no memory */
-	int unsnapped;	/* changes whose snapshot has not come yet */
+	json_t *flying;	  /* calls in flight, by a key of each */
+	bool ended;	  /* the run has begun to end: nothing goes on from here */
+	bool failed;	  /* no memory */
+	int unsnapped;	  /* changes whose snapshot has not come yet */
+	json_t *branches; /* not merged yet, name → git branch: their working copies are the origin's */
+	json_t *merging;  /* key of the call → name */
 	struct hash last;
 	struct quiet best, before, pending; /* before: the best but for the newest */
 };
@@ -77,6 +78,30 @@ static void land_all(struct scan *s, const char *agent)
 		landed(s, key);
 }
 
+static void scan_merge(struct scan *s, const json_t *step)
+{
+	const char *call = json_str(step, "call"), *key = json_str(step, "key"), *name;
+	const char *which = json_str(json_get(step, "args"), "branch");
+	json_t *branch;
+	if (!call || !key || !which || strcmp(call, "merge") != 0)
+		return;
+	json_object_foreach(s->branches, name, branch)
+	{
+		if (!strcmp(which, name) || !strcmp(which, json_string_value(branch)))
+			s->failed |= json_object_set_new(s->merging, key, json_string(name)) != 0;
+	}
+}
+
+static void scan_branch(struct scan *s, const json_t *result)
+{
+	const json_t *value = json_get(result, "value");
+	const char *key = json_str(result, "key"), *merged = key ? json_str(s->merging, key) : NULL;
+	if (json_str(value, "dir") && json_str(value, "copy"))
+		s->failed |= json_object_set(s->branches, json_str(value, "copy"), json_get(value, "branch")) != 0;
+	if (merged && json_bool(value, "merged", false))
+		json_object_del(s->branches, merged);
+}
+
 /* Account for one event. The agent's model call is its call "". */
 static void scan_event(struct scan *s, const struct event *ev, const json_t *data)
 {
@@ -109,12 +134,13 @@ static void scan_event(struct scan *s, const struct event *ev, const json_t *dat
 	case EVENT_FLOW_STEP:
 		if (outside_step(data) && json_str(data, "key"))
 			took_off(s, json_str(data, "key"));
+		scan_merge(s, data);
 		break;
 	case EVENT_RUN_RESUMED: /* the end could not be written */
 		s->ended = false;
 		break;
 	case EVENT_FLOW_RESULT:
-		s->branched |= json_str(json_get(data, "value"), "dir") != NULL;
+		scan_branch(s, data);
 		if (json_str(data, "key"))
 			landed(s, json_str(data, "key"));
 		s->unsnapped += json_bool(data, "walk", false) || json_array_size(json_get(data, "changed"));
@@ -137,7 +163,7 @@ static void scan_event(struct scan *s, const struct event *ev, const json_t *dat
 
 static void consider(struct scan *s, int64_t seq)
 {
-	if (json_object_size(s->flying) || seq > s->at || s->ended || s->branched)
+	if (json_object_size(s->flying) || json_object_size(s->branches) || seq > s->at || s->ended)
 		return;
 	s->before = s->best;
 	if (s->unsnapped)
@@ -182,9 +208,9 @@ int run_quiet_point(struct house *h, const char *id, int64_t at, int64_t *quiet,
 {
 	char stream[EVENT_STREAM_MAX];
 	snprintf(stream, sizeof(stream), "run/%s", id);
-	cleanup_json json_t *flying = json_object();
-	struct scan s = {.at = at, .flying = flying};
-	if (!flying)
+	cleanup_json json_t *flying = json_object(), *branches = json_object(), *merging = json_object();
+	struct scan s = {.at = at, .flying = flying, .branches = branches, .merging = merging};
+	if (!flying || !branches || !merging)
 		return err_nomem(e);
 	if (scan_run(&s, h->store, stream, e))
 		return err_wrap(e, "run %s", run_short(id));

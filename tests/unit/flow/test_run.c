@@ -572,6 +572,7 @@ static void branches_of_nothing_are_merged(void **state)
 	struct err e = ERR_INIT;
 	fixture_mode(f, "sides",
 		"return function(run)\n"
+		"  branch { name = 'left' }\n"
 		"  local idle = branch { name = 'idle' }\n"
 		"  local out = { merge { branch = 'idle' }.merged }\n"
 		"  local side = branch { name = 'side' }\n"
