@@ -161,10 +161,10 @@ static bool all_over(struct storm *s)
 		if (r && !run_quiet(r))
 			return false;
 		storm_state(s, i, state);
-		if (r && strcmp(run_state(r), state)) /* not committed yet */
+		if (r && strcmp(run_state(r), state) != 0) /* not committed yet */
 			return false;
 		bool failed = !strcmp(state, "failed") && s->resumed[i] >= 3;
-		if (strcmp(state, "completed") && strcmp(state, "cancelled") && !failed)
+		if (strcmp(state, "completed") != 0 && strcmp(state, "cancelled") != 0 && !failed)
 			return false;
 	}
 	for (int i = 0; i < s->order_count; i++)
