@@ -6,6 +6,7 @@
  *       eio:n    the nth change fails with EIO; eio:n+: all from there on
  *       sync:n   the nth sync (fsync, fdatasync) fails with EIO; sync:n+: all from there on
  *       full:n   the nth change that needs room fails with ENOSPC, and all from there on
+ * CRASH_LOG=FILE: what the process changes is recorded there (record.h).
  * CRASH_SEEN=FILE: a normal exit writes how many of each there were, a line "kind number" for each, and "trusted
  * number": the writes to the journal's log after a sync of the log or of the database has failed. Children are not
  * touched: the variables are taken out of the environment at load. What is counted ends in a file of the disk that the
@@ -21,9 +22,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "record.h"
 
 enum { CHANGE = 1, WRITE = 2, ROOM = 4, SYNC = 8 }; /* what a call is; one class of them is counted for a kind */
 enum fate { PASS, DIE, FAIL, HALF, HALF_AND_DIE };
@@ -55,7 +59,8 @@ static dev_t disk;
 
 __attribute__((constructor)) static void load(void)
 {
-	const char *text = getenv("CRASH"), *path = getenv("CRASH_SEEN"), *colon = text ? strchr(text, ':') : NULL;
+	const char *text = getenv("CRASH"), *path = getenv("CRASH_SEEN"), *log = getenv("CRASH_LOG");
+	const char *colon = text ? strchr(text, ':') : NULL;
 	struct stat st;
 	char *end;
 
@@ -78,6 +83,9 @@ __attribute__((constructor)) static void load(void)
 	unsetenv("LD_PRELOAD");
 	unsetenv("CRASH");
 	unsetenv("CRASH_SEEN");
+	unsetenv("CRASH_LOG");
+	if (log)
+		record_to(log);
 }
 
 __attribute__((destructor)) static void unload(void)
@@ -167,7 +175,11 @@ ssize_t write(int fd, const void *data, size_t n)
 	case HALF_AND_DIE:
 		return halved(REAL(write)(fd, data, n > 1 ? n / 2 : n));
 	default:
-		return REAL(write)(fd, data, n);
+		record_begin();
+		ssize_t rc = REAL(write)(fd, data, n);
+		record_bytes(fd, data, rc, -1);
+		record_end();
+		return rc;
 	}
 }
 
@@ -182,7 +194,11 @@ ssize_t pwrite64(int fd, const void *data, size_t n, off64_t offset)
 	case HALF_AND_DIE:
 		return halved(REAL(pwrite64)(fd, data, n > 1 ? n / 2 : n, offset));
 	default:
-		return REAL(pwrite64)(fd, data, n, offset);
+		record_begin();
+		ssize_t rc = REAL(pwrite64)(fd, data, n, offset);
+		record_bytes(fd, data, rc, offset);
+		record_end();
+		return rc;
 	}
 }
 
@@ -193,6 +209,8 @@ ssize_t pwrite(int fd, const void *data, size_t n, off_t offset)
 
 ssize_t writev(int fd, const struct iovec *parts, int count)
 {
+	ssize_t done = 0;
+
 	switch (is_file(fd) ? counted(CHANGE | WRITE | ROOM) : PASS) {
 	case FAIL:
 		return -1;
@@ -200,7 +218,12 @@ ssize_t writev(int fd, const struct iovec *parts, int count)
 	case HALF_AND_DIE:
 		return halved(REAL(writev)(fd, parts, count > 1 ? count / 2 : count));
 	default:
-		return REAL(writev)(fd, parts, count);
+		record_begin();
+		ssize_t rc = REAL(writev)(fd, parts, count), at = rc > 0 ? lseek(fd, 0, SEEK_CUR) - rc : 0;
+		for (int i = 0; i < count && done < rc; done += (ssize_t)parts[i++].iov_len)
+			record_bytes(fd, parts[i].iov_base, MIN((ssize_t)parts[i].iov_len, rc - done), at + done);
+		record_end();
+		return rc;
 	}
 }
 
@@ -226,51 +249,83 @@ static bool makes(int dir, const char *path, int flags)
 	int name params                                                                                                \
 	{                                                                                                              \
 		mode_t mode = 0;                                                                                       \
+		bool fresh = makes(dir, path, flags);                                                                  \
+		int fd;                                                                                                \
 		if (flags & (O_CREAT | O_TMPFILE)) {                                                                   \
 			va_list more;                                                                                  \
 			va_start(more, flags);                                                                         \
 			mode = va_arg(more, mode_t);                                                                   \
 			va_end(more);                                                                                  \
 		}                                                                                                      \
-		return makes(dir, path, flags) && counted(CHANGE | ROOM) == FAIL ? -1 : REAL(name) args;               \
+		if (fresh && counted(CHANGE | ROOM) == FAIL)                                                           \
+			return -1;                                                                                     \
+		record_begin();                                                                                        \
+		fd = REAL(name) args;                                                                                  \
+		if (fd >= 0 && fresh)                                                                                  \
+			record_made('F', dir, path, NULL);                                                             \
+		else if (fd >= 0 && flags & O_TRUNC)                                                                   \
+			record_size(fd);                                                                               \
+		record_end();                                                                                          \
+		return fd;                                                                                             \
 	}
 OPENING(open, AT_FDCWD, (const char *path, int flags, ...), (path, flags, mode))
 OPENING(open64, AT_FDCWD, (const char *path, int flags, ...), (path, flags, mode))
 OPENING(openat, dir, (int dir, const char *path, int flags, ...), (dir, path, flags, mode))
 OPENING(openat64, dir, (int dir, const char *path, int flags, ...), (dir, path, flags, mode))
 
-#define SYNCING(name)                                                                                                  \
+#define SYNCING(name, data_only)                                                                                       \
 	int name(int fd)                                                                                               \
 	{                                                                                                              \
-		if (!is_there(fd) || counted(CHANGE | SYNC) != FAIL)                                                   \
-			return REAL(name)(fd);                                                                         \
+		if (!is_there(fd) || counted(CHANGE | SYNC) != FAIL) {                                                 \
+			unsigned long from = record_count();                                                           \
+			int rc = REAL(name)(fd);                                                                       \
+			if (rc == 0)                                                                                   \
+				record_synced(fd, from, data_only);                                                    \
+			return rc;                                                                                     \
+		}                                                                                                      \
 		if (is_named(fd, "/muster.db") || is_named(fd, "/muster.db-wal"))                                      \
 			journal_failed = true;                                                                         \
 		return -1;                                                                                             \
 	}
-SYNCING(fsync)
-SYNCING(fdatasync)
+SYNCING(fsync, 0)
+SYNCING(fdatasync, 1)
 
 /* The rest change names or lengths in one step. */
-#define COUNTED(name, what, where, params, args)                                                                       \
+#define COUNTED(name, what, where, params, args, record)                                                               \
 	int name params                                                                                                \
 	{                                                                                                              \
-		return (where) && counted(what) == FAIL ? -1 : REAL(name) args;                                        \
+		int rc;                                                                                                \
+		if ((where) && counted(what) == FAIL)                                                                  \
+			return -1;                                                                                     \
+		record_begin();                                                                                        \
+		rc = REAL(name) args;                                                                                  \
+		if (rc == 0)                                                                                           \
+			record;                                                                                        \
+		record_end();                                                                                          \
+		return rc;                                                                                             \
 	}
 #define HERE(path) on_disk(AT_FDCWD, path)
-COUNTED(ftruncate64, CHANGE, is_there(fd), (int fd, off64_t n), (fd, n))
-COUNTED(ftruncate, CHANGE, is_there(fd), (int fd, off_t n), (fd, n))
-COUNTED(rename, CHANGE, HERE(to), (const char *from, const char *to), (from, to))
-COUNTED(renameat, CHANGE, on_disk(b, to), (int a, const char *from, int b, const char *to), (a, from, b, to))
+COUNTED(ftruncate64, CHANGE, is_there(fd), (int fd, off64_t n), (fd, n), record_size(fd))
+COUNTED(ftruncate, CHANGE, is_there(fd), (int fd, off_t n), (fd, n), record_size(fd))
+COUNTED(rename, CHANGE, HERE(to), (const char *from, const char *to), (from, to),
+	record_moved(AT_FDCWD, from, AT_FDCWD, to))
+COUNTED(renameat, CHANGE, on_disk(b, to), (int a, const char *from, int b, const char *to), (a, from, b, to),
+	record_moved(a, from, b, to))
 COUNTED(renameat2, CHANGE, on_disk(b, to), (int a, const char *from, int b, const char *to, unsigned how),
-	(a, from, b, to, how))
-COUNTED(link, CHANGE | ROOM, HERE(to), (const char *from, const char *to), (from, to))
+	(a, from, b, to, how), record_moved(a, from, b, to))
+COUNTED(link, CHANGE | ROOM, HERE(to), (const char *from, const char *to), (from, to),
+	record_made('L', AT_FDCWD, to, NULL))
 COUNTED(linkat, CHANGE | ROOM, on_disk(b, to), (int a, const char *from, int b, const char *to, int how),
-	(a, from, b, to, how))
-COUNTED(symlink, CHANGE | ROOM, HERE(path), (const char *to, const char *path), (to, path))
-COUNTED(symlinkat, CHANGE | ROOM, on_disk(dir, path), (const char *to, int dir, const char *path), (to, dir, path))
-COUNTED(unlink, CHANGE, HERE(path), (const char *path), (path))
-COUNTED(unlinkat, CHANGE, on_disk(dir, path), (int dir, const char *path, int how), (dir, path, how))
-COUNTED(rmdir, CHANGE, HERE(path), (const char *path), (path))
-COUNTED(mkdir, CHANGE | ROOM, HERE(path), (const char *path, mode_t mode), (path, mode))
-COUNTED(mkdirat, CHANGE | ROOM, on_disk(dir, path), (int dir, const char *path, mode_t mode), (dir, path, mode))
+	(a, from, b, to, how), record_made('L', b, to, NULL))
+COUNTED(symlink, CHANGE | ROOM, HERE(path), (const char *to, const char *path), (to, path),
+	record_made('Y', AT_FDCWD, path, to))
+COUNTED(symlinkat, CHANGE | ROOM, on_disk(dir, path), (const char *to, int dir, const char *path), (to, dir, path),
+	record_made('Y', dir, path, to))
+COUNTED(unlink, CHANGE, HERE(path), (const char *path), (path), record_gone(AT_FDCWD, path))
+COUNTED(unlinkat, CHANGE, on_disk(dir, path), (int dir, const char *path, int how), (dir, path, how),
+	record_gone(dir, path))
+COUNTED(rmdir, CHANGE, HERE(path), (const char *path), (path), record_gone(AT_FDCWD, path))
+COUNTED(mkdir, CHANGE | ROOM, HERE(path), (const char *path, mode_t mode), (path, mode),
+	record_made('D', AT_FDCWD, path, NULL))
+COUNTED(mkdirat, CHANGE | ROOM, on_disk(dir, path), (int dir, const char *path, mode_t mode), (dir, path, mode),
+	record_made('D', dir, path, NULL))

@@ -70,7 +70,8 @@ log_has()
 # troubled RUN: something in it says openly that it failed.
 troubled()
 {
-	log_has "$1" '.data.status == "error" or (.data.value | .lost?) == true or (.data.ok == false and .data.key != "end.land")'
+	log_has "$1" '.data.status == "error" or (.data.value | .lost?) == true or (.data.ok == false and .data.key != "end.land")
+		or (.type == "run.recovered" and (.data.lost // [] | any(startswith("snap:"))))'
 }
 
 # facts RUN: what a person would look at, one thing a line.
