@@ -131,6 +131,38 @@ int fs_fsync_dir(const char *dir, struct err *e)
 	return fs_fsync(fd, e) ? err_wrap(e, "folder %s", dir) : 0;
 }
 
+int fs_fsync_tree(const char *path, struct err *e)
+{
+	cleanup_fd int fd = fs_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, e);
+	struct dirent *de;
+	struct stat st;
+	int rc = 0;
+
+	if (fd < 0)
+		return -1;
+	if (fs_fsync(fd, e))
+		return err_wrap(e, "%s", path);
+	if (TRY(fstat(fd, &st)))
+		return err_errno(e, errno, "read %s", path);
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	DIR *dir = fdopendir(fd);
+	if (!dir)
+		return err_errno(e, errno, "read the folder %s", path);
+	fd = -1;
+	while (rc == 0 && (errno = 0, de = readdir(dir))) {
+		cleanup_free char *below = NULL;
+		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
+			continue;
+		below = fs_join(path, de->d_name);
+		rc = below ? fs_fsync_tree(below, e) : err_nomem(e);
+	}
+	if (rc == 0 && errno)
+		rc = err_errno(e, errno, "read the folder %s", path);
+	closedir(dir);
+	return rc;
+}
+
 /* The folder a path lies in, into out[PATH_MAX]. */
 static void parent_of(const char *path, char *out)
 {
@@ -177,9 +209,9 @@ int fs_replace(const char *path, struct span data, mode_t mode, struct err *e)
 	return fs_fsync_dir(dir, e);
 }
 
-int fs_mkdirs(const char *path, mode_t mode, struct err *e)
+static int make_dirs(const char *path, mode_t mode, bool durable, struct err *e)
 {
-	char part[PATH_MAX];
+	char part[PATH_MAX], dir[PATH_MAX];
 	size_t n = strlen(path);
 	struct stat st;
 
@@ -190,13 +222,28 @@ int fs_mkdirs(const char *path, mode_t mode, struct err *e)
 		if (part[i] != '/' && part[i] != 0)
 			continue;
 		part[i] = 0;
-		if (TRY(mkdir(part, mode)) && errno != EEXIST)
+		if (TRY(mkdir(part, mode)) == 0) {
+			parent_of(part, dir);
+			if (durable && fs_fsync_dir(dir, e))
+				return -1;
+		} else if (errno != EEXIST) {
 			return err_errno(e, errno, "make folder %s", part);
+		}
 		part[i] = path[i];
 	}
 	if (TRY(stat(path, &st)))
 		return err_errno(e, errno, "make folder %s", path);
 	return S_ISDIR(st.st_mode) ? 0 : err_errno(e, ENOTDIR, "make folder %s", path);
+}
+
+int fs_mkdirs(const char *path, mode_t mode, struct err *e)
+{
+	return make_dirs(path, mode, false, e);
+}
+
+int fs_mkdirs_durable(const char *path, mode_t mode, struct err *e)
+{
+	return make_dirs(path, mode, true, e);
 }
 
 int fs_rename(const char *from, const char *to, struct err *e)

@@ -24,8 +24,12 @@ int fs_write_fd(int fd, struct span data, struct err *e); /* all of it */
 int fs_replace(const char *path, struct span data, mode_t mode, struct err *e);
 int fs_fsync(int fd, struct err *e);
 int fs_fsync_dir(const char *dir, struct err *e);
+/* Every file and folder of a tree that we made: without links, and not deep. */
+int fs_fsync_tree(const char *path, struct err *e);
 int fs_mkdirs(const char *path, mode_t mode, struct err *e); /* with parents; existing is fine */
-int fs_remove_tree(const char *path, struct err *e);	     /* never follows links; absent is fine */
+/* The same; those that it makes are still there after a power cut. */
+int fs_mkdirs_durable(const char *path, mode_t mode, struct err *e);
+int fs_remove_tree(const char *path, struct err *e); /* never follows links; absent is fine */
 int fs_rename(const char *from, const char *to, struct err *e);
 int fs_unlink(const char *path, struct err *e); /* absent is fine */
 bool fs_exists(const char *path);

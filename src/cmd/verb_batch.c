@@ -53,7 +53,7 @@ static char *projects_of(const struct args *args, struct err *e)
 	cleanup_free char *named = given ? NULL : projects_default(args, e);
 	const char *dir = given ? given : named;
 	char real[PATH_MAX];
-	if (!dir || fs_mkdirs(dir, 0777, e))
+	if (!dir || fs_mkdirs_durable(dir, 0777, e))
 		return NULL;
 	if (!realpath(dir, real)) {
 		err_errno(e, errno, "--projects %s", dir);

@@ -131,7 +131,7 @@ int owner_take(const char *dir, struct err *e)
 
 	if (!path)
 		return err_nomem(e);
-	if (fs_mkdirs(dir, 0700, e))
+	if (fs_mkdirs_durable(dir, 0700, e))
 		return -1;
 	fd = fs_open(path, O_RDWR | O_CREAT, 0600, e);
 	if (fd < 0 || lock(fd, dir, e) || owner_write_format(dir, e))

@@ -34,7 +34,7 @@ int spool_put(const char *dir, const char *id, const char *stream, const json_t 
 		return -1;
 	if (fs_exists(path))
 		return 0;
-	return fs_mkdirs(folder, 0700, e) ? -1 : fs_replace(path, buf_span(&text), 0600, e);
+	return fs_mkdirs_durable(folder, 0700, e) ? -1 : fs_replace(path, buf_span(&text), 0600, e);
 }
 
 struct spooled {
