@@ -19,11 +19,12 @@
 #include "vcs/copy.h"
 #include "vcs/private.h"
 
-/* What the checkout found in its way. */
+/* What the checkout found in its way; what it wrote. */
 struct obstacles {
 	char **paths;
 	size_t count, room;
 	bool nomem;
+	struct obstacles *written;
 };
 
 static void obstacles_release(struct obstacles *o)
@@ -31,15 +32,14 @@ static void obstacles_release(struct obstacles *o)
 	for (size_t i = 0; i < o->count; i++)
 		mem_free(o->paths[i]);
 	mem_free(o->paths);
-	*o = (struct obstacles){.paths = NULL};
+	*o = (struct obstacles){.written = o->written};
 }
 
-static int in_the_way(git_checkout_notify_t why, const char *path, const git_diff_file *baseline,
+static int noted(git_checkout_notify_t why, const char *path, const git_diff_file *baseline,
 	const git_diff_file *target, const git_diff_file *workdir, void *ctx)
 {
-	struct obstacles *o = ctx;
+	struct obstacles *o = why == GIT_CHECKOUT_NOTIFY_UPDATED ? ((struct obstacles *)ctx)->written : ctx;
 
-	(void)why;
 	(void)baseline;
 	(void)target;
 	(void)workdir;
@@ -67,8 +67,8 @@ static int checkout(
 
 	o.checkout_strategy = GIT_CHECKOUT_SAFE | GIT_CHECKOUT_RECREATE_MISSING | GIT_CHECKOUT_DONT_OVERWRITE_IGNORED;
 	o.disable_filters = 1;
-	o.notify_flags = GIT_CHECKOUT_NOTIFY_CONFLICT;
-	o.notify_cb = in_the_way;
+	o.notify_flags = GIT_CHECKOUT_NOTIFY_CONFLICT | GIT_CHECKOUT_NOTIFY_UPDATED;
+	o.notify_cb = noted;
 	o.notify_payload = found;
 	o.baseline = (git_tree *)from;
 	o.baseline_index = baseline;
@@ -168,7 +168,23 @@ static int mark_begin(struct project *p, const char *ref, struct mark *m, struct
 		return 0;
 	buf_clear(&text);
 	buf_addf(&text, "%lld\n", (long long)stamp_now());
-	return fs_write_fd(m->fd, buf_span(&text), e);
+	if (fs_write_fd(m->fd, buf_span(&text), e) || fs_fsync(m->fd, e))
+		return -1;
+	return fs_fsync_dir(git_repository_path(p->repo), e);
+}
+
+/* Is it the beginning of that, perhaps with zeros where the power went before the data was on the disk? */
+static bool is_part(const struct blob *b, const unsigned char *whole, size_t size)
+{
+	bool less = b->size < size;
+
+	for (size_t i = 0; i < b->size && i < size; i++) {
+		unsigned char c = (unsigned char)b->data[i];
+		if (c && c != whole[i])
+			return false;
+		less |= c != whole[i];
+	}
+	return less && b->size <= size;
 }
 
 /* Has the file less than the commit's content, and nothing else, since a landing was cut off? */
@@ -186,7 +202,7 @@ static bool is_unfinished(const struct mark *m, struct project *p, int root, con
 		return false;
 	if (LIBGIT(git_blob_lookup(&whole, p->repo, git_tree_entry_id(entry))) == 0)
 		b = beneath_read(fd, CAP_BLOB);
-	is = b && b->size < (size_t)git_blob_rawsize(whole) && !memcmp(b->data, git_blob_rawcontent(whole), b->size);
+	is = b && is_part(b, git_blob_rawcontent(whole), (size_t)git_blob_rawsize(whole));
 	blob_unref(b);
 	git_tree_entry_free(entry);
 	return is;
@@ -299,6 +315,70 @@ static int checkout_rest(struct project *p, const git_tree *had, const git_commi
 	return rc ? rc : LIBGIT(git_index_write(index));
 }
 
+/* ---- the disk ---- */
+
+static int sync_folder_of(int root, const char *path, struct err *e)
+{
+	cleanup_free char *folder = mem_strdup(path);
+	char *slash = folder ? strrchr(folder, '/') : NULL;
+	cleanup_fd int fd = -1;
+
+	if (!folder)
+		return err_nomem(e);
+	if (slash)
+		*slash = 0;
+	fd = beneath_open(root, slash ? folder : ".", O_RDONLY | O_DIRECTORY, 0, BENEATH_NO_FOLLOW);
+	if (fd < 0 && errno == ENOENT) /* its last file went */
+		return slash ? sync_folder_of(root, folder, e) : 0;
+	if (fd < 0)
+		return err_errno(e, errno, "sync the folder of %s", path);
+	return fs_fsync(fd, e) || (slash && sync_folder_of(root, folder, e)) ? -1 : 0;
+}
+
+/* What was written is there after a power cut, before the branch says so. A link, a submodule or what is gone needs its
+ * folder only. */
+static int sync_files(struct project *p, const struct obstacles *written, struct err *e)
+{
+	cleanup_fd int root = fs_open(p->dir, O_PATH | O_DIRECTORY, 0, e);
+
+	if (root < 0)
+		return -1;
+	for (size_t i = 0; i < written->count; i++) {
+		const char *path = written->paths[i];
+		cleanup_fd int fd = beneath_open(root, path, O_RDONLY, 0, BENEATH_NO_FOLLOW);
+		if ((fd >= 0 && fs_fsync(fd, e)) || sync_folder_of(root, path, e))
+			return -1;
+	}
+	return 0;
+}
+
+static int sync_index(struct project *p, struct err *e)
+{
+	cleanup_free char *path = mem_printf("%sindex", git_repository_path(p->repo));
+	cleanup_fd int fd = path ? fs_open(path, O_RDONLY, 0, e) : -1;
+
+	if (fd < 0)
+		return !path ? err_nomem(e) : e->code == ERR_NOT_FOUND ? 0 : -1;
+	return fs_fsync(fd, e) ? -1 : fs_fsync_dir(git_repository_path(p->repo), e);
+}
+
+/* An index that a landing wrote just before the power went may have no content: make it anew. */
+static int mend_index(struct project *p, const git_tree *had)
+{
+	cleanup_free char *path = mem_printf("%sindex", git_repository_path(p->repo));
+	cleanup_git(git_index) *index = NULL;
+	int rc = path ? LIBGIT(git_repository_index(&index, p->repo)) : -1;
+
+	if (rc == 0 || !path)
+		return rc;
+	if (SEAM(unlink(path)) && errno != ENOENT)
+		return -1;
+	rc = LIBGIT(git_repository_index(&index, p->repo));
+	if (rc == 0 && had)
+		rc = LIBGIT(git_index_read_tree(index, had));
+	return rc ? rc : LIBGIT(git_index_write(index));
+}
+
 /* ---- the whole ---- */
 
 static int refuse(const struct project *p, const struct obstacles *found, json_t **conflicts, struct err *e)
@@ -332,7 +412,7 @@ static int locked(const struct project *p, struct err *e)
 static int bring_files(const struct mark *m, struct project *p, const git_oid *from, const git_commit *to,
 	json_t **conflicts, struct err *e)
 {
-	struct obstacles found = {.paths = NULL}, there = {.paths = NULL};
+	struct obstacles written = {.paths = NULL}, found = {.written = &written}, there = {.paths = NULL};
 	cleanup_free char *lock = mem_printf("%sindex.lock", git_repository_path(p->repo));
 	cleanup_git(git_tree) *tree = NULL;
 	cleanup_git(git_tree) *had = NULL;
@@ -348,6 +428,8 @@ static int bring_files(const struct mark *m, struct project *p, const git_oid *f
 		rc = LIBGIT(git_commit_lookup(&before, p->repo, from));
 	if (rc == 0 && from)
 		rc = LIBGIT(git_commit_tree(&had, before));
+	if (rc == 0 && m->count)
+		rc = mend_index(p, had);
 	if (rc == 0)
 		rc = checkout(p, to, had, NULL, &found);
 	if (rc && drop_unfinished(m, p, tree, &found)) {
@@ -356,18 +438,21 @@ static int bring_files(const struct mark *m, struct project *p, const git_oid *f
 	}
 	if (rc && all_as_in(p, tree, &found)) {
 		there = found;
-		found = (struct obstacles){.paths = NULL};
+		found = (struct obstacles){.written = &written};
 		rc = checkout_rest(p, had, to, tree, &there, &found);
 	}
-	if (found.nomem)
+	if (found.nomem || written.nomem)
 		rc = err_nomem(e);
-	else if (rc && found.count)
+	else if (rc == 0)
+		rc = sync_files(p, &written, e) || sync_files(p, &there, e) ? -1 : sync_index(p, e);
+	else if (found.count)
 		rc = refuse(p, &found, conflicts, e);
 	else if (rc == GIT_ELOCKED)
 		rc = locked(p, e);
-	else if (rc)
+	else
 		rc = libgit_err(e, rc, "bring the merged files into %s", p->dir);
 	obstacles_release(&found);
+	obstacles_release(&written);
 	obstacles_release(&there);
 	return rc;
 }

@@ -263,6 +263,8 @@ static int make_repository(const char *dir, struct err *e)
 	if (rc == GIT_EUSER)
 		rc = fill_new(dir, fresh, false, e);
 	if (rc == 0)
+		rc = fs_fsync_tree(fresh, e); /* libgit2 syncs objects, but not HEAD and the folders */
+	if (rc == 0)
 		rc = fs_rename(fresh, final, e);
 	if (rc == 0)
 		rc = fs_fsync_dir(dir, e);
@@ -405,7 +407,7 @@ static int prepare(const char *dir, bool *created, struct err *e)
 	if (fs_exists(dir) && !fs_is_dir(dir))
 		return err_set(e, ERR_INVALID, "%s is a file; a project is a folder", dir);
 	*created = true;
-	return fs_mkdirs(dir, 0755, e) || make_repository(dir, e) ? -1 : 0;
+	return fs_mkdirs_durable(dir, 0755, e) || make_repository(dir, e) ? -1 : 0;
 }
 
 struct project *project_open(const char *dir, struct project_state *st, struct err *e)

@@ -110,6 +110,23 @@ static int break_lock(struct project *p, const char *name, struct err *e)
 	return fs_unlink(path, e);
 }
 
+/* The folders of a branch, up to refs: libgit2 syncs files and the folder each is in, but not folders that it makes. */
+static int sync_folders(struct project *p, const char *name, struct err *e)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof path, "%s/%s", p->git_dir, name) >= (int)sizeof path)
+		return err_set(e, ERR_INVALID, "the path of branch %s is too long", name);
+	for (size_t top = strlen(p->git_dir) + strlen("/refs"), i = strlen(path); i > top; i--)
+		if (path[i] == '/') {
+			path[i] = 0;
+			if (fs_fsync_dir(path, e))
+				return -1;
+		}
+	path[strlen(p->git_dir) + strlen("/refs")] = 0;
+	return fs_fsync_dir(path, e);
+}
+
 int ref_move(struct project *p, const char *branch, const git_oid *from, const git_oid *to,
 	const struct commit_author *who, const char *why, struct err *e)
 {
@@ -118,6 +135,8 @@ int ref_move(struct project *p, const char *branch, const git_oid *from, const g
 	int rc;
 
 	if (ref_name(branch, name, e) || set_ident(p, who, e))
+		return -1;
+	if (fs_fsync_dir(p->objects[0], e)) /* new folders of the objects that the branch will need */
 		return -1;
 	for (int tries = 0; tries < 2; tries++) {
 		rc = LIBGIT(git_reference_create_matching(&ref, p->repo, name, to, from != NULL, from, why));
@@ -131,7 +150,7 @@ int ref_move(struct project *p, const char *branch, const git_oid *from, const g
 			"branch %s was moved by somebody else meanwhile; look at it and try again", branch);
 	if (rc == GIT_ELOCKED)
 		return locked_by_another(p, name, p->git_dir, name, e);
-	return rc ? libgit_err(e, rc, "move branch %s", branch) : 0;
+	return rc ? libgit_err(e, rc, "move branch %s", branch) : sync_folders(p, name, e);
 }
 
 int commit_find(struct project *p, const char *oid, git_commit **out, struct err *e)
