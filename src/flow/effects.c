@@ -20,12 +20,24 @@ static void timer_fired(struct timer *t)
 	op_done(op, EVENT_FLOW_RESULT, json_pack("{s:s, s:b}", "key", op->key, "ok", 1));
 }
 
+void op_lasts(struct op *op, int64_t us)
+{
+	op->lasts_us = us;
+	op->due_us = op->run->now + us;
+}
+
+int64_t op_left(const struct op *op, int64_t now)
+{
+	int64_t left = op->due_us - now;
+	return left < 0 ? 0 : left < op->lasts_us ? left : op->lasts_us;
+}
+
 static void timer_op_start(struct op *op)
 {
 	struct err e = ERR_INIT;
-	int64_t left = op->due_us - clock_wall(loop_clock(op->run->loop));
+	int64_t left = op_left(op, clock_wall(loop_clock(op->run->loop)));
 	timer_init(&op->timer, op->run->loop, timer_fired);
-	if (timer_start(&op->timer, left > 0 ? (left + 999) / 1000 : 0, &e))
+	if (timer_start(&op->timer, (left + 999) / 1000, &e))
 		op_broke(op, &e);
 }
 
@@ -335,7 +347,7 @@ static void want_timer(struct agent *a, int64_t ms)
 	snprintf(key, sizeof(key), "timer:%s", a->id);
 	struct op *op = op_new(run_of(a), OP_TIMER, key, a);
 	if (op)
-		op->due_us = run_of(a)->now + ms * 1000;
+		op_lasts(op, ms * 1000);
 }
 
 static void want_handler(struct agent *a, struct agent_call *c)

@@ -238,7 +238,7 @@ void host_want(struct run *r, const char *key, const char *name, const json_t *a
 	op->args = json_clone_deep(args);
 	op->name = mem_strdup(name);
 	if (row->waits)
-		op->due_us = r->now + (int64_t)(fmin(json_num(args, "seconds", 0), CAP_FLOW_SLEEP) * 1e6);
+		op_lasts(op, (int64_t)(fmin(json_num(args, "seconds", 0), CAP_FLOW_SLEEP) * 1e6));
 	if (!op->args || !op->name)
 		op_nomem(op);
 }

@@ -263,16 +263,15 @@ static void wake(struct timer *t)
 
 static int put_to_sleep(struct house *h, struct run *r, struct err *e)
 {
-	int64_t due = run_wakes_at(r);
+	int64_t left = run_wakes_in(r, clock_wall(loop_clock(h->loop)));
 	struct sleeper *s = MEM_NEW(struct sleeper);
 	if (!s)
 		return err_nomem(e);
 	s->house = h;
 	snprintf(s->id, sizeof(s->id), "%s", r->id);
 	timer_init(&s->timer, h->loop, wake);
-	int64_t left = due - clock_wall(loop_clock(h->loop));
 	if (map_set(&h->sleeping, span_of(r->id), s, NULL, e) ||
-		(due && timer_start(&s->timer, left > 0 ? left / 1000 + 1 : 0, e))) {
+		(left >= 0 && timer_start(&s->timer, left / 1000 + 1, e))) {
 		map_del(&h->sleeping, span_of(r->id));
 		mem_free(s);
 		return -1;
@@ -283,8 +282,8 @@ static int put_to_sleep(struct house *h, struct run *r, struct err *e)
 
 static bool may_sleep(struct house *h, struct run *r)
 {
-	int64_t due = run_wakes_at(r);
-	return r->life == RUN_ACTIVE && run_quiet(r) && (!due || due - clock_wall(loop_clock(h->loop)) >= NAP_US);
+	int64_t left = run_wakes_in(r, clock_wall(loop_clock(h->loop)));
+	return r->life == RUN_ACTIVE && run_quiet(r) && (left < 0 || left >= NAP_US);
 }
 
 void house_settled(struct house *h, struct run *r)

@@ -52,6 +52,7 @@ struct op {
 	bool was_announced;  /* it stood in the journal when this process took the run over: the recovery table applies
 			      */
 	int64_t due_us;	     /* timers: run time */
+	int64_t lasts_us;    /* timers: from their beginning */
 	int64_t shown;	     /* ANSWER, TOOL: bytes that people were shown as they came */
 	int became;	     /* TOOL, HOST: what recover() said, TOOL_DONE and so on */
 	struct agent *agent; /* REQUEST, ANSWER, TOOL, TIMER; NULL after the agent is gone */
@@ -246,7 +247,10 @@ void op_done(struct op *op, enum event_type type, json_t *data); /* the effect e
 /* Its effect could not begin, or ended without a result for reasons of this process: the run breaks, no callback is to
  * come. */
 void op_broke(struct op *op, const struct err *why);
-void op_nomem(struct op *op);				       /* the same for want of memory */
+void op_nomem(struct op *op);		  /* the same for want of memory */
+void op_lasts(struct op *op, int64_t us); /* of a timer, from now on */
+/* What is left of it; never longer than it was set for, though the clock may have been set back meanwhile. */
+int64_t op_left(const struct op *op, int64_t now);
 void ops_start(struct run *r);				       /* all that may start now */
 void ops_start_at_once(struct run *r);			       /* before the commit */
 void ops_recover(struct run *r);			       /* the journal is used up: apply the recovery table */

@@ -68,13 +68,13 @@ bool run_quiet(const struct run *r)
 	return true;
 }
 
-int64_t run_wakes_at(const struct run *r)
+int64_t run_wakes_in(const struct run *r, int64_t now)
 {
-	int64_t first = 0;
+	int64_t first = -1;
 	list_for (it, &r->ops) {
 		const struct op *op = list_entry(it, struct op, link);
-		if (op->type->waits && op->state != OP_DROPPED && (!first || op->due_us < first))
-			first = op->due_us;
+		if (op->type->waits && op->state != OP_DROPPED && (first < 0 || op_left(op, now) < first))
+			first = op_left(op, now);
 	}
 	return first;
 }

@@ -36,8 +36,8 @@ const char *run_waits_on(const struct run *r);
 bool run_final(const struct run *r);
 /* No effect is under way and everything is durable: it may be closed without loss. */
 bool run_quiet(const struct run *r);
-/* Run time (wall microseconds) at which its earliest timer fires; 0 none. */
-int64_t run_wakes_at(const struct run *r);
+/* Microseconds from `now` (wall) until its earliest timer fires; -1: none. */
+int64_t run_wakes_in(const struct run *r, int64_t now);
 /* Why it failed; ERR_OK when it did not. */
 const struct err *run_error(const struct run *r);
 /* A machine failure (out of memory, disk, diverged) stopped this process's handling of the run, not the run itself. */
