@@ -132,11 +132,29 @@ static int sim_exec(struct tool_env *env, struct tool_call *t, const char *line,
 	return 0;
 }
 
+/* Its files as the journal knows them. */
+static int make_again(struct workcopy *c, struct err *e)
+{
+	struct run *r = c->run;
+	struct copy *copy = NULL;
+	struct project *p = project_open(json_str(r->created, "dir"), NULL, e);
+	uid_t uid = house_uid(r->house);
+	int failed = !p || copy_place(r->settings, c->dir, uid, e) ||
+		     project_checkout(p, c->head, c->dir, c->branch, uid, &copy, r->store, e) ||
+		     (c->has_last && snapshot_restore(copy, &c->last, e)) || project_copy_keep(c->dir, e);
+	copy_close(copy);
+	project_close(p);
+	return failed ? err_wrap(e, "making the working copy %s again after the machine stopped", c->dir) : 0;
+}
+
 int copy_ready(struct workcopy *c, struct err *e)
 {
 	struct run *r = c->run;
+	bool kept;
 	if (c->files)
 		return 0;
+	if (!r->house->exec && (project_copy_kept(c->dir, &kept, e) || (!kept && make_again(c, e))))
+		return -1;
 	struct stat st;
 	if (stat(c->dir, &st))
 		return err_errno(e, errno, "the working copy %s of run %s", c->dir, run_short(r->id));

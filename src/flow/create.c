@@ -238,7 +238,8 @@ static int make(struct making *m, struct err *e)
 		take_files(m, uid, e))
 		return -1;
 	struct snapshot first = {0};
-	if (json_array_size(m->files) && snapshot_take(m->copy, NULL, 0, &first, e))
+	if ((json_array_size(m->files) && snapshot_take(m->copy, NULL, 0, &first, e)) ||
+		project_copy_keep(m->copy_dir, e))
 		return -1;
 	snapshot_release(&first);
 	return append_created(m, e);

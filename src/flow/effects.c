@@ -5,6 +5,7 @@
  *
  * During recovery operations are made and ended by the recorded events without ever starting; those left at the
  * journal's end are the ones that a stop interrupted, and ops_recover applies the recovery table to them. */
+#include "flow/house_private.h"
 #include "flow/private.h"
 #include "flow/program.h"
 
@@ -282,6 +283,24 @@ static bool can_have_begun(const struct op *op)
 	return first;
 }
 
+/* The power went between a call's end and the snapshot of its changes: the files are as before it (copy_ready). Its
+ * agent is told; the person sees it in run.recovered. */
+static bool changes_lost(struct op *op)
+{
+	struct err e = ERR_INIT;
+	bool kept = true;
+	if (op->kind != OP_SNAPSHOT || op->run->house->exec || project_copy_kept(op->copy->dir, &kept, &e) || kept)
+		return false;
+	const char *slash = op->name ? strchr(op->name, '/') : NULL;
+	cleanup_free char *agent = slash ? mem_strndup(op->name, (size_t)(slash - op->name)) : NULL;
+	if (agent)
+		run_input(op->run, EVENT_RUN_INTERVENED, ACTOR_SYSTEM, NULL,
+			json_pack("{s:s, s:s, s:s, s:s}", "kind", "steer", "by", "system", "agent", agent, "text",
+				"The machine stopped before the files that your last call changed were saved: they are "
+				"as they were before it. Look at them, and do again what is missing."));
+	return true;
+}
+
 void ops_recover(struct run *r)
 {
 	json_t *lost = json_array();
@@ -292,7 +311,7 @@ void ops_recover(struct run *r)
 		op->was_announced = can_have_begun(op);
 		if (!op->was_announced)
 			continue;
-		if (op->kind == OP_ANSWER || op->kind == OP_TOOL || op->kind == OP_HOST)
+		if (op->kind == OP_ANSWER || op->kind == OP_TOOL || op->kind == OP_HOST || changes_lost(op))
 			json_array_append_new(lost, json_string(op->key));
 	}
 	if (json_array_size(lost))

@@ -336,7 +336,8 @@ int house_fork(struct house *h, const char *id, int64_t at, char new_id[ID_TEXT]
 	uid_t uid = house_uid(h);
 	int failed = !p || copy_place(json_get(created, "settings"), dir, uid, e) ||
 		     project_checkout(p, json_str(created, "base"), dir, branch, uid, &copy, h->store, e) ||
-		     snapshot_restore(copy, &snapshot, e) || append_fork(h, id, new_id, *quiet, created, e);
+		     snapshot_restore(copy, &snapshot, e) || project_copy_keep(dir, e) ||
+		     append_fork(h, id, new_id, *quiet, created, e);
 	copy_close(copy);
 	project_close(p);
 	if (failed)

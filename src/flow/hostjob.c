@@ -121,8 +121,10 @@ void job_branch(struct op *op)
 		char manifest[HASH_HEX];
 		hash_hex(copy_snapshot(copy), manifest);
 		copy_close(copy);
-		json_t *value = json_pack("{s:s, s:s, s:s, s:s, s:s}", "copy", name, "branch", branch, "dir", dir,
-			"from", from, "manifest", manifest);
+		json_t *value = project_copy_keep(dir, &op->error)
+					? NULL
+					: json_pack("{s:s, s:s, s:s, s:s, s:s}", "copy", name, "branch", branch, "dir",
+						  dir, "from", from, "manifest", manifest);
 		json_decref(op->result);
 		op->result = value;
 	}

@@ -191,6 +191,40 @@ static int write_git_dir(struct project *p, struct copy *copy, const char *branc
 	return put_file(git, "HEAD", span_of(head), e); /* last: without it git sees no repository */
 }
 
+/* ---- whether its files are what they were ---- */
+
+#define BOOT                                                                                                           \
+	"boot" /* in the git directory: since when the machine has been up, when the copy was last known to be whole   \
+		*/
+
+static int read_boot(struct buf *out, struct err *e)
+{
+	return fs_read("/proc/sys/kernel/random/boot_id", out, e);
+}
+
+int project_copy_keep(const char *dir, struct err *e)
+{
+	cleanup_buf struct buf boot = BUF_INIT(256);
+	cleanup_free char *git = project_copy_git_dir(dir, e);
+
+	return !git || read_boot(&boot, e) ? -1 : put_file(git, BOOT, buf_span(&boot), e);
+}
+
+int project_copy_kept(const char *dir, bool *kept, struct err *e)
+{
+	cleanup_buf struct buf now = BUF_INIT(256), then = BUF_INIT(256);
+	cleanup_free char *git = project_copy_git_dir(dir, e), *path = git ? fs_join(git, BOOT) : NULL;
+	struct err why = ERR_INIT;
+
+	if (!path)
+		return git ? err_nomem(e) : -1;
+	if (read_boot(&now, e))
+		return -1;
+	/* The power may have left anything there; what cannot be read is no mark either. */
+	*kept = fs_read(path, &then, &why) == 0 && span_eq(buf_span(&now), buf_span(&then));
+	return why.code == ERR_NOMEM ? err_nomem(e) : 0;
+}
+
 int project_copy_update(struct project *p, struct copy *copy, const char *branch, struct err *e)
 {
 	cleanup_git(git_commit) *commit = NULL;

@@ -50,6 +50,11 @@ char *project_copy_git_dir(const char *copy_dir, struct err *e);
 /* Bring the copy's git directory up to its branch (after a commit or merge on it, before a command runs there): until
  * then git in the sandbox shows the old commit. */
 int project_copy_update(struct project *p, struct copy *copy, const char *branch, struct err *e);
+/* Nothing of a copy is synced: after the power was cut its files may be anything, and are to be made again from the
+ * last snapshot (project_checkout, snapshot_restore). keep: they are whole now. kept: that was said since the machine
+ * started. */
+int project_copy_keep(const char *copy_dir, struct err *e);
+int project_copy_kept(const char *copy_dir, bool *kept, struct err *e);
 /* The files of a commit as a snapshot (blobs are put where the store lacks them); "" or NULL: the empty one. */
 int project_tree(struct project *p, struct store *s, const char *commit, struct hash *root, struct err *e);
 /* git status of a copy: what its snapshot changes against a commit, ignored new files left out. */
