@@ -369,14 +369,28 @@ static int mend_index(struct project *p, const git_tree *had)
 	cleanup_git(git_index) *index = NULL;
 	int rc = path ? LIBGIT(git_repository_index(&index, p->repo)) : -1;
 
-	if (rc == 0 || !path)
+	if (rc || git_index_read(index, true) == 0)
 		return rc;
 	if (SEAM(unlink(path)) && errno != ENOENT)
 		return -1;
-	rc = LIBGIT(git_repository_index(&index, p->repo));
+	rc = LIBGIT(git_index_read(index, true));
 	if (rc == 0 && had)
 		rc = LIBGIT(git_index_read_tree(index, had));
 	return rc ? rc : LIBGIT(git_index_write(index));
+}
+
+int land_mend(struct project *p)
+{
+	cleanup_free char *path = mem_printf("%s" MARK, git_repository_path(p->repo));
+	cleanup_git(git_reference) *head = NULL;
+	cleanup_git(git_object) *tree = NULL;
+
+	if (!path || !fs_exists(path))
+		return -1;
+	if (LIBGIT(git_repository_head(&head, p->repo)) == 0 &&
+		LIBGIT(git_reference_peel(&tree, head, GIT_OBJECT_TREE)))
+		return -1;
+	return mend_index(p, (git_tree *)tree);
 }
 
 /* ---- the whole ---- */

@@ -58,6 +58,9 @@ int gittree_export(struct project *p, struct store *s, const struct hash *root, 
 
 /* The ref of the person's branch, and its commit unless it has none yet. */
 int land_branch(struct project *p, char name[REF_TEXT], git_oid *tip, bool *exists, struct err *e);
+/* Make the index anew if the power, gone in the middle of a landing, left one that cannot be read; 0 when there is one.
+ */
+int land_mend(struct project *p);
 /* Fast-forward the checkout and the branch `name` from a commit (NULL: it has none) to a descendant of it. */
 int land(struct project *p, const char *name, const git_oid *from, const git_commit *to, json_t **conflicts,
 	struct err *e);

@@ -387,6 +387,8 @@ static int tree_state(struct project *p, struct project_state *st, struct err *e
 	o.flags = GIT_STATUS_OPT_INCLUDE_UNTRACKED | GIT_STATUS_OPT_EXCLUDE_SUBMODULES |
 		  GIT_STATUS_OPT_NO_REFRESH; /* the person's index is not written */
 	rc = LIBGIT(git_status_list_new(&list, p->repo, &o));
+	if (rc && land_mend(p) == 0)
+		rc = LIBGIT(git_status_list_new(&list, p->repo, &o));
 	if (rc)
 		return libgit_err(e, rc, "the state of %s", p->dir);
 	st->dirty = git_status_list_entrycount(list) > 0;
