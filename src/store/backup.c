@@ -41,8 +41,8 @@ int store_backup(struct store *s, const char *to_dir, struct err *e)
 {
 	if (!s->driver->ops->copy)
 		return err_set(e, ERR_INVALID, "a store in memory cannot be backed up");
-	if (check_empty(to_dir, e) || fs_mkdirs_durable(to_dir, 0700, e) || s->driver->ops->copy(s->driver, to_dir, e) ||
-		sign_copy(s, to_dir, e) || owner_write_format(to_dir, e))
+	if (check_empty(to_dir, e) || fs_mkdirs_durable(to_dir, 0700, e) ||
+		s->driver->ops->copy(s->driver, to_dir, e) || sign_copy(s, to_dir, e) || owner_write_format(to_dir, e))
 		return err_wrap(e, "backup to %s", to_dir);
 	return 0;
 }
