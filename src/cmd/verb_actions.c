@@ -10,6 +10,7 @@
 
 static const struct verb_option options[] = {
 	{"all", NULL, false, "also those that were answered or closed"},
+	{"limit", "N", false, "at most so many (default 50; -1: all)"},
 	{"json", NULL, false, "print a JSON array"},
 	{NULL},
 };
@@ -36,8 +37,8 @@ static json_t *answered(const struct app *a, struct err *e)
 	return out;
 }
 
-/* Rows that are open, and whether their answer is there already as "queued". */
-static json_t *rows_of(const struct app *a, const char *run, bool all, struct err *e)
+/* Rows that are open, and whether their answer is there already as "queued". At most limit, newest first; -1: all. */
+static json_t *rows_of(const struct app *a, const char *run, bool all, int limit, struct err *e)
 {
 	cleanup_json json_t *filter = json_object(), *queue = answered(a, e);
 	if (!filter || !queue || (run && json_put(filter, "run", json_string(run))) ||
@@ -46,7 +47,9 @@ static json_t *rows_of(const struct app *a, const char *run, bool all, struct er
 			err_nomem(e);
 		return NULL;
 	}
-	cleanup_json json_t *rows = store_actions(a->store, filter, -1, e);
+	int most =
+		limit < 0 ? -1 : limit + (int)json_object_size(queue); /* the answered ones among them are left out */
+	cleanup_json json_t *rows = store_actions(a->store, filter, most, e);
 	json_t *out = rows ? json_array() : NULL, *row;
 	size_t i;
 	json_array_foreach(rows, i, row)
@@ -56,7 +59,7 @@ static json_t *rows_of(const struct app *a, const char *run, bool all, struct er
 		bool queued = key.data && json_object_get(queue, key.data);
 		if (queued && json_put(row, "state", json_string("answered")))
 			err_nomem(e);
-		if (out && (all || !queued || run))
+		if (out && (all || !queued || run) && (limit < 0 || json_array_size(out) < (size_t)limit))
 			json_array_append(out, row);
 	}
 	return out;
@@ -97,7 +100,7 @@ static int print_details(const json_t *rows, const char *run, struct err *e)
 	return out_write(&out, e);
 }
 
-static int print(const json_t *rows, struct err *e)
+static int print(const json_t *rows, int limit, struct err *e)
 {
 	static const char *const heads[] = {"RUN", "ACTION", "KIND", "NAME", "PRIORITY", "STATE", "OPENED", "TITLE"};
 	cleanup_buf struct buf out = BUF_INIT(CAP_OUTPUT);
@@ -126,25 +129,28 @@ static int print(const json_t *rows, struct err *e)
 	}
 	int failed = table_print(&t, &out, e);
 	table_release(&t);
+	if (json_array_size(rows) == (size_t)limit)
+		buf_addf(&out, "these are the newest %d; muster actions --limit -1 shows all\n", limit);
 	return failed ? -1 : out_write(&out, e);
 }
 
 static int actions(const struct args *args, struct err *e)
 {
 	struct app a cleanup_app = {0};
-	if (app_open(&a, args, APP_READ, e))
+	int64_t limit;
+	if (args_int(args, "limit", -1, 1000000, 50, &limit, e) || app_open(&a, args, APP_READ, e))
 		return -1;
 	const char *name = args_word(args, 0);
 	cleanup_json json_t *run = name ? app_run(&a, name, e) : NULL;
 	if (name && !run)
 		return -1;
 	cleanup_json json_t *rows =
-		a.store ? rows_of(&a, json_str(run, "run"), args_has(args, "all"), e) : json_array();
+		a.store ? rows_of(&a, json_str(run, "run"), args_has(args, "all"), (int)limit, e) : json_array();
 	if (!rows || e->code != ERR_OK)
 		return -1;
 	if (args_has(args, "json"))
 		return out_json(rows, e);
-	return name ? print_details(rows, json_str(run, "run"), e) : print(rows, e);
+	return name ? print_details(rows, json_str(run, "run"), e) : print(rows, (int)limit, e);
 }
 
 const struct verb verb_actions = {
