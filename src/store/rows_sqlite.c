@@ -15,6 +15,13 @@ static bool stored(const struct column *c)
 	return c->type != COLUMN_SEQ && c->type != COLUMN_AT;
 }
 
+static void add_index(const struct table *table, int column, struct buf *out)
+{
+	const char *name = table->columns[column].name;
+
+	buf_addf(out, "CREATE INDEX \"%s_%s\" ON \"%s\"(\"%s\");\n", table->name, name, table->name, name);
+}
+
 void rows_sqlite_schema(struct buf *out)
 {
 	for (int t = 0; t < TABLES; t++) {
@@ -34,9 +41,10 @@ void rows_sqlite_schema(struct buf *out)
 		for (int i = 0; i < table->keys; i++)
 			buf_addf(out, "%s\"%s\"", i ? "," : "", table->columns[i].name);
 		buf_adds(out, ")) STRICT, WITHOUT ROWID;\n");
+		if (table->newest >= 0) /* the newest fifty of a hundred thousand */
+			add_index(table, table->newest, out);
 		if (table->indexed)
-			buf_addf(out, "CREATE INDEX \"%s_%s\" ON \"%s\"(\"%s\");\n", table->name,
-				table->columns[table->indexed].name, table->name, table->columns[table->indexed].name);
+			add_index(table, table->indexed, out);
 	}
 }
 
