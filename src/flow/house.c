@@ -31,7 +31,7 @@ static char *dup_path(const char *s)
 
 static int load_budgets(struct house *h, struct err *e)
 {
-	cleanup_json json_t *rows = store_budgets(h->store, e);
+	cleanup_json json_t *rows = store_budgets_shared(h->store, e);
 	if (!rows)
 		return -1;
 	size_t i;
@@ -261,17 +261,22 @@ static void wake(struct timer *t)
 		log_error("house", "run %s cannot be woken: %s", run_short(id), e.text);
 }
 
+/* What waits for no timer is opened by the command that it waits for: nothing is kept of it. */
 static int put_to_sleep(struct house *h, struct run *r, struct err *e)
 {
 	int64_t left = run_wakes_in(r, clock_wall(loop_clock(h->loop)));
-	struct sleeper *s = MEM_NEW(struct sleeper);
+	struct sleeper *s = left >= 0 ? MEM_NEW(struct sleeper) : NULL;
+	if (left < 0) {
+		close_run(r);
+		return 0;
+	}
 	if (!s)
 		return err_nomem(e);
 	s->house = h;
 	snprintf(s->id, sizeof(s->id), "%s", r->id);
 	timer_init(&s->timer, h->loop, wake);
 	if (map_set(&h->sleeping, span_of(r->id), s, NULL, e) ||
-		(left >= 0 && timer_start(&s->timer, left / 1000 + 1, e))) {
+		timer_start(&s->timer, left / 1000 + 1, e)) {
 		map_del(&h->sleeping, span_of(r->id));
 		mem_free(s);
 		return -1;

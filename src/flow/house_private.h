@@ -15,9 +15,9 @@ struct house {
 	int (*exec)(void *ctx, const char *line, const char *dir, struct buf *output, int *exit_status);
 	void *exec_ctx;
 	struct list runs;	  /* live */
-	struct map budgets;	  /* scope → struct budget */
+	struct map budgets;	  /* scope → struct budget: of the live runs, and what runs share */
 	struct list budget_queue; /* requests that wait for room */
-	struct map sleeping;	  /* run id → struct sleeper: passivated, with a timer */
+	struct map sleeping;	  /* run id → struct sleeper: passivated, until a timer is due */
 	uid_t next_uid;
 	void (*watch)(void *ctx, struct run *r);
 	void *watch_ctx;

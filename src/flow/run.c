@@ -320,6 +320,8 @@ static void free_json(void *value)
 static void run_free(struct run *r)
 {
 	list_remove(&r->link);
+	if (r->live && !house_run(r->house, r->id)) /* it may have been opened again meanwhile */
+		mem_free(map_del(&r->house->budgets, span_of(r->scopes[0])));
 	tick_stop(&r->flush);
 	if (r->house->llm && r->live)
 		llm_script_forget(r->house->llm, r->id);
@@ -449,8 +451,12 @@ static int go_live(struct run *r, struct err *e)
 	struct budget *b = house_budget(r->house, r->scopes[0], e);
 	if (!b)
 		return -1;
-	b->limit = r->budget_usd;
 	struct map_entry *it;
+	b->limit = r->budget_usd;
+	b->spent = r->usd;
+	b->reserved = 0;
+	for (size_t i = 0; (it = map_next(&r->agents, &i));)
+		b->reserved += ((struct agent_entry *)it->value)->reserved;
 	for (size_t i = 0; (it = map_next(&r->actions, &i));)
 		((struct action *)it->value)->asked_script = false;
 	ops_recover(r);

@@ -141,16 +141,35 @@ static int set_limit(void *ctx, struct span scope, int64_t nano, struct err *e)
 	return add_row(l, cells, e);
 }
 
+static int add_shared(void *ctx, const struct cell *cells, struct err *e)
+{
+	return span_starts(cells[BUDGETS_scope].text, "run/") ? 0 : add_row(ctx, cells, e);
+}
+
+static json_t *budgets(struct store *s, int (*each)(void *ctx, const struct cell *cells, struct err *e), struct err *e)
+{
+	cleanup_json json_t *array = json_array();
+	struct listing l = {TABLE_BUDGETS, array};
+	struct filter all = {0};
+	struct reader *r = array ? store_reader(s, false, e) : NULL;
+	int rc = array ? -1 : err_nomem(e);
+
+	if (r) {
+		rc = s->driver->ops->rows(r, TABLE_BUDGETS, &all, -1, each, &l, e) ||
+		     s->driver->ops->limits(r, set_limit, &l, e);
+		store_reader_end(s, r);
+	}
+	return rc ? NULL : steal(&array);
+}
+
 json_t *store_budgets(struct store *s, struct err *e)
 {
-	cleanup_json json_t *array = list_rows(s, TABLE_BUDGETS, NULL, -1, e);
-	struct listing l = {TABLE_BUDGETS, array};
-	struct reader *r = array ? store_reader(s, false, e) : NULL;
-	int rc = r ? s->driver->ops->limits(r, set_limit, &l, e) : -1;
+	return budgets(s, add_row, e);
+}
 
-	if (r)
-		store_reader_end(s, r);
-	return rc ? NULL : steal(&array);
+json_t *store_budgets_shared(struct store *s, struct err *e)
+{
+	return budgets(s, add_shared, e);
 }
 
 int store_budget_limit(struct store *s, const char *scope, double usd, struct err *e)

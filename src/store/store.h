@@ -143,6 +143,8 @@ json_t *store_usage(struct store *s, const json_t *filter, struct err *e);
  * Read at start by the owner: [{scope, limit_usd (null: none), spent, unknown, reserved}]; spent includes unknown. The
  * limit is that of store_budget_limit, else for a run what run.created or run.intervened (kind budget) says. */
 json_t *store_budgets(struct store *s, struct err *e);
+/* The same without those of single runs, which are as many as there ever were runs. */
+json_t *store_budgets_shared(struct store *s, struct err *e);
 int store_budget_limit(struct store *s, const char *scope, double usd, struct err *e);
 
 /* ---- commands: how anyone but the owner asks for something ---- */
