@@ -128,6 +128,29 @@ test_a_fork_begins_at_a_quiet_event()
 }
 
 # Files of the instant come back whoever wrote them: a tool, a command, a command through a memory map.
+# What it did at its end, committing and bringing it home, a fork does for itself.
+test_a_run_that_has_ended_is_forked()
+{
+	local run fork
+	mode lands <<-'END'
+		return function(run)
+		  write("one.txt", "one\n")
+		  return { summary = ask { name = "last", title = "Anything else?" }.text }
+		end
+	END
+	script </dev/null
+	is_status 0 muster run lands --project p --script script.jsonl --answer last=no
+	file_has p/one.txt one
+	run=$(newest)
+	is_status 0 muster fork "$run" --json
+	fork=$(json_get .run)
+	is_status 0 muster resume "$fork"
+	same "$(state "$run")" completed
+	same "$(state "${fork: -8}")" completed
+	is_status 0 muster replay "$fork"
+	is_status 0 muster verify
+}
+
 test_a_fork_restores_what_commands_wrote()
 {
 	local run seq fork map
