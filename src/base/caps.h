@@ -77,7 +77,7 @@
 #define CAP_FLOW_RE_MATCH 1000000      /* PCRE2's match limit for one search */
 #define CAP_FLOW_RE_HEAP_KIB 8192      /* PCRE2's heap limit for one search */
 #define CAP_FLOW_RE_CACHED 32	       /* compiled patterns kept in a flow */
-#define CAP_AGENTS 2048		       /* in one run */
+#define CAP_AGENTS 2048		       /* in one segment of a run */
 #define CAP_MODE_BUNDLE (4 * MIB)
 
 #define CAP_DIR_ENTRIES 65536	  /* names of one folder that are sorted and shown */

@@ -36,9 +36,16 @@ static const char *caller(struct run *r, const char *key)
 	return NULL;
 }
 
+/* As the flow sees them. */
+static struct agent_entry *known_agent(struct run *r, const char *id)
+{
+	struct agent_entry *entry = id ? run_agent(r, id) : NULL;
+	return entry && !entry->forgotten ? entry : NULL;
+}
+
 static int agent_ids(struct run *r, const char *parent, char *out, size_t room, struct err *e)
 {
-	struct agent_entry *above = parent ? run_agent(r, parent) : NULL;
+	struct agent_entry *above = known_agent(r, parent);
 	if (parent && !above)
 		return err_set(e, ERR_NOT_FOUND, "there is no agent %s", parent);
 	int n = above ? above->children++ : r->roots++;
@@ -79,8 +86,9 @@ struct agent_entry *agent_begin(struct run *r, const char *key, const json_t *ar
 			role_id ? role_id : "");
 	else if (!json_get(args, "task"))
 		err_set(e, ERR_INVALID, "agent{role = \"%s\"} needs a task", role_id);
-	else if (map_count(&r->agents) >= CAP_AGENTS)
-		err_set(e, ERR_TOO_LARGE, "the run has its %d agents", CAP_AGENTS);
+	else if (r->agent_count >= CAP_AGENTS)
+		err_set(e, ERR_TOO_LARGE, "the run has its %d agents; continue_as begins a segment with new ones",
+			CAP_AGENTS);
 	else if (!agent_ids(r, parent, id, sizeof(id), e)) {
 		const char *phase = json_str(args, "phase");
 		struct agent_options o = {.id = id,
@@ -114,6 +122,7 @@ struct agent_entry *agent_begin(struct run *r, const char *key, const json_t *ar
 			if (entry->agent) {
 				entry->vars = json_incref(json_get(args, "vars"));
 				list_push(&r->awake, &entry->agent->link);
+				r->agent_count++;
 				return entry;
 			}
 			map_del(&r->agents, span_of(id));
@@ -185,7 +194,7 @@ void agent_outcome(struct run *r, struct agent *a)
 static struct agent_entry *named_agent(struct run *r, const json_t *args, struct err *e)
 {
 	const char *id = json_str(args, "agent");
-	struct agent_entry *entry = id ? run_agent(r, id) : NULL;
+	struct agent_entry *entry = known_agent(r, id);
 	if (!entry)
 		err_set(e, ERR_NOT_FOUND, "there is no agent \"%s\"", id ? id : "");
 	return entry;
@@ -243,7 +252,7 @@ int call_agents(struct run *r, const char *key, const json_t *args, const json_t
 	for (size_t i = 0; (it = map_next(&r->agents, &i));) {
 		const struct agent_entry *entry = it->value;
 		size_t n = below ? strlen(below) : 0;
-		if (below && (strncmp(it->key, below, n) != 0 || it->key[n] != '.'))
+		if (entry->forgotten || (below && (strncmp(it->key, below, n) != 0 || it->key[n] != '.')))
 			continue;
 		json_array_append_new(list, entry->outcome ? json_incref(entry->outcome) : agent_json(entry->agent));
 	}

@@ -335,14 +335,16 @@ static void reap_agents(struct run *r)
 		return;
 	for (size_t i = 0; (it = map_next(&r->agents, &i));) {
 		struct agent_entry *entry = it->value;
-		if (!entry->agent || sm_is(&entry->agent->sm) != AGENT_ENDED)
+		if (entry->agent && sm_is(&entry->agent->sm) != AGENT_ENDED)
 			continue;
-		if (owns_operation(r, entry->agent)) {
+		if ((entry->agent && owns_operation(r, entry->agent)) || (entry->forgotten && entry->reserved > 0)) {
 			left = true;
 			continue;
 		}
 		agent_free(entry->agent);
 		entry->agent = NULL;
+		if (entry->forgotten)
+			agent_entry_free(map_del(&r->agents, span_n(it->key, it->key_len)));
 	}
 	r->reap = left;
 }

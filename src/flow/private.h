@@ -126,6 +126,7 @@ struct agent_entry {
 	int children;	     /* created so far: names the next */
 	double reserved;     /* dollars, by the request under way */
 	int reserved_turn;   /* whose request that is */
+	bool forgotten; /* of an earlier segment: nobody finds it any more; freed when nothing of it is under way */
 };
 
 enum run_life { RUN_ACTIVE, RUN_PAUSED, RUN_FAILED, RUN_COMPLETED, RUN_CANCELLED };
@@ -175,6 +176,7 @@ struct run {
 	struct list awake;	   /* agents that have not ended */
 	char waits[16];		   /* "", person, budget, timer */
 	struct map agents;	   /* id → struct agent_entry */
+	int agent_count;	   /* of them, without the forgotten ones */
 	int roots;		   /* agents without parent so far */
 	struct map handlers;	   /* coroutine key to {agent, call} */
 	struct map actions;	   /* id → struct action */
@@ -308,6 +310,7 @@ void host_want(struct run *r, const char *key, const char *name, const json_t *a
 struct agent_entry *agent_begin(struct run *r, const char *key, const json_t *args, struct err *e);
 int host_result(struct run *r, const json_t *data, struct err *e); /* deliver flow.result */
 void agent_outcome(struct run *r, struct agent *a);
+void agent_entry_free(void *entry);
 struct agent_entry *run_agent(struct run *r, const char *id);
 struct workcopy *run_copy(struct run *r, const char *name);
 

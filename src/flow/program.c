@@ -257,6 +257,21 @@ static int give_up(struct program *p, struct err *e)
 	return 0;
 }
 
+/* Agents that ended in this segment: a run that goes on for ever would else keep an outcome for each. */
+static void forget_agents(struct program *p)
+{
+	struct run *r = p->run;
+	struct map_entry *it;
+	for (size_t i = 0; (it = map_next(&r->agents, &i));) {
+		struct agent_entry *entry = it->value;
+		if (entry->forgotten || !entry->outcome || !is_within(p, entry->key))
+			continue;
+		entry->forgotten = true;
+		r->agent_count--;
+		r->reap = true;
+	}
+}
+
 static int rest_one(struct program *p, struct err *e)
 {
 	if (!p->ended && flow_rest(p->flow, e))
@@ -268,7 +283,10 @@ static int rest_one(struct program *p, struct err *e)
 	}
 	if (!p->restart)
 		return 0;
-	return give_up(p, e) || segment(p, e) ? -1 : 0;
+	if (give_up(p, e))
+		return -1;
+	forget_agents(p);
+	return segment(p, e);
 }
 
 int programs_rest(struct run *r, struct err *e)

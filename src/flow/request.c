@@ -164,7 +164,8 @@ static void render_children(struct run *r, const struct agent *a, struct buf *ou
 	bool any = false;
 	for (size_t i = 0; (it = map_next(&r->agents, &i));) {
 		const struct agent_entry *entry = it->value;
-		if (strncmp(it->key, a->id, prefix) != 0 || it->key[prefix] != '.' || strchr(it->key + prefix + 1, '.'))
+		if (entry->forgotten || strncmp(it->key, a->id, prefix) != 0 || it->key[prefix] != '.' ||
+			strchr(it->key + prefix + 1, '.'))
 			continue;
 		if (!any)
 			buf_adds(out, "\n## Your children\n");

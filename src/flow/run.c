@@ -301,7 +301,7 @@ static int begin(struct run *r, struct err *e)
 	return 0;
 }
 
-static void free_entry(void *value)
+void agent_entry_free(void *value)
 {
 	struct agent_entry *entry = value;
 	agent_free(entry->agent);
@@ -326,7 +326,7 @@ static void run_free(struct run *r)
 	if (r->house->llm && r->live)
 		llm_script_forget(r->house->llm, r->id);
 	recorder_close(r->recorder);
-	map_release(&r->agents, free_entry);
+	map_release(&r->agents, agent_entry_free);
 	map_release(&r->handlers, free_json);
 	map_release(&r->actions, action_free_value);
 	map_release(&r->signals, free_json);
