@@ -9,7 +9,8 @@
  *   talk      an agent whose conversation reaches 2 MB, against one of 200 KB
  *
  * All but the first run the program itself ($MUSTER) and tell the processor time and the most memory of each command:
- * figures that hardly depend on what else the machine does. Data lies in $TMPDIR. usage: bench_large [PART…] */
+ * figures that hardly depend on what else the machine does. Data lies in $TMPDIR. usage: bench_large [PART…]
+ * Above 600 lines because the parts share the frame, and a table of six programs would be longer. */
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -353,11 +354,13 @@ static void part_waiting(void)
 
 /* ---- segments ---- */
 
-static void add_call(struct buf *to, const char *match, const char *tool, const char *more)
+/* A line that is used again and again when it names its turn, else once. */
+static void add_call(struct buf *to, const char *match, const char *tool, const char *args)
 {
-	buf_addf(to, "{\"match\":{%s},\"reply\":{\"text\":\"\",\"tool_calls\":[{\"name\":\"%s\",\"arguments\":", match,
-		tool);
-	buf_adds(to, more);
+	buf_addf(to, "{\"match\":{%s},\"repeat\":%s,\"reply\":{\"text\":\"\",\"tool_calls\":[{\"name\":\"%s\",", match,
+		*match ? "true" : "false", tool);
+	buf_adds(to, "\"arguments\":");
+	buf_adds(to, args);
 	buf_adds(to, "}]}}\n");
 }
 
@@ -381,11 +384,13 @@ static struct cost run_mode(const char *n, char **id)
 static void one_steps(int steps)
 {
 	struct buf text = BUF_INIT(CAP_SCRIPT);
-	char args[100], n[16], what[80], *id;
-	for (int i = 0; i < steps; i++) {
+	char args[100], match[32], n[16], what[80], *id;
+	for (int i = 1; i <= SEGMENT;
+		i++) { /* by turn, so that the script is as long for a long run as for a short one */
+		snprintf(match, sizeof(match), "\"turn\":%d", i);
 		snprintf(args, sizeof(args), "{\"path\":\"f%d.txt\",\"content\":\"%d\"}", i % 20, i);
-		bool last = i % SEGMENT == SEGMENT - 1;
-		add_call(&text, "", last ? "finish" : "write_file", last ? "{\"result\":\"x\"}" : args);
+		add_call(&text, match, i == SEGMENT ? "finish" : "write_file",
+			i == SEGMENT ? "{\"result\":\"x\"}" : args);
 	}
 	begin("return function(run)\n"
 	      "  local n = run.state and run.state.n or 1\n"
@@ -530,7 +535,7 @@ static void one_files(int files)
 			      "{\"pattern\":\"x4242;\"}", "search", "{\"pattern\":\"x\"}", NULL},
 			&id));
 	row("  a fork of the last", MUSTER("fork", id));
-	row("  muster merge", MUSTER("diff", id));
+	row("  muster diff", MUSTER("diff", id));
 	mem_free(id);
 	end();
 }
@@ -544,32 +549,67 @@ static void part_files(void)
 
 /* ---- a large file ---- */
 
+#define MAKE_LARGE "for i in $(seq 25600); do printf '%04095d\\\\n' $i; done >large.txt"
+
 static void part_file(void)
 {
-	char path[512], *id, block[4096];
+	char *id;
 	begin(one_flow, "read_file, write_file, list, glob, search, shell, finish");
 	head("a file of 100 MB");
-	row("a run without it", calls((const char *const[]){NULL}, &id));
-	snprintf(path, sizeof(path), "%s/project/large.txt", root);
-	FILE *f = fopen(path, "w");
-	for (int i = 0; f && i < 25600; i++) {
-		memset(block, 'a' + i % 26, sizeof(block));
-		snprintf(block, 60, "block %d\n", i);
-		block[sizeof(block) - 1] = '\n';
-		if (fwrite(block, sizeof(block), 1, f) != 1)
-			f = NULL;
-	}
-	if (!f || fclose(f)) {
-		perror(path);
-		exit(1);
-	}
+	row("a run without it", calls((const char *const[]){"shell", "{\"command\":\"true\"}", NULL}, &id));
+	row("  a command makes it",
+		calls((const char *const[]){"shell", "{\"command\":\"" MAKE_LARGE "\"}", NULL}, &id));
+	row("  a fork restores it", MUSTER("fork", id));
+	row("  merged into the project", MUSTER("merge", id));
+	row("  a second run", calls((const char *const[]){"shell", "{\"command\":\"true\"}", NULL}, &id));
+	row("  read, list, search", calls((const char *const[]){"read_file", "{\"path\":\"large.txt\"}", "read_file",
+						  "{\"path\":\"large.txt\",\"from\":20000,\"to\":20010}", "list", "{}",
+						  "search", "{\"pattern\":\"4242\"}", NULL},
+					    &id));
+	row("  a line is added",
+		calls((const char *const[]){"shell", "{\"command\":\"echo x >>large.txt\"}", NULL}, &id));
+	row("  muster diff", MUSTER("diff", id));
 	end();
 }
 
 /* ---- a long conversation ---- */
 
+/* Turns that each read 20 KB, with a model whose window has room for all. */
+static void one_talk(int turns)
+{
+	struct buf text = BUF_INIT(CAP_SCRIPT);
+	char args[100], what[80], *id;
+	begin(one_flow, "read_file, finish");
+	cleanup_free char *config =
+		mem_printf("models:\n  \"script:%s/script.jsonl\": {context: 4000000, max_output: 1000}\n", root);
+	put("data/config.yaml", config);
+	for (int i = 0; i < turns; i++) {
+		struct buf file = BUF_INIT(MIB);
+		for (int k = 0; k < 400; k++)
+			buf_addf(&file, "%04d line %04d of a file that an agent reads, quite ordinary\n", i, k);
+		snprintf(args, sizeof(args), "project/f%d.txt", i);
+		put_span(args, buf_span(&file));
+		buf_release(&file);
+		snprintf(args, sizeof(args), "{\"path\":\"f%d.txt\"}", i);
+		add_call(&text, "", "read_file", args);
+	}
+	add_call(&text, "", "finish", "{\"result\":\"x\"}");
+	script(&text);
+	snprintf(what, sizeof(what), "a conversation of %d KB in %d turns", turns * 22, turns);
+	struct cost run = run_mode("0", &id);
+	row(what, run);
+	printf("  %-50s %10.0f us\n", "  a turn", run.cpu / turns * 1e6);
+	row("  its replay", MUSTER("replay", id));
+	mem_free(id);
+	end();
+}
+
 static void part_talk(void)
 {
+	head("a long conversation");
+	one_talk(10);
+	one_talk(100);
+	one_talk(200);
 }
 
 static const struct {
