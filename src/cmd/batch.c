@@ -22,6 +22,7 @@
 #include "cmd/interrupts.h"
 #include "cmd/out.h"
 #include "cmd/sock.h"
+#include "cmd/summary.h"
 #include "cmd/tally.h"
 #include "flow/run.h"
 
@@ -111,12 +112,15 @@ static void add_outcome(
 		end_early(b, why);
 }
 
+/* The house keeps the budgets of runs that are live; of the others everything is in the journal. */
 static double spent_by(struct batch *b, const struct live *l)
 {
 	char scope[ID_TEXT + 8];
 	struct err ignored = ERR_INIT;
 	if (!*l->run.overview.id)
 		return 0;
+	if (!house_run(b->app->house, l->run.overview.id))
+		return summary_usd(&l->run.overview);
 	snprintf(scope, sizeof(scope), "run/%s", l->run.overview.id);
 	const struct budget *budget = house_budget(b->app->house, scope, &ignored);
 	return budget ? budget->spent + budget->reserved : 0;
