@@ -55,7 +55,7 @@ typedef enum line_kind line_fn(const struct overview *o, const json_t *data, str
 
 /* ---- the run ---- */
 
-static enum line_kind run_created(const struct overview *o, const json_t *data, struct buf *out)
+static enum line_kind run_made(const struct overview *o, const json_t *data, struct buf *out)
 {
 	buf_addf(out, "run %s: ", run_short(o->id));
 	add(out, json_str(data, "title"), LONG);
@@ -490,7 +490,7 @@ static enum line_kind action_closed(const struct overview *o, const json_t *data
 }
 
 static line_fn *const lines[EVENT_TYPES] = {
-	[EVENT_RUN_CREATED] = run_created,
+	[EVENT_RUN_CREATED] = run_made,
 	[EVENT_RUN_PHASE] = run_phase,
 	[EVENT_RUN_WAITING] = run_waiting,
 	[EVENT_RUN_PAUSED] = run_paused,

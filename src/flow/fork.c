@@ -321,7 +321,6 @@ static int append_fork(struct house *h, const char *from, const char *to, int64_
 
 int house_fork(struct house *h, const char *id, int64_t at, char new_id[ID_TEXT], int64_t *quiet, struct err *e)
 {
-	char stream[EVENT_STREAM_MAX];
 	struct hash snapshot;
 	if (run_quiet_point(h, id, at, quiet, &snapshot, e))
 		return -1;

@@ -48,7 +48,7 @@ static void settled(void *ctx, struct run *r)
 	cleanup_json json_t *which = json_pack("{s:s, s:s}", "run", run_id(r), "state", "open");
 	cleanup_json json_t *open = store_actions(s->w->store, which, -1, &e);
 	bool timer = !strcmp(on, "timer");
-	if (timer ? !run_wakes_at(r) || json_array_size(open) : !json_array_size(open))
+	if (timer ? run_wakes_in(r, 0) < 0 || json_array_size(open) : !json_array_size(open))
 		world_fail(s->w, "run %s waits for a %s and there is none; %zu actions are open", run_id(r), on,
 			json_array_size(open));
 }
