@@ -275,8 +275,7 @@ static int put_to_sleep(struct house *h, struct run *r, struct err *e)
 	s->house = h;
 	snprintf(s->id, sizeof(s->id), "%s", r->id);
 	timer_init(&s->timer, h->loop, wake);
-	if (map_set(&h->sleeping, span_of(r->id), s, NULL, e) ||
-		timer_start(&s->timer, left / 1000 + 1, e)) {
+	if (map_set(&h->sleeping, span_of(r->id), s, NULL, e) || timer_start(&s->timer, left / 1000 + 1, e)) {
 		map_del(&h->sleeping, span_of(r->id));
 		mem_free(s);
 		return -1;

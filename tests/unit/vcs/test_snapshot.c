@@ -524,8 +524,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {T(nothing_and_everything), T(every_change), T(only_what_is_named),
 		T(paths_over_links), T(rewritten_with_its_times), T(rewritten_at_once), T(memory_maps),
 		T(many_new_files), T(large_files), T(hollow_files_are_named), T(strange_things_are_named),
-		T(deep_folders_end), T(long_paths_end), T(closed_doors), T(reading), T(diff_of_binary_and_modes), D(every_change),
-		D(large_files), D(reading)};
+		T(deep_folders_end), T(long_paths_end), T(closed_doors), T(reading), T(diff_of_binary_and_modes),
+		D(every_change), D(large_files), D(reading)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
