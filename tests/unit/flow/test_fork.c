@@ -241,6 +241,36 @@ static void a_fork_has_files_and_conversation(void **state)
 	mem_free(text);
 }
 
+/* In a project without a commit, of which one side or none has made one. */
+static void branches_of_nothing_are_merged(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	fixture_mode(f, "sides",
+		"return function(run)\n"
+		"  branch { name = 'left' }\n"
+		"  local idle = branch { name = 'idle' }\n"
+		"  local out = { merge { branch = 'idle' }.merged }\n"
+		"  local side = branch { name = 'side' }\n"
+		"  exec { command = 'echo s >s.txt', copy = side.copy }\n"
+		"  out[2] = merge { branch = 'side' }.merged\n"
+		"  out[3] = merge { branch = 'idle' }.merged\n"
+		"  return { out, read 's.txt' }\n"
+		"end");
+	fixture_open(f);
+	fixture_start(f, "sides", NULL);
+	fixture_until(f, "completed");
+	json_t *end = fixture_last(f, "run.completed");
+	cleanup_free char *result = json_text(json_get(end, "result"));
+	assert_string_equal(result, "[[true,true,true],\"s\\n\"]");
+	json_decref(end);
+	/* and a fork does not work in the origin's branches */
+	int64_t quiet;
+	struct hash snapshot;
+	assert_int_equal(run_quiet_point(f->house, f->id, INT64_MAX, &quiet, &snapshot, &e), -1);
+	assert_int_equal(e.code, ERR_CONFLICT);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, scene_free)
@@ -252,6 +282,7 @@ int main(void)
 		TEST(a_fork_of_an_ended_run_goes_on),
 		TEST(input_files_lie_in_the_copy),
 		TEST(input_files_do_not_leave_the_copy),
+		cmocka_unit_test_setup_teardown(branches_of_nothing_are_merged, setup, scene_free),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
