@@ -310,7 +310,7 @@ void host_want(struct run *r, const char *key, const char *name, const json_t *a
 struct agent_entry *agent_begin(struct run *r, const char *key, const json_t *args, struct err *e);
 int host_result(struct run *r, const json_t *data, struct err *e); /* deliver flow.result */
 void agent_outcome(struct run *r, struct agent *a);
-void agent_entry_free(void *entry);
+void agent_entry_free(void *value);
 struct agent_entry *run_agent(struct run *r, const char *id);
 struct workcopy *run_copy(struct run *r, const char *name);
 

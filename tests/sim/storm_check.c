@@ -163,6 +163,8 @@ static void check_money(struct ledger *l)
 		equal(l, "the budget's spent", json_num(one, "spent", 0), l->usd + l->unknown);
 		equal(l, "the budget's reserved", json_num(one, "reserved", 0), l->reserved);
 	}
+	if (!house_run(w->house, w->id)) /* its own budget is of live runs */
+		return;
 	const struct budget *b = house_budget(w->house, scope, &e);
 	equal(l, "what the house counts as spent", b->spent, l->usd + l->unknown);
 	equal(l, "what the house counts as reserved", b->reserved, l->reserved);
