@@ -283,8 +283,11 @@ struct store *store_open(struct loop *l, const struct store_options *o, struct e
 	}
 	if (rc == 0)
 		return s;
-	s->writer.state = WRITER_STOPPED;
-	store_close(s);
+	if (s->writer.state == WRITER_RUNNING) {
+		writer_stop(&s->writer);
+		post_stop(&s->writer.post);
+	}
+	store_close(s); /* which has nothing to settle or to sign then */
 	return NULL;
 }
 

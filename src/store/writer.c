@@ -237,8 +237,10 @@ int writer_start(struct writer *w, struct driver *d, struct loop *l, void (*on_d
 	post_init(&w->post, l, on_done);
 	if (w->state == WRITER_RUNNING) {
 		int rc = pthread_create(&w->thread, NULL, writer_main, w);
-		if (rc)
+		if (rc) {
+			w->state = WRITER_STOPPED;
 			return err_errno(e, rc, "start the writer's thread");
+		}
 	}
 	return 0;
 }

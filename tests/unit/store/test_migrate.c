@@ -1,5 +1,8 @@
 /* A journal of an older program, and one of a newer: what an upgrade does, and what one that fails leaves. */
 #include "fixture.h"
+
+#include <dirent.h>
+
 #include "store/sqlite.h"
 
 static int bring_up(struct fixture *f, const char *second, const char *third, struct err *e)
@@ -75,12 +78,49 @@ static void projections_of_another_program_are_made_anew(void **state)
 	assert_non_null(f->store);
 }
 
+static int threads(void)
+{
+	DIR *d = opendir("/proc/self/task");
+	int n = 0;
+
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* Making them anew may fail, on a full disk or of a damaged journal: then nobody owns the folder, and nobody writes. */
+static void an_owner_that_cannot_make_them_anew_gives_up(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	int before;
+
+	make_run(f, "run/r1");
+	must(append_logs(f, "run/r1", 3, 5, &e), &e);
+	before = threads();
+	fixture_close(f);
+	sql(f, "PRAGMA application_id = 7; UPDATE events SET data = replace(data, 'log', 'lig') WHERE seq = 5");
+	for (int i = 0; i < 5; i++) {
+		assert_null(fixture_try(f, STORE_OWN, &e));
+		assert_int_equal(e.code, ERR_CORRUPT);
+		err_clear(&e);
+	}
+	turn_until(f, threads() < before);
+	sql(f, "UPDATE events SET data = replace(data, 'lig', 'log') WHERE seq = 5");
+	fixture_open(f);
+	verify_fine(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(steps_are_taken_together_after_a_copy, fixture_disk, fixture_end),
 		cmocka_unit_test_setup_teardown(
 			projections_of_another_program_are_made_anew, fixture_disk, fixture_end),
+		cmocka_unit_test_setup_teardown(
+			an_owner_that_cannot_make_them_anew_gives_up, fixture_disk, fixture_end),
 	};
 	cmocka_set_test_filter(getenv("MUSTER_TEST"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
