@@ -28,6 +28,12 @@ void write_forget(struct write *w)
 	w->why = NULL;
 }
 
+static int elsewhere(const struct write *w, int64_t head, struct err *e)
+{
+	return err_set(e, ERR_CONFLICT, "%s is at seq %lld, but the append begins at %lld; read it again",
+		w->append.stream, (long long)head, (long long)w->append.events[0].seq);
+}
+
 int driver_check_seqs(const struct write *w, int64_t head, struct err *e)
 {
 	const struct event *events = w->append.events;
@@ -40,8 +46,16 @@ int driver_check_seqs(const struct write *w, int64_t head, struct err *e)
 		return 0;
 	if (events[0].seq > 0 && events[w->append.event_count - 1].seq <= head)
 		return 1;
-	return err_set(e, ERR_CONFLICT, "%s is at seq %lld, but the append begins at %lld; read it again",
-		w->append.stream, (long long)head, (long long)events[0].seq);
+	return elsewhere(w, head, e);
+}
+
+int driver_check_stored(const struct write *w, int64_t head, const char *first_id, const char *last_id, struct err *e)
+{
+	const struct event *events = w->append.events;
+
+	if (strcmp(events[0].id, first_id) == 0 && strcmp(events[w->append.event_count - 1].id, last_id) == 0)
+		return 0;
+	return elsewhere(w, head, e);
 }
 
 int driver_check_fence(const char *stream, int64_t mine, int64_t current, struct err *e)

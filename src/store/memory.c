@@ -159,13 +159,9 @@ static int append(struct memory *m, struct write *w, struct err *e)
 		return -1;
 	place = driver_check_seqs(w, (int64_t)st->count, e);
 	if (place > 0) {
-		const struct event *first = &w->append.events[0];
-		if (strcmp(st->events[first->seq - 1].id, first->id) != 0)
-			return err_set(e, ERR_CONFLICT,
-				"%s is at seq %lld, but the append begins at %lld; read it again", w->append.stream,
-				(long long)st->count, (long long)first->seq);
+		const struct event *first = &st->events[w->append.events[0].seq - 1];
 		w->append.known = true;
-		return 0;
+		return driver_check_stored(w, (int64_t)st->count, first->id, first[w->append.event_count - 1].id, e);
 	}
 	if (place < 0 || put_blobs(m, w, e) ||
 		prepare_events(m, w->append.stream, st, w->append.events, w->append.event_count, e))

@@ -159,13 +159,12 @@ static int add_event(struct sqlite *s, struct head *h, struct event *ev, struct 
 		span_n((const char *)ev->hash.b, HASH_SIZE));
 }
 
-/* Was the append stored before? Its first and last event then stand where it says. */
 static int stored_before(struct sqlite *s, const struct head *h, const struct write *w, struct err *e)
 {
 	const struct event *ends[] = {&w->append.events[0], &w->append.events[w->append.event_count - 1]};
+	char ids[2][ID_TEXT] = {"", ""};
 
 	for (int i = 0; i < 2; i++) {
-		char id[ID_TEXT] = "";
 		sqlite3_stmt *st;
 		int rc = db_query(&s->db, &st, e, "SELECT id FROM events WHERE stream = ? AND seq = ?", "ii", h->id,
 			ends[i]->seq);
@@ -174,14 +173,10 @@ static int stored_before(struct sqlite *s, const struct head *h, const struct wr
 		if (rc < 0)
 			return -1;
 		if (rc)
-			db_id(st, 0, id);
+			db_id(st, 0, ids[i]);
 		db_reset(st);
-		if (strcmp(id, ends[i]->id) != 0)
-			return err_set(e, ERR_CONFLICT,
-				"%s is at seq %lld, but the append begins at %lld; read it again", h->name,
-				(long long)h->seq, (long long)ends[0]->seq);
 	}
-	return 0;
+	return driver_check_stored(w, h->seq, ids[0], ids[1], e);
 }
 
 static int append(struct sqlite *s, struct write *w, struct err *e)

@@ -143,6 +143,9 @@ static void same_append_twice_is_once(void **state)
 	must(append_logs(f, "run/a", 3, 1, &e), &e);
 	must(store_append_wait(f->store, &a, &e), &e);
 	assert_int_equal(store_head(f->store, "run/a", &e), 3);
+	ev[1].id[0] ^= 1; /* another event in its place is not the same append */
+	assert_int_equal(store_append_wait(f->store, &a, &e), -1);
+	assert_int_equal(e.code, ERR_CONFLICT);
 	event_release(&ev[0]);
 	event_release(&ev[1]);
 	verify_fine(f);
