@@ -324,8 +324,8 @@ static int apply(struct sqlite *s, struct write *w, struct err *e)
 		return sweep(s, w, e);
 	case WRITE_REBUILD:
 		return rebuild(s, e);
-	case WRITE_FOLD:
-		return sqlite_fold_late(s, e);
+	case WRITE_FOLD: /* prepare_rows did it */
+		return 0;
 	}
 	BUG("write of kind %d", w->kind);
 }
@@ -349,9 +349,10 @@ static enum needs needs_of(const struct write *w)
 		if (projection_wants(type) && !projection_may_wait(type))
 			needs = NEEDS_FOLDS;
 	}
-	return w->kind == WRITE_REBUILD ? NEEDS_WRITTEN : needs;
+	return w->kind == WRITE_REBUILD ? NEEDS_WRITTEN : w->kind == WRITE_FOLD ? NEEDS_FOLDS : needs;
 }
 
+/* Before the write's savepoint. What fails here fails the group: half of what waits may be folded. */
 static int prepare_rows(struct sqlite *s, enum needs needs, struct err *e)
 {
 	if (needs >= NEEDS_FOLDS && sqlite_fold_late(s, e))

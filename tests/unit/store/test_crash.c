@@ -294,7 +294,7 @@ static void a_failed_checkpoint_stops_acknowledging(void **state)
 struct things {
 	struct store_blob small, large;
 	json_t *command;
-	struct event events[2];
+	struct event events[2], later; /* later: a sum that waits for being folded */
 };
 
 static void things_init(struct things *t)
@@ -306,6 +306,7 @@ static void things_init(struct things *t)
 	t->command = json_object();
 	t->events[0] = event_of(1, EVENT_RUN_CREATED, "{\"mode\":\"m\",\"project\":\"p\",\"user\":\"u\"}");
 	t->events[1] = event_of(2, EVENT_MODEL_ANSWERED, "{\"agent\":\"0\",\"turn\":1,\"usd\":1}");
+	t->later = event_of(3, EVENT_MODEL_ANSWERED, "{\"agent\":\"0\",\"turn\":2,\"usd\":1}");
 }
 
 static void things_release(struct things *t)
@@ -315,6 +316,7 @@ static void things_release(struct things *t)
 	blob_unref(t->large.bytes);
 	event_release(&t->events[0]);
 	event_release(&t->events[1]);
+	event_release(&t->later);
 }
 
 /* One round of everything; 0, or -1 when something failed cleanly. */
@@ -322,6 +324,7 @@ static int use_everything(struct fixture *f, const struct things *t, int64_t *ac
 {
 	struct append a = {
 		.stream = "run/a", .events = t->events, .event_count = 2, .blobs = &t->small, .blob_count = 1};
+	struct append later = {.stream = "run/a", .events = &t->later, .event_count = 1};
 	struct store_verified v;
 	struct event out[4];
 	json_t *rows = NULL;
@@ -333,7 +336,11 @@ static int use_everything(struct fixture *f, const struct things *t, int64_t *ac
 	if (store_append_wait(f->store, &a, e))
 		goto done;
 	*acked += 2;
-	if (store_put_blobs(f->store, &t->large, 1, e) || store_command(f->store, "c", "run/a", t->command, e))
+	if (store_append_wait(f->store, &later, e))
+		goto done;
+	*acked += 1;
+	if (store_settle(f->store, e) || store_put_blobs(f->store, &t->large, 1, e) ||
+		store_command(f->store, "c", "run/a", t->command, e))
 		goto done;
 	rows = store_runs(f->store, NULL, 5, e);
 	n = rows ? store_read(f->store, "run/a", 0, out, 4, e) : -1;
