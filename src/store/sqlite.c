@@ -63,13 +63,41 @@ void sqlite_heads_forget(struct sqlite *s)
 	list_init(&s->dirty);
 }
 
-static void head_forget(struct sqlite *s, const char *name)
-{
-	struct head *h = map_del(&s->heads, span_of(name));
+/* The streams whose heads a write moves; "" where it moves none. */
+struct moved {
+	const char *names[2];
+	struct head before[2]; /* id 0: not cached */
+};
 
-	if (h)
-		list_remove(&h->dirty);
-	mem_free(h);
+static void heads_note(struct sqlite *s, const struct write *w, struct moved *m)
+{
+	bool appends = w->kind == WRITE_APPEND;
+
+	*m = (struct moved){.names = {appends		       ? w->append.stream
+				      : w->kind == WRITE_LEASE ? w->lease.stream
+							       : "",
+				    appends ? w->append.also_stream : ""}};
+	for (int i = 0; i < 2; i++) {
+		const struct head *h = map_get(&s->heads, span_of(m->names[i]));
+		if (h)
+			m->before[i] = *h;
+	}
+}
+
+/* As they were noted. One that was cached since may be of a row that is gone: it is read again when needed. */
+static void heads_restore(struct sqlite *s, const struct moved *m)
+{
+	for (int i = 0; i < 2; i++) {
+		struct head *h = map_get(&s->heads, span_of(m->names[i]));
+		if (h && m->before[i].id) {
+			h->seq = m->before[i].seq;
+			h->hash = m->before[i].hash;
+			h->fence = m->before[i].fence;
+		} else if (h) {
+			list_remove(&h->dirty);
+			mem_free(map_del(&s->heads, span_of(m->names[i])));
+		}
+	}
 }
 
 /* ---- appending ---- */
@@ -360,31 +388,24 @@ static int prepare_rows(struct sqlite *s, enum needs needs, struct err *e)
 	return needs == NEEDS_WRITTEN ? rows_sqlite_flush(&s->rows, e) : 0;
 }
 
-/* After a failure the heads that this write moved are as they were, or are read again when needed. */
 void sqlite_apply(struct driver *d, struct write *w)
 {
 	struct sqlite *s = sqlite_of(d);
-	struct head before[2] = {0};
 	struct err e = ERR_INIT;
+	struct moved moved;
 	size_t late;
 
 	if (s->broken.code) {
 		write_fail(w, &s->broken);
 		return;
 	}
-	if (w->kind == WRITE_APPEND) {
-		const char *names[] = {w->append.stream, w->append.also_stream};
-		for (int i = 0; i < 2; i++) {
-			struct head *h = map_get(&s->heads, span_of(names[i]));
-			if (h)
-				before[i] = *h;
-		}
-	}
 	if (prepare_rows(s, needs_of(w), &e)) {
 		s->broken = e;
 		write_fail(w, &e);
 		return;
 	}
+	/* From here on, all is of this write: what was folded above stays when it is rejected. */
+	heads_note(s, w, &moved);
 	rows_sqlite_mark(&s->rows);
 	late = s->late_count;
 	if (db_do(&s->db, &e, "SAVEPOINT w", "") == 0 && apply(s, w, &e) == 0 &&
@@ -401,20 +422,7 @@ void sqlite_apply(struct driver *d, struct write *w)
 		s->broken = e;
 		return;
 	}
-	if (w->kind == WRITE_LEASE)
-		head_forget(s, w->lease.stream);
-	for (int i = 0; w->kind == WRITE_APPEND && i < 2; i++) {
-		const char *name = i ? w->append.also_stream : w->append.stream;
-		struct head *h = map_get(&s->heads, span_of(name));
-		if (!h)
-			continue;
-		if (!before[i].id) { /* read or made by this write: read again when needed */
-			head_forget(s, name);
-			continue;
-		}
-		h->seq = before[i].seq;
-		h->hash = before[i].hash;
-	}
+	heads_restore(s, &moved);
 }
 
 /* Nothing of the group holds. */
