@@ -13,6 +13,7 @@
 
 #include <math.h>
 
+#include "base/caps.h"
 #include "base/mem.h"
 #include "base/sm.h"
 
@@ -87,7 +88,7 @@ static int nano(const struct event *ev, const json_t *data, const char *name, in
 static int change_scope(const struct fold *f, const char *prefix, struct span id, const struct change *changes,
 	size_t count, struct err *e)
 {
-	cleanup_buf struct buf scope = BUF_INIT(4096);
+	cleanup_buf struct buf scope = BUF_INIT(CAP_EVENT_DATA + 64); /* the id stood in a payload */
 	struct cell key;
 
 	buf_adds(&scope, prefix);

@@ -300,6 +300,23 @@ static void sums_are_folded_before_a_rejected_append(void **state)
 	verify_fine(f);
 }
 
+/* Whatever name a run's project was given, its money can be counted there: what is folded later cannot be refused. */
+static void a_long_name_has_a_budget(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	char name[6000] = "project/", *created;
+
+	memset(name + strlen(name), 'p', sizeof name - strlen(name) - 1);
+	created = mem_printf("{\"mode\":\"m\",\"project\":\"%s\"}", name + strlen("project/"));
+	assert_non_null(created);
+	must(append_one(f, "run/r1", 1, EVENT_RUN_CREATED, created, &e), &e);
+	step(f, 2, MODEL_ANSWERED, "{\"agent\":\"0\",\"turn\":1,\"usd\":0.25}");
+	budget_is(f, name, 0.25, 0, 0);
+	verify_fine(f);
+	mem_free(created);
+}
+
 /* A child's spending moves the budgets of all runs above it, also when they are made anew in another order. */
 static void parents_pay_for_their_children(void **state)
 {
@@ -499,6 +516,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(sums_follow_later, fixture_disk, fixture_end),
 		cmocka_unit_test_setup_teardown(a_refused_lease_moves_no_sums, fixture_disk, fixture_end),
 		cmocka_unit_test_setup_teardown(sums_are_folded_before_a_rejected_append, fixture_disk, fixture_end),
+		both(a_long_name_has_a_budget),
 		both(parents_pay_for_their_children),
 		both(rejected_money_is_not_counted),
 		both(actions_open_and_end),
