@@ -7,9 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/fault.h"
-#include "store/sqlite.h"
-
 static json_t *run_row(struct fixture *f, const char *id)
 {
 	struct err e = ERR_INIT;
@@ -228,78 +225,6 @@ static void sums_follow_later(void **state)
 	fixture_open(f);
 }
 
-/* A claim that is refused, in the same group as an event of that run: the event is folded once. */
-static void a_refused_lease_moves_no_sums(void **state)
-{
-	struct fixture *f = *state;
-	struct err e = ERR_INIT;
-	struct event ev =
-		event_of(3, EVENT_AGENT_STARTED, "{\"agent\":\"0\",\"role\":\"coder\",\"task\":1,\"dialect\":\"x\"}");
-	struct append a = {.stream = "run/r1", .events = &ev, .event_count = 1};
-	int64_t other;
-	json_t *row;
-
-	make_run(f, "run/r1");
-	must(store_lease(f->store, "run/r1", "me", 60000, &a.fence, &e), &e);
-	must(store_append(f->store, &a, &e), &e);
-	assert_int_equal(store_lease(f->store, "run/r1", "someone else", 60000, &other, &e), -1);
-	assert_int_equal(e.code, ERR_LOCKED);
-	event_release(&ev);
-	for (int round = 0; round < 2; round++) {
-		row = run_row(f, "r1");
-		assert_int_equal(json_int(row, "agents", 0), 1);
-		json_decref(row);
-		verify_fine(f);
-		fixture_close(f);
-		fixture_open(f);
-	}
-}
-
-/* One event as a group of its own, without a store around the driver; the code of its rejection, or ERR_OK. */
-static enum err_code write_alone(struct driver *d, int64_t seq, enum event_type type, const char *data)
-{
-	struct event ev = event_of(seq, type, data);
-	struct write w = {.kind = WRITE_APPEND, .append = {.stream = "run/r1", .events = &ev, .event_count = 1}};
-	struct err e = ERR_INIT;
-	enum err_code code;
-
-	ev.v = event_kinds[type].version;
-	must(d->ops->begin(d, &e), &e);
-	d->ops->apply(d, &w);
-	must(d->ops->commit(d, &e), &e);
-	code = w.why ? w.why->code : ERR_OK;
-	write_forget(&w);
-	event_release(&ev);
-	return code;
-}
-
-/* After a group that failed nothing is known of the streams' heads; what waits is folded before an append that is then
- * rejected: once. */
-static void sums_are_folded_before_a_rejected_append(void **state)
-{
-	struct fixture *f = *state;
-	struct err e = ERR_INIT;
-	struct driver *d;
-	json_t *row;
-
-	make_run(f, "run/r1");
-	fixture_close(f);
-	d = sqlite_open(f->data, STORE_OWN, true, test_key, &clock_real, &e);
-	assert_non_null(d);
-	assert_int_equal(write_alone(d, 3, EVENT_MODEL_ANSWERED, "{\"agent\":\"0\",\"turn\":1,\"usd\":0.25}"), ERR_OK);
-	must(d->ops->begin(d, &e), &e);
-	fault_arm(FAULT_DB, 1, false);
-	assert_int_equal(d->ops->commit(d, &e), -1);
-	fault_disarm();
-	assert_int_equal(write_alone(d, 9, EVENT_RUN_WAITING, "{\"on\":\"person\"}"), ERR_CONFLICT);
-	d->ops->close(d);
-	fixture_open(f);
-	row = run_row(f, "r1");
-	near(usd(row, "usd"), 0.25);
-	json_decref(row);
-	verify_fine(f);
-}
-
 /* Whatever name a run's project was given, its money can be counted there: what is folded later cannot be refused. */
 static void a_long_name_has_a_budget(void **state)
 {
@@ -514,8 +439,6 @@ int main(void)
 		both(a_run_moves_through_its_states),
 		both(money_is_counted_once),
 		cmocka_unit_test_setup_teardown(sums_follow_later, fixture_disk, fixture_end),
-		cmocka_unit_test_setup_teardown(a_refused_lease_moves_no_sums, fixture_disk, fixture_end),
-		cmocka_unit_test_setup_teardown(sums_are_folded_before_a_rejected_append, fixture_disk, fixture_end),
 		both(a_long_name_has_a_budget),
 		both(parents_pay_for_their_children),
 		both(rejected_money_is_not_counted),
