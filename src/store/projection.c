@@ -458,7 +458,8 @@ static int begin(struct fold *f, const char *stream, struct err *e)
 	return get_row(f, e);
 }
 
-int projection_check(struct rows *r, const char *stream, const struct event *ev, const json_t *data, struct err *e)
+static int check_or_fold(
+	bool folding, struct rows *r, const char *stream, const struct event *ev, const json_t *data, struct err *e)
 {
 	struct fold f = {.rows = r, .ev = ev, .data = data};
 	int rc;
@@ -467,21 +468,18 @@ int projection_check(struct rows *r, const char *stream, const struct event *ev,
 		return 0;
 	arena_init(&r->arena, ARENA_CAP);
 	rc = begin(&f, stream, e);
+	if (rc == 0 && folding)
+		rc = folds[ev->type].fold(&f, e);
 	arena_release(&r->arena);
 	return rc;
 }
 
+int projection_check(struct rows *r, const char *stream, const struct event *ev, const json_t *data, struct err *e)
+{
+	return check_or_fold(false, r, stream, ev, data, e);
+}
+
 int projection_fold(struct rows *r, const char *stream, const struct event *ev, const json_t *data, struct err *e)
 {
-	struct fold f = {.rows = r, .ev = ev, .data = data};
-	int rc;
-
-	if (!concerns(stream, ev))
-		return 0;
-	arena_init(&r->arena, ARENA_CAP);
-	rc = begin(&f, stream, e);
-	if (rc == 0)
-		rc = folds[ev->type].fold(&f, e);
-	arena_release(&r->arena);
-	return rc;
+	return check_or_fold(true, r, stream, ev, data, e);
 }
