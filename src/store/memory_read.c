@@ -1,4 +1,5 @@
-/* memory_read: the reading side. A reader holds the driver's lock; lists are put in order as they are asked for. */
+/* memory_read: the reading side of the driver without a disk. A reader holds the driver's lock; lists are put in order
+ * as they are asked for. */
 #include "store/memory.h"
 
 #include "base/mem.h"
@@ -161,56 +162,47 @@ static bool comes_before(enum table_id t, const struct cell *a, const struct cel
 	return false;
 }
 
-struct memory_pick {
-	const struct cell *stored;
-	struct cell cells[ROW_CELLS]; /* with the columns that are not stored */
-};
-
-static void pick(struct memory *m, enum table_id t, const struct cell *stored, struct memory_pick *out)
+/* A row with the columns that are not stored. */
+static void whole_row(struct memory *m, enum table_id t, const struct cell *stored, struct cell out[ROW_CELLS])
 {
 	char name[EVENT_STREAM_MAX + 8] = "run/";
 	struct memory_stream *st = NULL;
 
-	out->stored = stored;
-	memcpy(out->cells, stored, sizeof out->cells);
+	memcpy(out, stored, ROW_CELLS * sizeof *out);
 	if (t != TABLE_RUNS)
 		return;
 	if (stored[0].text.n < EVENT_STREAM_MAX) {
 		memcpy(name + 4, stored[0].text.p, stored[0].text.n);
 		st = map_get(&m->streams, span_n(name, stored[0].text.n + 4));
 	}
-	out->cells[RUNS_seq] = cell_int(st ? (int64_t)st->count : 0);
-	out->cells[RUNS_updated] = cell_int(st && st->count ? st->events[st->count - 1].at : 0);
+	out[RUNS_seq] = cell_int(st ? (int64_t)st->count : 0);
+	out[RUNS_updated] = cell_int(st && st->count ? st->events[st->count - 1].at : 0);
 }
-
-struct listed {
-	const struct cell *cells;
-};
 
 int memory_rows(struct reader *r, enum table_id t, const struct filter *f, int limit,
 	int (*each)(void *ctx, const struct cell *cells, struct err *e), void *ctx, struct err *e)
 {
 	struct memory *m = r->memory;
 	size_t count = map_count(&m->rows.tables[t]), n = 0;
-	cleanup_free struct listed *picked = mem_calloc(count + 1, sizeof *picked);
+	cleanup_free const struct cell **picked = mem_calloc(count + 1, sizeof *picked);
+	struct cell whole[ROW_CELLS];
 	const struct cell *cells;
-	struct memory_pick p;
 
 	if (!picked)
 		return err_nomem(e);
 	for (size_t i = 0; (cells = rows_memory_next(&m->rows, t, &i));) {
 		size_t at = n;
-		pick(m, t, cells, &p);
-		if (!filter_matches(f, p.cells))
+		whole_row(m, t, cells, whole);
+		if (!filter_matches(f, whole))
 			continue;
-		for (; at > 0 && comes_before(t, cells, picked[at - 1].cells); at--)
+		for (; at > 0 && comes_before(t, cells, picked[at - 1]); at--)
 			picked[at] = picked[at - 1];
-		picked[at].cells = cells;
+		picked[at] = cells;
 		n++;
 	}
 	for (size_t i = 0; i < n && (limit < 0 || i < (size_t)limit); i++) {
-		pick(m, t, picked[i].cells, &p);
-		if (each(ctx, p.cells, e))
+		whole_row(m, t, picked[i], whole);
+		if (each(ctx, whole, e))
 			return -1;
 	}
 	return 0;
