@@ -1,4 +1,4 @@
-/* owner: a data folder, who owns it, and in which format it is.
+/* owner: the data folder itself: who owns it, in which format it is, and the key of its chain.
  *
  * The owner holds an fcntl lock (of the open file description) on <dir>/lock, whose content names its process and
  * host; it is freed by the kernel when the process ends in whatever way. */

@@ -14,9 +14,10 @@
 
 /* Does this kind change any row? */
 bool projection_wants(enum event_type type);
-/* Only sums, which no other fold reads? Then it may be folded later, as long as projection_check found nothing. */
+/* Only sums, which no other fold reads? Then it may be folded later, as long as projection_check found nothing: such a
+ * fold must not fail for what the event says, since the event is then in the journal for good. */
 bool projection_may_wait(enum event_type type);
-/* What projection_fold would say of this event, without changing anything. */
+/* What projection_fold would say of an event that may wait, without changing anything. */
 int projection_check(struct rows *r, const char *stream, const struct event *ev, const json_t *data, struct err *e);
 /* Apply one event; `data` is its parsed payload (may be NULL where projection_wants says no). ERR_FINAL for a run that
  * has ended, ERR_NOT_FOUND for one never created, ERR_CONFLICT for one created twice, ERR_INVALID for a payload whose

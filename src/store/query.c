@@ -1,4 +1,4 @@
-/* query: projections, budgets and commands as JSON. */
+/* query: what the store answers in JSON: lists of the projections, budgets, and commands that wait. */
 #include <math.h>
 
 #include "base/caps.h"

@@ -7,7 +7,8 @@
 #include "base/json.h"
 
 int spool_put(const char *dir, const char *id, const char *stream, const json_t *command, struct err *e);
-/* Call for each file (at most CAP_SPOOL_BATCH): {id, stream, command}. take: delete the file when each() returned 0. */
+/* Call for each file, oldest first; where there are more than CAP_SPOOL_BATCH, for that many of them. take: delete the
+ * file when each() returned 0. */
 int spool_each(const char *dir, bool take,
 	int (*each)(void *ctx, const char *id, const char *stream, const json_t *command, struct err *e), void *ctx,
 	struct err *e);

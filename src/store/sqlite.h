@@ -40,8 +40,11 @@ struct sqlite {
 	struct rows_sqlite rows;
 	struct map heads; /* name → struct head; a cache */
 	struct list dirty;
-	struct late_event *late; /* not folded yet, oldest first */
-	size_t late_count, late_room, late_kept, late_folded, late_bytes;
+	/* sqlite_fold.c: events not folded yet, oldest first; of these the first late_kept are committed, and the first
+	 * late_folded are folded by this transaction */
+	struct late_event *late;
+	size_t late_count, late_room, late_kept, late_folded;
+	size_t late_bytes;  /* of their payloads, at the most */
 	int64_t late_since; /* monotonic, of the first */
 	bool folds_now;	    /* this transaction folds what it appends */
 	struct err broken;  /* the database ended the transaction by itself: the group is lost */

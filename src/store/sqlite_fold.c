@@ -1,4 +1,4 @@
-/* sqlite_fold: when events reach the projections' rows.
+/* sqlite_fold: decides when events reach the projections' rows, in the transaction that appends them or in a later one.
  *
  *   append ──▶ only sums? ──yes──▶ checked, waits ──▶ folded after LATE_EVENTS or LATE_US, or when idle
  *                     └──no──▶ what waits is folded, then this, in its transaction

@@ -1,4 +1,4 @@
-/* sqlite_open: opening and closing, and the driver's table. */
+/* sqlite_open: opening and closing the SQLite driver, and the table of its functions. */
 #include "base/caps.h"
 #include "base/fs.h"
 #include "base/mem.h"

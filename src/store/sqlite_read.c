@@ -1,5 +1,6 @@
-/* sqlite_read: the reading side. A small pool of read-only connections, each with its prepared statements; a thread
- * takes one for as long as it reads and waits when all are out. Reading an event checks its chain value. */
+/* sqlite_read: the reading side of the SQLite driver. It is a small pool of read-only connections, each with its
+ * prepared statements; a thread takes one for as long as it reads and waits when all are out. Reading an event checks
+ * its chain value. */
 #include <errno.h>
 
 #include "base/caps.h"

@@ -1,5 +1,5 @@
-/* sqlite_schema: the tables, how those of an older program become them, and whether the projections' are this
- * program's.
+/* sqlite_schema: the tables of the SQLite file, how those of an older program become them, and whether the projections'
+ * are this program's.
  *
  * PRAGMA user_version is the format of the journal: so many of the steps below were taken. They are taken in one
  * transaction, after a copy of what was there was put into <dir>/before-format-N; a step is never changed once it was

@@ -72,7 +72,8 @@ struct append {
 };
 /* Queue it. -1 (queue full, no memory): no callback. */
 int store_append(struct store *s, const struct append *a, struct err *e);
-/* Append and wait, for short-lived verbs: runs the loop's thread blocking, callbacks of others included later. */
+/* Append and wait, for short-lived verbs: blocks the loop's thread; the callbacks of other appends come when it turns
+ * again. a->cb is not called. */
 int store_append_wait(struct store *s, const struct append *a, struct err *e);
 int store_flush(struct store *s, struct err *e); /* block until everything queued is durable */
 

@@ -1,4 +1,4 @@
-/* verify: does the journal hold what was written, and do the projections follow from it? And making them anew.
+/* verify: checks that the journal holds what was written and that the projections follow from it, and makes these anew.
  *
  * Everything is read from one view, so that an owner may go on writing meanwhile. Reading checks each chain value;
  * here come the ends of the streams, the signed heads, the blobs, and a fold of all events into memory. */
