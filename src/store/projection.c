@@ -17,8 +17,10 @@
 #include "base/mem.h"
 #include "base/sm.h"
 
-#define ARENA_CAP (4 * 1024 * 1024)
 #define PARENTS_MAX 16
+#define COLUMN_CAP (4 * CAP_EVENT_DATA) /* a part of a payload, printed anew */
+/* Enough for any event: a run's row holds texts of six payloads, and a fold reads those of its parents too. */
+#define ARENA_CAP ((PARENTS_MAX + 3) * 8 * CAP_EVENT_DATA)
 #define USD_MAX 1e6
 
 struct fold {
@@ -326,7 +328,7 @@ static int agent_started(const struct fold *f, struct err *e)
 /* The member of this name as canonical text in the rows' arena; NULL cell when it is absent. */
 static int data_json(const struct fold *f, const json_t *v, struct cell *out, struct err *e)
 {
-	cleanup_buf struct buf text = BUF_INIT(ARENA_CAP);
+	cleanup_buf struct buf text = BUF_INIT(COLUMN_CAP);
 	char *copy;
 
 	*out = (struct cell){.kind = CELL_NULL};

@@ -242,6 +242,32 @@ static void a_long_name_has_a_budget(void **state)
 	mem_free(created);
 }
 
+/* The same below runs whose rows are as large as events can make them. */
+static void large_parents_pay_too(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	static char text[1000000];
+	char *failed, *created;
+
+	memset(text, 'x', sizeof text - 1);
+	failed = mem_printf("{\"code\":\"flow\",\"text\":\"%s\"}", text);
+	assert_non_null(failed);
+	make_run(f, "run/r0");
+	for (int i = 1; i < 8; i++) {
+		char stream[16];
+		snprintf(stream, sizeof stream, "run/r%d", i);
+		created = mem_printf("{\"mode\":\"m\",\"parent\":\"r%d\",\"project\":\"p1\"}", i - 1);
+		must(append_one(f, stream, 1, EVENT_RUN_CREATED, created, &e), &e);
+		must(append_one(f, stream, 2, EVENT_RUN_FAILED, failed, &e), &e);
+		mem_free(created);
+	}
+	must(append_one(f, "run/r7", 3, EVENT_MODEL_ANSWERED, "{\"agent\":\"0\",\"turn\":1,\"usd\":0.25}", &e), &e);
+	budget_is(f, "run/r0", 0.25, 0, 0);
+	verify_fine(f);
+	mem_free(failed);
+}
+
 /* A child's spending moves the budgets of all runs above it, also when they are made anew in another order. */
 static void parents_pay_for_their_children(void **state)
 {
@@ -440,6 +466,7 @@ int main(void)
 		both(money_is_counted_once),
 		cmocka_unit_test_setup_teardown(sums_follow_later, fixture_disk, fixture_end),
 		both(a_long_name_has_a_budget),
+		both(large_parents_pay_too),
 		both(parents_pay_for_their_children),
 		both(rejected_money_is_not_counted),
 		both(actions_open_and_end),
