@@ -330,6 +330,9 @@ int sqlite_begin(struct driver *d, struct err *e)
 	rows_sqlite_forget(&s->rows);
 	if (map_count(&s->heads) >= CAP_STORE_HEADS)
 		sqlite_heads_forget(s);
+	/* There may have been no memory for rolling the last one back. */
+	if (!sqlite3_get_autocommit(s->db.handle) && db_exec(&s->db, "ROLLBACK", e))
+		return -1;
 	return db_exec(&s->db, "BEGIN IMMEDIATE", e);
 }
 
@@ -399,7 +402,7 @@ void sqlite_apply(struct driver *d, struct write *w)
 		write_fail(w, &s->broken);
 		return;
 	}
-	if (prepare_rows(s, needs_of(w), &e)) {
+	if (prepare_rows(s, needs_of(w), &e) || db_do(&s->db, &e, "SAVEPOINT w", "")) {
 		s->broken = e;
 		write_fail(w, &e);
 		return;
@@ -408,8 +411,7 @@ void sqlite_apply(struct driver *d, struct write *w)
 	heads_note(s, w, &moved);
 	rows_sqlite_mark(&s->rows);
 	late = s->late_count;
-	if (db_do(&s->db, &e, "SAVEPOINT w", "") == 0 && apply(s, w, &e) == 0 &&
-		db_do(&s->db, &e, "RELEASE w", "") == 0)
+	if (apply(s, w, &e) == 0 && db_do(&s->db, &e, "RELEASE w", "") == 0)
 		return;
 	write_fail(w, &e);
 	rows_sqlite_undo(&s->rows);
