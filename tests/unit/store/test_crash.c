@@ -410,7 +410,7 @@ static void every_allocation(void **state)
 {
 	struct fixture *f = *state;
 
-	each_fault(f, FAULT_ALLOC, f->memory ? 1 : 9);
+	each_fault(f, FAULT_ALLOC, f->memory ? 1 : 13);
 }
 
 /* Where only memory was short, for one allocation or for a whole write, the next write is accepted again. */
