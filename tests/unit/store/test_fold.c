@@ -137,7 +137,7 @@ static void append_some(struct story *s)
 	struct event events[3];
 	struct write w = {.kind = WRITE_APPEND, .append = {.events = events, .event_count = count, .also = &events[2]}};
 
-	strcpy(w.append.stream, story_runs[run]);
+	snprintf(w.append.stream, sizeof(w.append.stream), "%s", story_runs[run]);
 	w.append.fence = run == 0 ? s->fence : 0;
 	for (size_t i = 0; i < 3; i++) {
 		events[i] = i < 2 ? next_event(s, s->heads[run] + 1 + (int64_t)i + one_in(s, 12))
@@ -145,7 +145,7 @@ static void append_some(struct story *s)
 		events[i].v = event_kinds[events[i].type].version;
 	}
 	if (one_in(s, 3)) {
-		strcpy(w.append.also_stream, "project/p");
+		snprintf(w.append.also_stream, sizeof(w.append.also_stream), "project/p");
 		w.append.also_count = 1;
 	}
 	trouble(s);
