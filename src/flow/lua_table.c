@@ -95,6 +95,7 @@ static int pairs_step(lua_State *L)
 {
 	struct cursor *c = lua_touserdata(L, lua_upvalueindex(2));
 
+	luaL_checktype(L, 1, LUA_TTABLE); /* the program may call it with anything */
 	lua_settop(L, 1);
 	while (c->at < c->count) {
 		lua_rawgeti(L, lua_upvalueindex(1), c->order[c->at++]);
@@ -110,10 +111,11 @@ static int pairs_step(lua_State *L)
 /* upvalues: the number of items, the next. The table is 1..n and nothing else. */
 static int list_step(lua_State *L)
 {
-	lua_Integer i = luaL_optinteger(L, 2, 0) + 1, n = lua_tointeger(L, lua_upvalueindex(1));
+	lua_Integer i = luaL_optinteger(L, 2, 0), n = lua_tointeger(L, lua_upvalueindex(1));
 
-	for (; i <= n; i++) {
-		lua_pushinteger(L, i);
+	luaL_checktype(L, 1, LUA_TTABLE);
+	for (i = i < 0 ? 0 : i; i < n;) {
+		lua_pushinteger(L, ++i);
 		if (lua_rawgeti(L, 1, i) != LUA_TNIL)
 			return 2;
 		lua_settop(L, 2);

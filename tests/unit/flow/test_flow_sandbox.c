@@ -136,6 +136,25 @@ static void test_metatables(void **state)
 		"[1,true]");
 }
 
+/* What pairs returns may be called with anything. */
+static void test_iterators(void **state)
+{
+	static const char *const keys[] = {"{a = 1}", "{1, 2}", "{[1.5] = true, x = 2}"};
+	static const char *const wrong[] = {"", "nil", "42", "'text'", "null", "coroutine.create(error)"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
+			cleanup_free char *flow = mem_printf(
+				"return function() local step = pairs(%s) step(%s) end", keys[i], wrong[k]);
+			rig_error(flow, "table expected");
+		}
+	rig_result("return function() local step = pairs {a = 1} return {step({a = 2})} end", "[\"a\",2]");
+	rig_result("return function() local step = pairs {1, 2} local t = {1, 2}\n"
+		   "return {step(t, 1), step(t, math.mininteger), step(t, math.maxinteger)} end",
+		"[2,1]");
+}
+
 /* ---- limits ---- */
 
 static void endless(const char *body)
@@ -410,6 +429,7 @@ int main(void)
 		cmocka_unit_test(test_loading),
 		cmocka_unit_test(test_require),
 		cmocka_unit_test(test_metatables),
+		cmocka_unit_test(test_iterators),
 		cmocka_unit_test(test_endless),
 		cmocka_unit_test(test_slices_are_apart),
 		cmocka_unit_test(test_memory),
