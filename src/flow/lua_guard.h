@@ -1,9 +1,13 @@
 /* lua_guard: what a flow finds in its globals, and the functions of the base library that must know about limits.
  *
  * Replaced: pcall, xpcall and coroutine.resume, wrap, close (a broken limit goes through them), coroutine.yield (not
- * from the flow's own coroutines), setmetatable (no __gc, no __mode), load (texts only), require ("lib/<name>.lua" of
- * the flow's source), tostring, pairs, and of the other libraries what their files say. Absent: next, print, dofile,
- * loadfile, collectgarbage, warn, io, os, debug, package, string.dump, math.randomseed. */
+ * from the flow's own coroutines), getmetatable (not that of arrays), setmetatable (no __gc, no __mode), load (texts
+ * only), require ("lib/<name>.lua" of the flow's source), tostring, pairs, and of the other libraries what their files
+ * say. Absent: next, print, dofile, loadfile, collectgarbage, warn, io, os, debug, package, string.dump,
+ * math.randomseed.
+ *
+ * A metatable that gets __mode after setmetatable makes a weak table all the same. Such a flow sees when memory is
+ * collected and may diverge from its own journal; it harms nothing else. */
 #ifndef MUSTER_FLOW_LUA_GUARD_H
 #define MUSTER_FLOW_LUA_GUARD_H
 

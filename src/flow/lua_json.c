@@ -37,6 +37,18 @@ bool lua_json_is_null(lua_State *L, int index)
 	return lua_islightuserdata(L, index) && lua_touserdata(L, index) == (const void *)&null_tag;
 }
 
+bool lua_json_is_array(lua_State *L, int index)
+{
+	bool marked;
+
+	if (!lua_getmetatable(L, index))
+		return false;
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &array_tag);
+	marked = lua_rawequal(L, -1, -2);
+	lua_pop(L, 2);
+	return marked;
+}
+
 static json_t *refuse(struct walk *w, const char *why)
 {
 	struct buf path = BUF_INIT(400);
@@ -89,18 +101,6 @@ static json_t *take_number(struct walk *w)
 		v = json_real(x);
 	}
 	return v ? v : no_memory(w);
-}
-
-static bool is_marked(lua_State *L)
-{
-	bool marked;
-
-	if (!lua_getmetatable(L, -1))
-		return false;
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &array_tag);
-	marked = lua_rawequal(L, -1, -2);
-	lua_pop(L, 2);
-	return marked;
 }
 
 struct keys {
@@ -225,7 +225,7 @@ static json_t *take_object(struct walk *w, size_t count)
 static json_t *take_table(struct walk *w)
 {
 	const void *self = lua_topointer(w->L, -1);
-	bool marked = is_marked(w->L);
+	bool marked = lua_json_is_array(w->L, -1);
 	struct keys k;
 	json_t *v;
 

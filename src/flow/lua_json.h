@@ -24,7 +24,8 @@ void lua_json_push(lua_State *L, const json_t *v);
 void lua_json_mark_array(lua_State *L);
 /* `json` (encode, decode, array) and `null`. */
 void lua_json_open(lua_State *L);
-/* Is it the value `null`? */
+/* Is it a table with the array mark? The value `null`? */
+bool lua_json_is_array(lua_State *L, int index);
 bool lua_json_is_null(lua_State *L, int index);
 
 #endif

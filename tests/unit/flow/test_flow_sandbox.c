@@ -136,6 +136,27 @@ static void test_metatables(void **state)
 		"[1,true]");
 }
 
+/* Arrays share a metatable with the host: a flow that reaches it could give it __gc, which runs without a watchdog. */
+static void test_array_mark(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_result("return function() return {getmetatable(json.array()) == nil, getmetatable(parallel {}) == nil, "
+		   "getmetatable(json.decode '[]') == nil} end",
+		"[true,true,true]");
+	rig_result("return function() local m = {__index = {a = 1}} local t = setmetatable(json.array {2}, m) "
+		   "return {getmetatable(t) == m, t.a, getmetatable({}) == nil, getmetatable(setmetatable({}, "
+		   "{__metatable = 'own'})), getmetatable('').__index == string, getmetatable(5) == nil} end",
+		"[true,1,true,\"own\",true,true]");
+	rig_error("return function() getmetatable() end", "bad argument #1 to 'getmetatable' (value expected)");
+	rig_init(&r, "return function() return getmetatable(read 'x') == nil end");
+	rig_start(&r);
+	rig_deliver(&r, "0.1", "[1]");
+	assert_string_equal(r.result, "true");
+	rig_release(&r);
+}
+
 /* What pairs returns may be called with anything. */
 static void test_iterators(void **state)
 {
@@ -429,6 +450,7 @@ int main(void)
 		cmocka_unit_test(test_loading),
 		cmocka_unit_test(test_require),
 		cmocka_unit_test(test_metatables),
+		cmocka_unit_test(test_array_mark),
 		cmocka_unit_test(test_iterators),
 		cmocka_unit_test(test_endless),
 		cmocka_unit_test(test_slices_are_apart),
