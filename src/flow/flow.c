@@ -378,9 +378,9 @@ int flow_check(const char *name, struct span text, struct err *e)
 	struct lua_host h;
 	int rc;
 
-	if (lua_host_open(&h, &none, &limits, 0, e))
+	if (watchdog_setup(e) || lua_host_open(&h, &none, &limits, 0, e))
 		return -1;
-	rc = lua_host_guard(&h, check, &c, false, e);
+	rc = lua_host_guard(&h, check, &c, true, e);
 	lua_host_close(&h);
 	return rc;
 }

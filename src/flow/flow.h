@@ -83,7 +83,8 @@ void flow_forget(struct flow *f, const char *call_key);
 /* Waiting calls in order of their keys: for recovery and tests. */
 json_t *flow_pending(struct flow *f); /* [{key, name}] */
 size_t flow_memory(const struct flow *f);
-/* Check that a text is loadable Lua source (no bytecode) without running it; message with file and line. */
+/* Check that a text is loadable Lua source (no bytecode) without running it; message with file and line. ERR_FLOW_LIMIT
+ * when that takes more time or memory than a flow has. */
 int flow_check(const char *name, struct span text, struct err *e);
 
 #endif

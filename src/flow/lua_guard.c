@@ -331,7 +331,8 @@ void lua_guard_open(lua_State *L)
 		{LUA_TABLIBNAME, luaopen_table}, {LUA_STRLIBNAME, luaopen_string}, {LUA_MATHLIBNAME, luaopen_math},
 		{LUA_UTF8LIBNAME, luaopen_utf8}, {NULL, NULL}};
 	static const luaL_Reg base[] = {{"pcall", guard_pcall}, {"xpcall", guard_xpcall},
-		{"getmetatable", guard_getmetatable}, {"setmetatable", guard_setmetatable}, {"load", guard_load}, {NULL, NULL}};
+		{"getmetatable", guard_getmetatable}, {"setmetatable", guard_setmetatable}, {"load", guard_load},
+		{NULL, NULL}};
 	static const luaL_Reg coroutine[] = {{"create", guard_create}, {"resume", guard_resume}, {"wrap", guard_wrap},
 		{"yield", guard_yield}, {"close", guard_close}, {NULL, NULL}};
 	static const char *const no_base[] = {"next", "print", "dofile", "loadfile", "collectgarbage", "warn", NULL};

@@ -10,7 +10,10 @@
 
 #include "base/mem.h"
 #include "flow/lua_guard.h"
+#include "flow/lua_text.h"
 #include "flow/watchdog.h"
+
+enum { COMPILE_PIECE = 1024 };
 
 static const char error_tag; /* its address: the metatable of error values in the registry */
 
@@ -27,7 +30,7 @@ static void *grow(void *ctx, void *p, size_t before, size_t size)
 		h->used -= old;
 		return NULL;
 	}
-	if (size > old && h->used + (size - old) > h->limits.memory) {
+	if (size > old && size - old > h->limits.memory - h->used) {
 		h->starved = false;
 		return NULL;
 	}
@@ -182,15 +185,33 @@ void lua_host_with(lua_State *L, lua_CFunction fn, void *arg, void (*release)(vo
 	}
 }
 
+/* Gives the compiler a piece: some texts take it longer than the square of their length, and it calls nothing else. */
+static const char *next_piece(lua_State *L, void *ctx, size_t *n)
+{
+	struct span *rest = ctx;
+	const char *piece = rest->p;
+
+	lua_host_work(L);
+	*n = rest->n < COMPILE_PIECE ? rest->n : COMPILE_PIECE;
+	*rest = span_n(rest->p + *n, rest->n - *n);
+	return piece;
+}
+
 int lua_load_text(lua_State *L, struct span text, const char *chunk)
 {
 	const char *name = *chunk == '@' || *chunk == '=' ? chunk + 1 : "load";
+	int status;
 
 	if (text.n && text.p[0] == LUA_SIGNATURE[0]) {
 		lua_pushfstring(L, "%s: compiled Lua is not accepted; give its source", name);
 		return LUA_ERRSYNTAX;
 	}
-	return luaL_loadbufferx(L, text.p ? text.p : "", text.n, chunk, "t");
+	if (!text.p)
+		text = span_of("");
+	status = lua_load(L, next_piece, &text, chunk, "t");
+	if (status != LUA_OK && lua_limit_broken(lua_host_of(L), status))
+		return lua_error(L);
+	return status;
 }
 
 /* ---- error values ---- */
@@ -205,8 +226,8 @@ static int error_text(lua_State *L)
 
 static int error_concat(lua_State *L)
 {
-	luaL_tolstring(L, 1, NULL);
-	luaL_tolstring(L, 2, NULL);
+	lua_text_push(L, 1, NULL);
+	lua_text_push(L, 2, NULL);
 	lua_concat(L, 2);
 	return 1;
 }

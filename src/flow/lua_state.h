@@ -84,7 +84,8 @@ static inline void lua_host_work(lua_State *L)
 		lua_limit_raise(L, LIMIT_SLICE);
 }
 
-/* Load a text (never bytecode): the function is pushed, or an error message "name:line: …". Returns the status. */
+/* Load a text (never bytecode): the function is pushed, or an error message "name:line: …". Returns the status; raises a
+ * broken limit. */
 int lua_load_text(lua_State *L, struct span text, const char *chunk);
 
 /* Raise an error as a plain text with the place of the call in front; ERR_NOMEM as the broken limit it is. */

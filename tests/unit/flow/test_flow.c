@@ -34,11 +34,13 @@ static void test_errors_of_the_host(void **state)
 	(void)state;
 	rig_init(&r, "return function() local ok, e = pcall(read, 'x')\n"
 		     "local ok2, e2 = pcall(function() e.message = 'changed' e = nil read 'y' end)\n"
-		     "return {ok, tostring(e2), e2.code, 'got ' .. e2, type(e2), getmetatable(e2)} end");
+		     "return {ok, tostring(e2), e2.code, 'got ' .. e2, (e2 .. {}) .. (5 .. e2), type(e2), "
+		     "getmetatable(e2)} end");
 	rig_start(&r);
 	rig_fail(&r, "0.1", ERR_NOT_FOUND, "no file x");
 	rig_fail(&r, "0.2", ERR_DENIED, "not you");
-	assert_string_equal(r.result, "[false,\"not you\",\"denied\",\"got not you\",\"table\",false]");
+	assert_string_equal(
+		r.result, "[false,\"not you\",\"denied\",\"got not you\",\"not youtable5not you\",\"table\",false]");
 	rig_release(&r);
 
 	/* raised again, and not caught at all: its code stays */

@@ -2,6 +2,7 @@
 #include "flow_rig.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "base/fault.h"
 
@@ -166,8 +167,8 @@ static void test_iterators(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
 		for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
-			cleanup_free char *flow = mem_printf(
-				"return function() local step = pairs(%s) step(%s) end", keys[i], wrong[k]);
+			cleanup_free char *flow =
+				mem_printf("return function() local step = pairs(%s) step(%s) end", keys[i], wrong[k]);
 			rig_error(flow, "table expected");
 		}
 	rig_result("return function() local step = pairs {a = 1} return {step({a = 2})} end", "[\"a\",2]");
@@ -236,6 +237,26 @@ static void test_endless(void **state)
 	endless("table.remove(setmetatable({}, {__len = function() return 1 << 23 end, __newindex = rawequal}), 1)");
 }
 
+/* A text of which the compiler makes one long chain of jumps, and walks over all of it for each link: more than a
+ * minute of processor time when nothing stops it. */
+static void test_compiler(void **state)
+{
+	struct buf text = BUF_INIT(MIB);
+	struct err e = ERR_INIT;
+	clock_t begun = clock();
+
+	(void)state;
+	endless("return load('return ' .. string.rep('a or ', 200000) .. '1')");
+	endless("pcall(load, 'return ' .. string.rep('a or ', 200000) .. '1') return 1");
+	buf_adds(&text, "return ");
+	for (int i = 0; i < 200000; i++)
+		buf_adds(&text, "a or ");
+	assert_int_equal(flow_check("a.lua", span_n(text.data, text.len), &e), -1);
+	assert_int_equal(e.code, ERR_FLOW_LIMIT);
+	assert_true((clock() - begun) / CLOCKS_PER_SEC < 40);
+	buf_release(&text);
+}
+
 /* A slice ends at each host call: many short ones are fine. */
 static void test_slices_are_apart(void **state)
 {
@@ -253,10 +274,14 @@ static void test_slices_are_apart(void **state)
 
 static void too_much(const char *body)
 {
+	static char large[600000];
 	cleanup_free char *flow = mem_printf("return function()\n%s\nend", body);
 	struct rig r;
 
+	for (size_t i = 0; !large[sizeof large - 2]; i++)
+		large[i] = i < 8 ? "return {"[i] : "{},"[(i - 8) % 3];
 	rig_init(&r, flow);
+	rig_add(&r, "lib/large.lua", large);
 	r.limits.memory = 2 * MIB;
 	r.limits.steps = 1 << 30;
 	rig_limit(&r, "needs more than the allowed 2048 KiB");
@@ -280,6 +305,8 @@ static void test_memory(void **state)
 		 "string.rep('a', 1 << 20)})");
 	too_much("return string.format('%s%s%s', string.rep('x', 1 << 20), string.rep('y', 1 << 20), 1)");
 	too_much("return string.gsub(string.rep('x', 1 << 19), 'x', '%0%0%0%0%0%0%0%0')");
+	too_much("return load('return {' .. string.rep('{},', 150000) .. '}') == nil");
+	too_much("return pcall(require, 'large')");
 	too_much("return json.decode('[' .. string.rep('[],', 60000) .. '1]')");
 }
 
@@ -453,6 +480,7 @@ int main(void)
 		cmocka_unit_test(test_array_mark),
 		cmocka_unit_test(test_iterators),
 		cmocka_unit_test(test_endless),
+		cmocka_unit_test(test_compiler),
 		cmocka_unit_test(test_slices_are_apart),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_recursion),
