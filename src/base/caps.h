@@ -67,17 +67,18 @@
 #define CAP_FLOW_SLICE_MS 2000			  /* Lua may run this long without a host call */
 #define CAP_FLOW_STEPS 10000			  /* without continue_as */
 #define CAP_FLOW_PARALLEL 1024
-#define CAP_FLOW_JSON_DEPTH 64	       /* levels of a value given to the host */
-#define CAP_FLOW_JSON_VALUES (1 << 20) /* values in it */
-#define CAP_FLOW_ITEMS (1 << 24)       /* items that one function of `table` goes over */
-#define CAP_FLOW_SLEEP 1e9	       /* seconds */
-#define CAP_FLOW_REP (16 * MIB)	       /* result of string.rep */
-#define CAP_FLOW_PATTERN_WORK 10000000 /* places one call with a Lua pattern looks at, and 64 for each byte */
-#define CAP_FLOW_RE 8192	       /* bytes of a pattern of `re` */
-#define CAP_FLOW_RE_MATCH 1000000      /* PCRE2's match limit for one search */
-#define CAP_FLOW_RE_HEAP_KIB 8192      /* PCRE2's heap limit for one search */
-#define CAP_FLOW_RE_CACHED 32	       /* compiled patterns kept in a flow */
-#define CAP_AGENTS 2048		       /* in one segment of a run */
+#define CAP_FLOW_JSON_DEPTH 64		   /* levels of a value given to the host */
+#define CAP_FLOW_JSON_VALUES (1 << 20)	   /* values in it */
+#define CAP_FLOW_JSON_TEXT CAP_FLOW_MEMORY /* bytes of texts and names in it */
+#define CAP_FLOW_ITEMS (1 << 24)	   /* items that one function of `table` goes over */
+#define CAP_FLOW_SLEEP 1e9		   /* seconds */
+#define CAP_FLOW_REP (16 * MIB)		   /* result of string.rep */
+#define CAP_FLOW_PATTERN_WORK 10000000	   /* places one call with a Lua pattern looks at, and 64 for each byte */
+#define CAP_FLOW_RE 8192		   /* bytes of a pattern of `re` */
+#define CAP_FLOW_RE_MATCH 1000000	   /* PCRE2's match limit for one search */
+#define CAP_FLOW_RE_HEAP_KIB 8192	   /* PCRE2's heap limit for one search */
+#define CAP_FLOW_RE_CACHED 32		   /* compiled patterns kept in a flow */
+#define CAP_AGENTS 2048			   /* in one segment of a run */
 #define CAP_MODE_BUNDLE (4 * MIB)
 
 #define CAP_DIR_ENTRIES 65536	  /* names of one folder that are sorted and shown */

@@ -387,14 +387,11 @@ static void branch_ended(struct coro *c)
 /* Main and handlers: their value as JSON. */
 static json_t *end_value(const struct coro *c, struct err *e)
 {
-	json_t *v;
-
 	if (c->failed) {
 		end_error(c, c->kind == CORO_MAIN, e);
 		return NULL;
 	}
-	v = lua_json_take(c->L, -1, c->kind == CORO_MAIN ? "the flow's result" : "the handler's result", NULL, e);
-	return v;
+	return lua_json_take_slice(c->L, c->kind == CORO_MAIN ? "the flow's result" : "the handler's result", e);
 }
 
 static void tell_end(struct coro *c)
@@ -416,6 +413,8 @@ static void tell_end(struct coro *c)
 	case CORO_MAIN:
 	case CORO_HANDLER:
 		v = end_value(c, &e);
+		if (lua_limit_broken(&c->flow->lua, LUA_OK))
+			return;
 		if (!v && e.code == ERR_NOMEM)
 			c->flow->end = FLOW_NOMEM;
 		else if (c->kind == CORO_MAIN)

@@ -337,7 +337,7 @@ json_t *flow_vars(struct flow *f, struct err *e)
 	json_t *v;
 
 	lua_rawgeti(f->lua.L, LUA_REGISTRYINDEX, f->vars);
-	v = lua_json_take(f->lua.L, -1, "vars", NULL, e);
+	v = lua_json_take_slice(f->lua.L, "vars", e);
 	lua_pop(f->lua.L, 1);
 	return v;
 }

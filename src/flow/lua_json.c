@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "flow/lua_guard.h"
 #include "flow/lua_state.h"
+#include "flow/watchdog.h"
 
 static const char null_tag, array_tag; /* their addresses count */
 
@@ -30,6 +31,7 @@ struct walk {
 	struct step path[CAP_FLOW_JSON_DEPTH];
 	int depth;
 	int values;
+	size_t bytes; /* of texts and names */
 };
 
 bool lua_json_is_null(lua_State *L, int index)
@@ -79,6 +81,9 @@ static json_t *take_text(struct walk *w)
 	const char *p = lua_tolstring(w->L, -1, &n);
 	json_t *v;
 
+	w->bytes += n;
+	if (w->bytes > CAP_FLOW_JSON_TEXT)
+		return refuse(w, "too much text");
 	if (memchr(p, 0, n))
 		return refuse(w, "the text holds a NUL byte; only text can be given to the host");
 	if (!utf8_valid(span_n(p, n)))
@@ -186,6 +191,9 @@ static json_t *take_members(struct walk *w, json_t *object, struct key *keys, si
 		if (w->depth == 1 && w->skip && strcmp(k->p, w->skip) == 0)
 			continue;
 		s->key = k->p;
+		w->bytes += k->n;
+		if (w->bytes > CAP_FLOW_JSON_TEXT)
+			return refuse(w, "too much text");
 		if (memchr(k->p, 0, k->n) || !utf8_valid(span_n(k->p, k->n)))
 			return refuse(w, "the name holds a NUL byte or is not valid UTF-8");
 		lua_pushvalue(w->L, k->at);
@@ -254,6 +262,8 @@ static json_t *take(struct walk *w)
 {
 	if (++w->values > CAP_FLOW_JSON_VALUES)
 		return refuse(w, "too many values");
+	if (lua_host_of(w->L)->expired) /* a table without keys that once had many takes long to look at */
+		return refuse(w, "there is no time left");
 	if (!lua_checkstack(w->L, 6))
 		return refuse(w, "tables are nested too deeply");
 	switch (lua_type(w->L, -1)) {
@@ -291,6 +301,17 @@ json_t *lua_json_take(lua_State *L, int index, const char *what, const char *ski
 	lua_pushvalue(L, index);
 	v = take(&w);
 	lua_settop(L, top);
+	return v;
+}
+
+json_t *lua_json_take_slice(lua_State *L, const char *what, struct err *e)
+{
+	struct lua_host *h = lua_host_of(L);
+	json_t *v;
+
+	watchdog_begin(h->limits.slice_ms, lua_host_expire, h);
+	v = lua_json_take(L, -1, what, NULL, e);
+	watchdog_end();
 	return v;
 }
 
@@ -397,13 +418,34 @@ static void release_value(void *v)
 	json_decref(v);
 }
 
+/* At least as many values as the text has: before they take memory that is not the flow's. */
+static size_t most_values(struct span text)
+{
+	size_t n = 1;
+	bool string = false;
+
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+		if (string && c == '\\')
+			i++;
+		else if (c == '"')
+			string = !string;
+		else if (!string && (c == ',' || c == '[' || c == '{'))
+			n++;
+	}
+	return n;
+}
+
 static int decode(lua_State *L)
 {
 	struct err e = ERR_INIT;
-	size_t n;
-	const char *text = luaL_checklstring(L, 1, &n);
-	json_t *v = json_parse(span_n(text, n), "json.decode", &e);
+	struct span text;
+	json_t *v;
 
+	text.p = luaL_checklstring(L, 1, &text.n);
+	if (most_values(text) > CAP_FLOW_JSON_VALUES)
+		return luaL_error(L, "json.decode: more than %d values", CAP_FLOW_JSON_VALUES);
+	v = json_parse(text, "json.decode", &e);
 	if (!v)
 		return lua_raise(L, &e);
 	lua_host_with(L, push_value, v, release_value);

@@ -62,7 +62,7 @@ static void set_hook(lua_State *L)
 }
 
 /* In the watchdog's signal handler. lua_sethook may be called there (Lua 5.4 manual, and as lua.c does). */
-static void expire(void *ctx)
+void lua_host_expire(void *ctx)
 {
 	struct lua_host *h = ctx;
 
@@ -135,7 +135,7 @@ int lua_host_slice(struct lua_host *h, lua_State *co, int args, int *results)
 {
 	int status;
 
-	watchdog_begin(h->limits.slice_ms, expire, h);
+	watchdog_begin(h->limits.slice_ms, lua_host_expire, h);
 	status = resume(h, NULL, co, args, results);
 	watchdog_end();
 	return status;
@@ -153,7 +153,7 @@ int lua_host_guard(struct lua_host *h, lua_CFunction fn, void *arg, bool watched
 	lua_pushcfunction(h->L, fn);
 	lua_pushlightuserdata(h->L, arg);
 	if (watched)
-		watchdog_begin(h->limits.slice_ms, expire, h);
+		watchdog_begin(h->limits.slice_ms, lua_host_expire, h);
 	status = lua_pcall(h->L, 1, 0, 0);
 	if (watched)
 		watchdog_end();

@@ -64,6 +64,8 @@ static inline struct lua_host *lua_host_of(lua_State *L)
  * Resume a thread as one slice / from within one (`from` runs). Returns lua_resume's status. */
 int lua_host_slice(struct lua_host *h, lua_State *co, int args, int *results);
 int lua_host_resume(lua_State *from, lua_State *co, int args, int *results);
+/* The watchdog's callback for what is watched without code of the program: such a function looks at `expired`. */
+void lua_host_expire(void *h);
 /* Run a function with `arg` as light userdata on the first thread, protected; `watched`: as a slice. -1 with the error
  * it raised. The stack is as before. */
 int lua_host_guard(struct lua_host *h, lua_CFunction fn, void *arg, bool watched, struct err *e);
@@ -84,8 +86,8 @@ static inline void lua_host_work(lua_State *L)
 		lua_limit_raise(L, LIMIT_SLICE);
 }
 
-/* Load a text (never bytecode): the function is pushed, or an error message "name:line: …". Returns the status; raises a
- * broken limit. */
+/* Load a text (never bytecode): the function is pushed, or an error message "name:line: …". Returns the status; raises
+ * a broken limit. */
 int lua_load_text(lua_State *L, struct span text, const char *chunk);
 
 /* Raise an error as a plain text with the place of the call in front; ERR_NOMEM as the broken limit it is. */

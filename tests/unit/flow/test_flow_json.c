@@ -102,6 +102,18 @@ static void test_tables(void **state)
 		assert_non_null(strstr(r.result, "too many values"));
 		rig_release(&r);
 	}
+	/* texts and names that stand in many places, and a text of many values: little for the flow, much for the host
+	 */
+	rig_error("return function() local s, t = string.rep('x', 1 << 20), {} for i = 1, 65 do t[i] = s end "
+		  "json.encode(t) end",
+		"json.encode[65]: too much text");
+	rig_error("return function() local s, t = {[string.rep('x', 1 << 20)] = 1}, {} for i = 1, 65 do t[i] = s end "
+		  "return t end",
+		"too much text");
+	rig_error("return function() json.decode('[' .. string.rep('{},', 1 << 20) .. '1]') end",
+		"json.decode: more than 1048576 values");
+	rig_result("return function() return #json.decode([[\"\\\\\\\"]] .. string.rep(',', 1100000) .. '\"') end",
+		"1100002"); /* commas in a text are no values */
 }
 
 static void test_from_json(void **state)

@@ -227,6 +227,14 @@ static void test_endless(void **state)
 	endless("local t = {} for i = 1, 60000 do t[i] = (i * 7919) % 200003 end while true do table.sort(t) end");
 	endless("while true do json.encode({1, 2, {}}) end");
 	endless("while true do json.decode('[1, {}]') end");
+	/* one table without keys that once had many, in many places */
+#define HOLLOW                                                                                                         \
+	"local b = {} for i = 1, 30000 do b[i .. ''] = 1 end for i = 1, 30000 do b[i .. ''] = nil end local t = {} "   \
+	"for i = 1, 100000 do t[i] = b end "
+	endless(HOLLOW "json.encode(t)");
+	endless(HOLLOW "pcall(json.encode, t) return 1");
+	endless(HOLLOW "plan(t)");
+	endless(HOLLOW "return t");
 	/* loops in C over lengths that a metamethod invents */
 	endless("return table.concat(setmetatable({}, {__index = table.concat}), '', 1, 1 << 23)");
 	endless("return table.concat(setmetatable({}, {__index = function() return '' end, __len = function() return 1 "
