@@ -42,6 +42,13 @@ static int re_free(lua_State *L)
 	return 0;
 }
 
+/* Before every item of a pattern: the limits hold for each place where a match may begin, and there are many. */
+static int on_item(pcre2_callout_block *item, void *host)
+{
+	(void)item;
+	return ((struct lua_host *)host)->expired ? PCRE2_ERROR_CALLOUT : 0;
+}
+
 static void compile(lua_State *L, struct re *r, struct span pattern)
 {
 	pcre2_general_context *memory = pcre2_general_context_create(re_alloc, re_release, NULL);
@@ -52,7 +59,8 @@ static void compile(lua_State *L, struct re *r, struct span pattern)
 
 	if (how) {
 		r->code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n,
-			PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C, &code, &at, how);
+			PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT, &code, &at,
+			how);
 		r->limits = pcre2_match_context_create(memory);
 	}
 	if (r->code)
@@ -60,6 +68,7 @@ static void compile(lua_State *L, struct re *r, struct span pattern)
 	if (r->data && r->limits) {
 		pcre2_set_match_limit(r->limits, CAP_FLOW_RE_MATCH);
 		pcre2_set_heap_limit(r->limits, CAP_FLOW_RE_HEAP_KIB);
+		pcre2_set_callout(r->limits, on_item, lua_host_of(L));
 	}
 	pcre2_compile_context_free(how);
 	pcre2_general_context_free(memory);
@@ -113,27 +122,6 @@ static struct re *check_pattern(lua_State *L)
 	return r;
 }
 
-/* Search from `at`; the places are in the match data. `after_empty`: the last match was empty and ended at `at`. */
-static bool search(lua_State *L, struct re *r, struct span text, size_t at, bool after_empty)
-{
-	uint32_t options = after_empty ? PCRE2_NOTEMPTY_ATSTART : 0;
-	int rc;
-
-	lua_host_work(L);
-	rc = pcre2_match(r->code, (PCRE2_SPTR)text.p, text.n, at, options, r->data, r->limits);
-	if (rc >= 0)
-		return true;
-	if (rc == PCRE2_ERROR_NOMATCH)
-		return false;
-	if (rc == PCRE2_ERROR_NOMEMORY)
-		lua_limit_raise(L, LIMIT_NOMEM);
-	if (rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT || rc == PCRE2_ERROR_HEAPLIMIT)
-		luaL_error(
-			L, "re: the pattern needs too much work on this text; write it with fewer nested repetitions");
-	luaL_error(L, "re: the search failed (PCRE2 error %d)", rc);
-	return false;
-}
-
 static size_t match_from(const struct re *r)
 {
 	return pcre2_get_ovector_pointer(r->data)[0];
@@ -142,6 +130,31 @@ static size_t match_from(const struct re *r)
 static size_t match_to(const struct re *r)
 {
 	return pcre2_get_ovector_pointer(r->data)[1];
+}
+
+/* Search from `at`; the places are in the match data. `after_empty`: the last match was empty and ended at `at`. */
+static bool search(lua_State *L, struct re *r, struct span text, size_t at, bool after_empty)
+{
+	uint32_t options = after_empty ? PCRE2_NOTEMPTY_ATSTART : 0;
+	int rc;
+
+	lua_host_work(L);
+	rc = pcre2_match(r->code, (PCRE2_SPTR)text.p, text.n, at, options, r->data, r->limits);
+	if (rc >= 0 && (match_from(r) < at || match_to(r) < match_from(r)))
+		luaL_error(L, "re: \\K in a lookaround moves the match to where it cannot begin");
+	if (rc >= 0)
+		return true;
+	if (rc == PCRE2_ERROR_NOMATCH)
+		return false;
+	if (rc == PCRE2_ERROR_CALLOUT)
+		lua_limit_raise(L, LIMIT_SLICE);
+	if (rc == PCRE2_ERROR_NOMEMORY)
+		lua_limit_raise(L, LIMIT_NOMEM);
+	if (rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT || rc == PCRE2_ERROR_HEAPLIMIT)
+		luaL_error(
+			L, "re: the pattern needs too much work on this text; write it with fewer nested repetitions");
+	luaL_error(L, "re: the search failed (PCRE2 error %d)", rc);
+	return false;
 }
 
 static void push_group(lua_State *L, const struct re *r, struct span text, uint32_t i)
