@@ -8,13 +8,15 @@
 
 #include "base/caps.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "flow/lua_guard.h"
 #include "flow/lua_state.h"
 
 enum { RE_KIND = 3 }; /* stack slot of gsub's replacement */
+enum { OPTIONS = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT };
 
 struct re {
-	pcre2_code *code;
+	pcre2_code *code, *any; /* for texts known to be UTF-8; for any bytes, which are checked in each search */
 	pcre2_match_data *data;
 	pcre2_match_context *limits;
 };
@@ -38,6 +40,7 @@ static int re_free(lua_State *L)
 	pcre2_match_data_free(r->data);
 	pcre2_match_context_free(r->limits);
 	pcre2_code_free(r->code);
+	pcre2_code_free(r->any);
 	*r = (struct re){0};
 	return 0;
 }
@@ -58,12 +61,13 @@ static void compile(lua_State *L, struct re *r, struct span pattern)
 	char text[128];
 
 	if (how) {
-		r->code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n,
-			PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT, &code, &at,
-			how);
+		r->code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, OPTIONS, &code, &at, how);
+		if (r->code)
+			r->any = pcre2_compile(
+				(PCRE2_SPTR)pattern.p, pattern.n, OPTIONS | PCRE2_MATCH_INVALID_UTF, &code, &at, how);
 		r->limits = pcre2_match_context_create(memory);
 	}
-	if (r->code)
+	if (r->any)
 		r->data = pcre2_match_data_create_from_pattern(r->code, memory);
 	if (r->data && r->limits) {
 		pcre2_set_match_limit(r->limits, CAP_FLOW_RE_MATCH);
@@ -132,14 +136,15 @@ static size_t match_to(const struct re *r)
 	return pcre2_get_ovector_pointer(r->data)[1];
 }
 
-/* Search from `at`; the places are in the match data. `after_empty`: the last match was empty and ended at `at`. */
-static bool search(lua_State *L, struct re *r, struct span text, size_t at, bool after_empty)
+/* Search from `at`; the places are in the match data. `valid`: the text is UTF-8 and a character begins at `at`.
+ * `after_empty`: the last match was empty and ended at `at`. */
+static bool search(lua_State *L, struct re *r, struct span text, size_t at, bool valid, bool after_empty)
 {
-	uint32_t options = after_empty ? PCRE2_NOTEMPTY_ATSTART : 0;
+	uint32_t options = (valid ? PCRE2_NO_UTF_CHECK : 0) | (after_empty ? PCRE2_NOTEMPTY_ATSTART : 0);
 	int rc;
 
 	lua_host_work(L);
-	rc = pcre2_match(r->code, (PCRE2_SPTR)text.p, text.n, at, options, r->data, r->limits);
+	rc = pcre2_match(valid ? r->code : r->any, (PCRE2_SPTR)text.p, text.n, at, options, r->data, r->limits);
 	if (rc >= 0 && (match_from(r) < at || match_to(r) < match_from(r)))
 		luaL_error(L, "re: \\K in a lookaround moves the match to where it cannot begin");
 	if (rc >= 0)
@@ -199,7 +204,7 @@ static int find_or_match(lua_State *L, bool find)
 		init = init < -(lua_Integer)text.n ? 1 : (lua_Integer)text.n + init + 1;
 	if (init == 0)
 		init = 1;
-	if (init > (lua_Integer)text.n + 1 || !search(L, r, text, (size_t)init - 1, false)) {
+	if (init > (lua_Integer)text.n + 1 || !search(L, r, text, (size_t)init - 1, false, false)) {
 		lua_pushnil(L);
 		return 1;
 	}
@@ -220,11 +225,12 @@ static int re_match(lua_State *L)
 	return find_or_match(L, false);
 }
 
-/* upvalues: patterns, text, pattern, place to go on (from 0; beyond the text: done), was the last match empty? */
+/* upvalues: patterns, text, pattern, place to go on (from 0; beyond the text: done), was the last match
+ * empty? is the text UTF-8? */
 static int gmatch_step(lua_State *L)
 {
 	lua_Integer at = lua_tointeger(L, lua_upvalueindex(4));
-	bool empty = lua_toboolean(L, lua_upvalueindex(5));
+	bool empty = lua_toboolean(L, lua_upvalueindex(5)), valid = lua_toboolean(L, lua_upvalueindex(6));
 	struct span text;
 	struct re *r;
 
@@ -233,7 +239,7 @@ static int gmatch_step(lua_State *L)
 	lua_pushvalue(L, lua_upvalueindex(3));
 	text = check_text(L, 1);
 	r = check_pattern(L);
-	if (at > (lua_Integer)text.n || !search(L, r, text, (size_t)at, empty)) {
+	if (at > (lua_Integer)text.n || !search(L, r, text, (size_t)at, valid, empty)) {
 		lua_pushinteger(L, (lua_Integer)text.n + 1);
 		lua_replace(L, lua_upvalueindex(4));
 		return 0;
@@ -247,14 +253,16 @@ static int gmatch_step(lua_State *L)
 
 static int re_gmatch(lua_State *L)
 {
-	check_text(L, 1);
+	bool valid = utf8_valid(check_text(L, 1));
+
 	check_pattern(L);
 	lua_settop(L, 2);
 	lua_pushvalue(L, lua_upvalueindex(1));
 	lua_insert(L, 1);
 	lua_pushinteger(L, 0);
 	lua_pushboolean(L, false);
-	lua_pushcclosure(L, gmatch_step, 5);
+	lua_pushboolean(L, valid);
+	lua_pushcclosure(L, gmatch_step, 6);
 	return 1;
 }
 
@@ -321,7 +329,7 @@ static int re_gsub(lua_State *L)
 	int kind = lua_type(L, RE_KIND);
 	lua_Integer most = luaL_optinteger(L, 4, LUA_MAXINTEGER), done = 0;
 	size_t at = 0;
-	bool empty = false;
+	bool empty = false, valid = utf8_valid(text);
 	struct re *r;
 	luaL_Buffer b;
 
@@ -330,7 +338,7 @@ static int re_gsub(lua_State *L)
 	lua_settop(L, 4);
 	r = check_pattern(L);
 	luaL_buffinit(L, &b);
-	while (done < most && search(L, r, text, at, empty)) {
+	while (done < most && search(L, r, text, at, valid, empty)) {
 		size_t from = match_from(r), to = match_to(r);
 		luaL_addlstring(&b, text.p + at, from - at);
 		add_match(L, &b, r, text);

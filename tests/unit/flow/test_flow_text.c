@@ -373,6 +373,12 @@ static void test_re(void **state)
 		"true");
 	rig_error("return function() return re.match('a', '(') end", "wrong at byte 2");
 	rig_error("return function() return re.gsub('a', 'a', '%2') end", "no group %2");
+	rig_error("return function() return re.gsub('xab', '(?<=(?1)b)|(a\\\\K)(?!)', '') end", "K in a lookaround");
+	/* the work for each match does not grow with the text */
+	rig_result("return function() local s, n = string.rep('é', 100000), 0 for c in re.gmatch(s, '.') do n = n + #c "
+		   "end "
+		   "return {n, (select(2, re.gsub(s, 'é', 'y')))} end",
+		"[200000,100000]");
 	rig_error("return function() return re.gsub('a', 'a', '%x') end", "invalid use of '%'");
 	rig_error("return function() return re.match(string.rep('a', 40) .. 'b', '(a+)+$') end", "needs too much work");
 	rig_error("return function() return re.match('a', string.rep('a', 9000)) end", "more than 8192 bytes");
