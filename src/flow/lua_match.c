@@ -12,15 +12,18 @@
 
 #include "flow/lua_state.h"
 
-enum { DEPTH = 200, WORK_EVERY = 4096 };
+enum { DEPTH = 200, WORK_EVERY = 4096, SET_LOOK = 32 /* bytes of a set that are one look */ };
 
-static void spend(struct lua_match *m)
+static void spend(struct lua_match *m, ptrdiff_t looks)
 {
-	if (++m->work > m->allowed)
+	int64_t before = m->work;
+
+	m->work += looks;
+	if (m->work > m->allowed)
 		luaL_error(m->L,
 			"the pattern needs too much work on this text; write it with fewer repetitions, or use re "
 			"(re.match, re.find, re.gsub)");
-	if (m->work % WORK_EVERY == 0)
+	if (m->work / WORK_EVERY != before / WORK_EVERY)
 		lua_host_work(m->L);
 }
 
@@ -130,7 +133,7 @@ static bool matches_single(struct lua_match *m, const char *s, const char *p, co
 {
 	unsigned char c;
 
-	spend(m);
+	spend(m, 1 + (end - p) / SET_LOOK);
 	if (s >= m->text_end)
 		return false;
 	c = (unsigned char)*s;
@@ -216,7 +219,7 @@ static const char *balanced(struct lua_match *m, const char *s, const char *p)
 	if (s >= m->text_end || *s != p[0])
 		return NULL;
 	while (++s < m->text_end) {
-		spend(m);
+		spend(m, 1);
 		if (*s == p[1]) {
 			if (--open == 0)
 				return s + 1;
@@ -238,7 +241,7 @@ static const char *back_reference(struct lua_match *m, const char *s, char digit
 	if (m->captures[i].n == CAPTURE_POSITION)
 		return NULL; /* it has no text */
 	n = (size_t)m->captures[i].n;
-	m->work += (int64_t)(n / 16);
+	spend(m, (ptrdiff_t)n / 16);
 	if ((size_t)(m->text_end - s) < n || memcmp(m->captures[i].at, s, n) != 0)
 		return NULL;
 	return s + n;
@@ -250,6 +253,7 @@ static bool frontier(struct lua_match *m, const char *s, const char *p, const ch
 	unsigned char before = s == m->text ? 0 : (unsigned char)s[-1];
 	unsigned char here = s < m->text_end ? (unsigned char)*s : 0;
 
+	spend(m, (end - p) / SET_LOOK);
 	return !in_set(before, p, end - 1) && in_set(here, p, end - 1);
 }
 
@@ -292,6 +296,7 @@ static bool match_item(struct lua_match *m, const char **s, const char **p, cons
 	const char *end = single_end(m, *p);
 	char repeat = end < m->pattern_end ? *end : 0;
 
+	spend(m, (end - *p) / SET_LOOK); /* to find its end */
 	switch (repeat) {
 	case '*':
 		*result = match_most(m, *s, *p, end);
@@ -327,7 +332,7 @@ static const char *match(struct lua_match *m, const char *s, const char *p)
 	if (++m->depth > DEPTH)
 		luaL_error(m->L, "pattern too complex");
 	for (;;) {
-		spend(m);
+		spend(m, 1);
 		if (p >= m->pattern_end) {
 			result = s;
 			break;

@@ -335,6 +335,15 @@ static void test_pattern_work(void **state)
 		"needs too much work");
 	rig_error(
 		"return function() return string.gsub(string.rep('(', 60000), '%b()', '') end", "needs too much work");
+	{ /* a look at a long set is more than one */
+		struct rig r;
+		rig_init(&r, "return function() return string.find(string.rep('b', 2000), '[' .. string.rep('a', 1 << "
+			     "20) .. ']') end");
+		r.limits.slice_ms = 100000;
+		rig_start(&r);
+		assert_non_null(strstr(r.result, "needs too much work"));
+		rig_release(&r);
+	}
 	/* long texts with honest patterns are fine */
 	rig_result("return function() local s = string.rep('word ', 100000) local _, n = s:gsub('%a+', string.upper) "
 		   "return {n, #s:match('^%s*(.-)%s*$')} end",
