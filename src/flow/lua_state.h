@@ -65,7 +65,7 @@ static inline struct lua_host *lua_host_of(lua_State *L)
 int lua_host_slice(struct lua_host *h, lua_State *co, int args, int *results);
 int lua_host_resume(lua_State *from, lua_State *co, int args, int *results);
 /* The watchdog's callback for what is watched without code of the program: such a function looks at `expired`. */
-void lua_host_expire(void *h);
+void lua_host_expire(void *ctx);
 /* Run a function with `arg` as light userdata on the first thread, protected; `watched`: as a slice. -1 with the error
  * it raised. The stack is as before. */
 int lua_host_guard(struct lua_host *h, lua_CFunction fn, void *arg, bool watched, struct err *e);
