@@ -102,6 +102,14 @@ static int open_sub(int fd, const char *name)
 	return sub;
 }
 
+/* Made by a restore that was stopped before it could give it away. */
+static bool not_given(const struct restore *r, int fd)
+{
+	struct stat st;
+
+	return r->chown && SEAM(fstat(fd, &st)) == 0 && st.st_uid == geteuid();
+}
+
 /* A folder of the snapshot; when fresh, it is not on disk yet. */
 static int put_folder(struct restore *r, struct node *kid, const struct entry *entry, int fd, bool fresh, struct err *e)
 {
@@ -112,7 +120,7 @@ static int put_folder(struct restore *r, struct node *kid, const struct entry *e
 	if (fresh && SEAM(mkdirat(fd, kid->name, 0755)))
 		return beneath_err(e, errno, kid->name);
 	sub = open_sub(fd, kid->name);
-	if (sub < 0 || (fresh && give(r, sub)))
+	if (sub < 0 || ((fresh || not_given(r, sub)) && give(r, sub)))
 		return beneath_err(e, errno, kid->name);
 	return apply(r, kid, &entry->hash, sub, e);
 }

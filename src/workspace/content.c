@@ -144,11 +144,12 @@ int files_mkdir(struct files *f, const char *path, struct err *e)
 
 	if (place_find(f, path, PLACE_MAKE, &p, e))
 		return -1;
-	if (p.exists)
-		return S_ISDIR(p.st.st_mode) ? 0 : err_set(e, ERR_EXISTS, "%s: is a file, not a folder", path);
-	if (SEAM(mkdirat(p.dir, p.name, 0755)))
+	if (p.exists && !S_ISDIR(p.st.st_mode))
+		return err_set(e, ERR_EXISTS, "%s: is a file, not a folder", path);
+	if (!p.exists && SEAM(mkdirat(p.dir, p.name, 0755)))
 		return err_errno(e, errno, "make folder %s", path);
-	if (f->uid && SEAM(fchownat(p.dir, p.name, f->uid, f->uid, AT_SYMLINK_NOFOLLOW)))
+	if (f->uid && (!p.exists || p.st.st_uid == geteuid()) &&
+		SEAM(fchownat(p.dir, p.name, f->uid, f->uid, AT_SYMLINK_NOFOLLOW)))
 		return err_errno(e, errno, "give folder %s to uid %u", path, f->uid);
 	return 0;
 }

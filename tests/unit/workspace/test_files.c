@@ -221,6 +221,15 @@ static void owner_is_given(void **state)
 		assert_int_equal(st.st_uid, 12345);
 		assert_int_equal(st.st_gid, 12345);
 	}
+	/* stopped between making a folder and giving it away, twice */
+	assert_int_equal(mkdir(at(&x->s, "half"), 0755), 0);
+	assert_int_equal(mkdir(at(&x->s, "whole"), 0755), 0);
+	must(write_text(f, "half/way/x", "x", &e), &e);
+	must(write_text(f, "whole/x", "x", &e), &e);
+	for (const char *const *p = (const char *const[]){"half", "half/way", "whole", NULL}; *p; p++) {
+		assert_int_equal(stat(at(&x->s, *p), &st), 0);
+		assert_int_equal(st.st_uid, 12345);
+	}
 	put(&x->s, "roots", "x");
 	must(write_text(f, "roots", "y", &e), &e);
 	assert_int_equal(stat(at(&x->s, "roots"), &st), 0);
