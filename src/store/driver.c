@@ -103,11 +103,10 @@ int driver_check_event(const struct event *ev, const char *stream, const char *t
 	return 0;
 }
 
-int driver_each_event(struct driver *d, struct reader *r, const char *stream,
+int driver_each_event(struct driver *d, struct reader *r, const char *stream, int64_t after,
 	int (*each)(void *ctx, const char *stream, const struct event *ev, struct err *e), void *ctx, struct err *e)
 {
 	struct event events[EVENTS_BATCH];
-	int64_t after = 0;
 	int n = EVENTS_BATCH, rc = 0;
 
 	while (rc == 0 && n == EVENTS_BATCH) {
@@ -182,13 +181,21 @@ static int fold_stream(void *ctx, const struct stream_head *head, struct err *e)
 		return 0;
 	f->until = f->all ? head->seq : head->folded;
 	if (f->pass != PASS_CREATED)
-		return driver_each_event(f->driver, f->reader, head->name, fold_event, f, e);
+		return driver_each_event(f->driver, f->reader, head->name, 0, fold_event, f, e);
 	n = f->driver->ops->read(f->reader, head->name, 0, &first, 1, e);
 	if (n <= 0)
 		return n;
 	rc = fold_event(f, head->name, &first, e);
 	event_release(&first);
 	return rc;
+}
+
+int driver_fold_stream(
+	struct driver *d, struct reader *r, const char *stream, int64_t after, struct rows *rows, struct err *e)
+{
+	struct folding f = {.driver = d, .reader = r, .rows = rows, .until = INT64_MAX, .pass = PASS_OTHERS};
+
+	return driver_each_event(d, r, stream, after, fold_event, &f, e);
 }
 
 int driver_fold_all(struct driver *d, struct reader *r, bool all, struct rows *rows, struct err *e)

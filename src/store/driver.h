@@ -166,8 +166,11 @@ int driver_check_event(const struct event *ev, const char *stream, const char *t
 /* Fold every event that the reader sees (all), or those that the projections follow, into these rows: creations of
  * runs, then the rest of the runs' events, then the other streams'. */
 int driver_fold_all(struct driver *d, struct reader *r, bool all, struct rows *rows, struct err *e);
-/* Call for every event of a stream, from seq 1. */
-int driver_each_event(struct driver *d, struct reader *r, const char *stream,
+/* Fold the events of one stream after this seq. */
+int driver_fold_stream(
+	struct driver *d, struct reader *r, const char *stream, int64_t after, struct rows *rows, struct err *e);
+/* Call for every event of a stream after this seq. */
+int driver_each_event(struct driver *d, struct reader *r, const char *stream, int64_t after,
 	int (*each)(void *ctx, const char *stream, const struct event *ev, struct err *e), void *ctx, struct err *e);
 /* Call for every stream, in order of names. */
 int driver_each_stream(struct driver *d, struct reader *r,

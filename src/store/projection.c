@@ -76,13 +76,13 @@ static int move_run(const struct fold *f, enum run_state to, const struct change
 /* ---- money ---- */
 
 /* Dollars as nano-dollars. Absent is 0. */
-static int nano(const struct event *ev, const json_t *data, const char *name, int64_t *out, struct err *e)
+static int nano(const struct fold *f, const char *name, int64_t *out, struct err *e)
 {
-	double usd = json_num(data, name, 0);
+	double usd = json_num(f->data, name, 0);
 
 	if (!(usd >= 0 && usd <= USD_MAX))
 		return err_set(e, ERR_INVALID, "%s of a %s event is %g; dollars must be between 0 and %g", name,
-			event_kinds[ev->type].type, usd, USD_MAX);
+			event_kinds[f->ev->type].type, usd, USD_MAX);
 	*out = llround(usd * 1e9);
 	return 0;
 }
@@ -188,7 +188,7 @@ static int set_limit(const struct fold *f, const char *name, struct err *e)
 
 	if (!json_is_number(json_get(f->data, name)))
 		return 0;
-	if (nano(f->ev, f->data, name, &usd, e))
+	if (nano(f, name, &usd, e))
 		return -1;
 	struct change run = {RUNS_budget_usd, false, cell_int(usd)}, budget = {BUDGETS_limit_usd, false, cell_int(usd)};
 	if (change_run(f, &run, 1, e))
@@ -455,7 +455,7 @@ static int begin(struct fold *f, const char *stream, struct err *e)
 			return err_set(e, ERR_INVALID, "a %s event needs the text field \"%s\"", event_kinds[type].type,
 				folds[type].keys[i]);
 	f->run = type == EVENT_RUN_DELETED ? json_span(f->data, "run") : span_of(stream + strlen("run/"));
-	if (folds[type].usd && nano(f->ev, f->data, folds[type].usd, &f->usd, e))
+	if (folds[type].usd && nano(f, folds[type].usd, &f->usd, e))
 		return -1;
 	return get_row(f, e);
 }

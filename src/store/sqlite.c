@@ -177,8 +177,7 @@ static int add_event(struct sqlite *s, struct head *h, struct event *ev, struct 
 	event_chain(ev, h->name, s->base.key, &h->hash, &h->hash);
 	ev->hash = h->hash;
 	h->seq = ev->seq;
-	list_remove(&h->dirty);
-	list_push(&s->dirty, &h->dirty);
+	sqlite_head_moved(s, h);
 	return db_do(&s->db, e,
 		"INSERT INTO events(stream, seq, id, at, type, v, actor, actor_id, cause, data, hash) "
 		"VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -82,6 +82,12 @@ void sqlite_apply(struct driver *d, struct write *w);
 int sqlite_commit(struct driver *d, struct err *e);
 int sqlite_tidy(struct driver *d, bool busy, struct err *e);
 struct head *sqlite_head_get(struct sqlite *s, const char *name, struct err *e); /* borrowed; NULL with e set */
+/* The rows, when they are folded next, follow its stream to here. */
+static inline void sqlite_head_moved(struct sqlite *s, struct head *h)
+{
+	list_remove(&h->dirty);
+	list_push(&s->dirty, &h->dirty);
+}
 void sqlite_heads_forget(struct sqlite *s);
 int sqlite_on_commit(void *ctx, sqlite3 *db, const char *name, int pages); /* a WAL hook: how long the log is */
 int sqlite_checkpoint(struct sqlite *s, int mode, struct err *e);

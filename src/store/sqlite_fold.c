@@ -17,7 +17,6 @@
 #define LATE_BYTES ((size_t)4 * 1024 * 1024)
 #define LATE_US 1000000
 #define NAMES_BATCH 256
-#define EVENTS_BATCH 64
 
 struct late_event {
 	char stream[EVENT_STREAM_MAX];
@@ -73,8 +72,7 @@ int sqlite_fold_late(struct sqlite *s, struct err *e)
 		struct head *h = sqlite_head_get(s, late->stream, e);
 		if (!h || projection_fold(&s->rows.rows, late->stream, &late->ev, late->data, e))
 			return -1;
-		list_remove(&h->dirty);
-		list_push(&s->dirty, &h->dirty);
+		sqlite_head_moved(s, h);
 	}
 	return 0;
 }
@@ -130,26 +128,11 @@ void sqlite_fold_release(struct sqlite *s)
 static int fold_stream(struct sqlite *s, struct reader *r, const char *stream, int64_t after, struct err *e)
 {
 	struct head *h = sqlite_head_get(s, stream, e);
-	struct event events[EVENTS_BATCH];
-	int n = EVENTS_BATCH, rc = h ? 0 : -1;
 
-	while (rc == 0 && n == EVENTS_BATCH) {
-		n = sqlite_read(r, stream, after, events, EVENTS_BATCH, e);
-		if (n < 0)
-			return -1;
-		for (int i = 0; i < n; i++) {
-			cleanup_json json_t *data = NULL;
-			if (rc == 0 && projection_wants(events[i].type)) {
-				data = event_data(&events[i], e);
-				rc = data ? projection_fold(&s->rows.rows, stream, &events[i], data, e) : -1;
-			}
-			after = events[i].seq;
-			event_release(&events[i]);
-		}
-	}
-	if (rc == 0)
-		list_push(&s->dirty, &h->dirty);
-	return rc;
+	if (!h || driver_fold_stream(&s->base, r, stream, after, &s->rows.rows, e))
+		return -1;
+	sqlite_head_moved(s, h);
+	return 0;
 }
 
 /* Some streams that are behind, after this name. */

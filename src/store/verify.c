@@ -77,7 +77,7 @@ static int check_stream(void *ctx, const struct stream_head *head, struct err *e
 
 	v->count = 0;
 	memset(&v->last, 0, sizeof v->last);
-	if (driver_each_event(v->store->driver, v->reader, head->name, check_event, v, e))
+	if (driver_each_event(v->store->driver, v->reader, head->name, 0, check_event, v, e))
 		return -1;
 	v->out->streams++;
 	if (v->count != head->seq)
