@@ -277,21 +277,19 @@ static int copy_events(struct house *h, const char *from, int64_t quiet, json_t 
 	return out[0].data && out[quiet].data ? 0 : err_nomem(e);
 }
 
-/* What the origin spent counts for the fork, too, as the journal counts it. */
-static int count_spent(struct house *h, const char *stream, const json_t *created, struct err *e)
+/* What the origin spent counts for the fork, too, as the journal counts it: in what runs share; the fork's own budget
+ * is filled in when it goes live. */
+static int count_spent(struct house *h, const char *id, const json_t *created, struct err *e)
 {
 	const char *user = json_str(created, "user");
 	cleanup_free char *project = mem_printf("project/%s", json_str(created, "project"));
 	cleanup_free char *owner = mem_printf("user/%s", user ? user : "owner");
-	cleanup_json json_t *rows = project && owner ? store_budgets(h->store, e) : NULL;
-	const char *const scopes[BUDGET_SCOPES] = {stream, project, owner, "house"};
-	double spent = 0;
-	size_t i;
-	json_t *row;
-	if (!rows)
+	cleanup_json json_t *row = project && owner ? store_run(h->store, id, e) : NULL;
+	const char *const scopes[] = {project, owner, "house"};
+	if (!row)
 		return e->code == ERR_OK ? err_nomem(e) : -1;
-	json_array_foreach(rows, i, row) if (!strcmp(json_str(row, "scope"), stream)) spent = json_num(row, "spent", 0);
-	for (int k = 0; k < BUDGET_SCOPES; k++) {
+	double spent = json_num(row, "usd", 0) + json_num(row, "usd_unknown", 0);
+	for (size_t k = 0; k < sizeof(scopes) / sizeof(*scopes); k++) {
 		struct budget *b = house_budget(h, scopes[k], e);
 		if (!b)
 			return -1;
@@ -312,7 +310,7 @@ static int append_fork(struct house *h, const char *from, const char *to, int64_
 			: house_lease(h, stream, &fence, e) || copy_events(h, from, quiet, created, events, &count, e);
 	if (!failed) {
 		struct append a = {.stream = stream, .fence = fence, .events = events, .event_count = (size_t)count};
-		failed = store_append_wait(h->store, &a, e) || count_spent(h, stream, created, e);
+		failed = store_append_wait(h->store, &a, e) || count_spent(h, to, created, e);
 	}
 	for (int64_t i = 0; i < count; i++)
 		event_release(&events[i]);

@@ -75,17 +75,21 @@ int files_open_at(struct files *f, const char *path, int flags, struct err *e)
 	return fd;
 }
 
-/* A folder that is still the host's own: who made it was stopped before giving it away, or a person made it. Commands
- * could not write there. */
+/* This folder, or -1 when it cannot be given away (then it is closed). One that is still the host's own was made by who
+ * was stopped before giving it away, or by a person; commands could not write there. */
 static int give_folder(const struct files *f, int fd)
 {
 	struct stat st;
 
-	if (!f->uid)
-		return 0;
-	if (SEAM(fstat(fd, &st)))
-		return -1;
-	return st.st_uid == geteuid() ? SEAM(fchownat(fd, "", f->uid, f->uid, AT_EMPTY_PATH)) : 0;
+	if (fd < 0 || !f->uid)
+		return fd;
+	if (SEAM(fstat(fd, &st)) == 0 &&
+		(st.st_uid != geteuid() || SEAM(fchownat(fd, "", f->uid, f->uid, AT_EMPTY_PATH)) == 0))
+		return fd;
+	int saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
 }
 
 /* Make the folders of path that are missing. */
@@ -107,13 +111,9 @@ static int make_parents(struct files *f, const char *path)
 		next = beneath_open(f->root, part, O_PATH | O_DIRECTORY, 0, BENEATH_FOLLOW);
 		if (next < 0 && errno == ENOENT && (SEAM(mkdirat(dir, name, 0755)) == 0 || errno == EEXIST))
 			next = beneath_open(f->root, part, O_PATH | O_DIRECTORY, 0, BENEATH_FOLLOW);
-		bool given = next >= 0 && give_folder(f, next) == 0;
+		next = give_folder(f, next);
 		int saved = errno;
 		close(dir);
-		if (next >= 0 && !given) {
-			close(next);
-			next = -1;
-		}
 		errno = saved;
 		dir = next;
 	}
@@ -140,12 +140,8 @@ static int open_parent(struct files *f, char *path, bool make, struct place *p)
 	p->dir = beneath_open(f->root, *parent ? parent : ".", O_PATH | O_DIRECTORY, 0, BENEATH_FOLLOW);
 	if (p->dir < 0 && errno == ENOENT && make)
 		p->dir = make_parents(f, parent);
-	else if (p->dir >= 0 && make && give_folder(f, p->dir)) {
-		int saved = errno;
-		close(p->dir);
-		p->dir = -1;
-		errno = saved;
-	}
+	else if (make)
+		p->dir = give_folder(f, p->dir);
 	if (slash)
 		*slash = '/';
 	return p->dir < 0 ? -1 : 0;
