@@ -15,26 +15,12 @@ int __lsan_is_turned_off(void)
 
 static int accepted; /* commands that must stand in the journal */
 
-/* Some agent of the run, or none. */
-struct pick {
-	struct rng *rng;
-	char agent[64];
-	uint64_t seen;
-};
-
-static void take_agent(void *ctx, const struct event *ev, const json_t *data)
-{
-	struct pick *p = ctx;
-	if (ev->type == EVENT_AGENT_STARTED && !rng_below(p->rng, ++p->seen))
-		snprintf(p->agent, sizeof(p->agent), "%s", json_str(data, "agent"));
-}
-
 static json_t *some_command(struct world *w, const char *state)
 {
-	struct pick p = {.rng = &w->rng, .agent = "0"};
+	char agent[64];
 	if (!strcmp(state, "paused") && rng_below(&w->rng, 2))
 		return json_pack("{s:s}", "kind", "resume");
-	world_events(w, take_agent, &p);
+	world_some_agent(w, agent);
 	switch (rng_below(&w->rng, 20)) {
 	case 0:
 	case 1:
@@ -48,7 +34,7 @@ static json_t *some_command(struct world *w, const char *state)
 		return rng_below(&w->rng, 8) ? NULL : json_pack("{s:s}", "kind", "cancel");
 	case 7:
 	case 8:
-		return json_pack("{s:s, s:s, s:s}", "kind", "redirect", "agent", p.agent, "role", "other");
+		return json_pack("{s:s, s:s, s:s}", "kind", "redirect", "agent", agent, "role", "other");
 	case 9:
 	case 10:
 		return json_pack(
@@ -58,7 +44,7 @@ static json_t *some_command(struct world *w, const char *state)
 	case 12:
 		return json_pack("{s:s, s:s, s:s}", "kind", "answer", "action", "a1", "text", "as you like");
 	default:
-		return json_pack("{s:s, s:s, s:s}", "kind", "steer", "agent", p.agent, "text", "be quick");
+		return json_pack("{s:s, s:s, s:s}", "kind", "steer", "agent", agent, "text", "be quick");
 	}
 }
 

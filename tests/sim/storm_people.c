@@ -67,24 +67,11 @@ void storm_take_orders(struct storm *s)
 
 /* ---- what they want ---- */
 
-struct pick {
-	struct rng *rng;
-	char agent[64];
-	uint64_t seen;
-};
-
-static void take_agent(void *ctx, const struct event *ev, const json_t *data)
-{
-	struct pick *p = ctx;
-	if (ev->type == EVENT_AGENT_STARTED && !rng_below(p->rng, ++p->seen))
-		snprintf(p->agent, sizeof(p->agent), "%s", json_str(data, "agent"));
-}
-
 static json_t *some_command(struct storm *s)
 {
 	struct world *w = s->w;
-	struct pick p = {.rng = &w->rng, .agent = "0"};
-	world_events(w, take_agent, &p);
+	char agent[64];
+	world_some_agent(w, agent);
 	switch (rng_below(&w->rng, 16)) {
 	case 0:
 	case 1:
@@ -96,7 +83,7 @@ static json_t *some_command(struct storm *s)
 		return rng_below(&w->rng, 6) ? NULL : json_pack("{s:s}", "kind", "cancel");
 	case 5:
 	case 6:
-		return json_pack("{s:s, s:s, s:s}", "kind", "redirect", "agent", p.agent, "role",
+		return json_pack("{s:s, s:s, s:s}", "kind", "redirect", "agent", agent, "role",
 			rng_below(&w->rng, 6) ? "other" : "nobody");
 	case 7:
 	case 8:
@@ -107,7 +94,7 @@ static json_t *some_command(struct storm *s)
 	case 10:
 		return json_pack("{s:s, s:s, s:s}", "kind", "answer", "action", "a1", "text", "as you like");
 	default:
-		return json_pack("{s:s, s:s, s:s}", "kind", "steer", "agent", p.agent, "text", "be quick");
+		return json_pack("{s:s, s:s, s:s}", "kind", "steer", "agent", agent, "text", "be quick");
 	}
 }
 

@@ -465,6 +465,26 @@ void world_events(struct world *w, void (*each)(void *ctx, const struct event *e
 		world_fail(w, "reading the journal: %s", e.text);
 }
 
+struct pick {
+	struct rng *rng;
+	char *agent;
+	uint64_t seen;
+};
+
+static void take_agent(void *ctx, const struct event *ev, const json_t *data)
+{
+	struct pick *p = ctx;
+	if (ev->type == EVENT_AGENT_STARTED && !rng_below(p->rng, ++p->seen))
+		snprintf(p->agent, 64, "%s", json_str(data, "agent"));
+}
+
+void world_some_agent(struct world *w, char out[64])
+{
+	struct pick p = {.rng = &w->rng, .agent = out};
+	snprintf(out, 64, "0");
+	world_events(w, take_agent, &p);
+}
+
 static void closed(void *ctx)
 {
 	*(bool *)ctx = true;

@@ -121,6 +121,8 @@ void world_release(struct world *w);
 
 /* Each event of the run: data is borrowed. */
 void world_events(struct world *w, void (*each)(void *ctx, const struct event *ev, const json_t *data), void *ctx);
+/* Some agent of the run, "0" when it has none yet. */
+void world_some_agent(struct world *w, char out[64]);
 /* The files of the run's copy as text: path, content. mem_free. */
 char *world_tree(struct world *w);
 /* Of the last run.completed (or .failed): evidence and result. mem_free. */

@@ -263,6 +263,16 @@ void fixture_command(struct fixture *f, const char *text)
 	json_decref(command);
 }
 
+void fixture_gives(struct fixture *f, const char *mode, const char *result)
+{
+	fixture_open(f);
+	fixture_start(f, mode, NULL);
+	fixture_until(f, "completed");
+	json_t *end = fixture_last(f, "run.completed");
+	assert_string_equal(json_str(end, "result"), result);
+	json_decref(end);
+}
+
 char *fixture_copy_file(struct fixture *f, const char *path)
 {
 	char full[600];

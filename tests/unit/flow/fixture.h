@@ -47,6 +47,8 @@ int fixture_count(struct fixture *f, const char *type);
 /* The data of the last event of a type, new reference, or NULL. */
 json_t *fixture_last(struct fixture *f, const char *type);
 void fixture_command(struct fixture *f, const char *json);
+/* Open the house and run the mode to its end, which is completed with this text as its result. */
+void fixture_gives(struct fixture *f, const char *mode, const char *result);
 /* Content of a file of the run's working copy (mem_free), or NULL. */
 char *fixture_copy_file(struct fixture *f, const char *path);
 

@@ -18,6 +18,22 @@ static struct fixture fixtures[FIXTURES];
 static size_t fixture_count;
 static struct llm_message *message;
 
+/* What a shell command writes: bodies made by gzip. */
+static inline void piped(const char *command, struct buf *out)
+{
+	FILE *f = popen(command, "r");
+	char *to;
+
+	assert_non_null(f);
+	while ((to = buf_grow(out, 65536))) {
+		size_t n = fread(to, 1, 65536, f);
+		if (!n)
+			break;
+		buf_grew(out, n);
+	}
+	assert_int_equal(pclose(f), 0);
+}
+
 static inline struct llm *open_llm(int64_t first_byte_ms, int64_t idle_ms)
 {
 	struct err e = ERR_INIT;

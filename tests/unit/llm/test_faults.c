@@ -288,21 +288,6 @@ static const char brotli_bomb[] = "\xcf\xff\xff\x7f\x00\x24\x00\xe2\xb1\x40\x72\
 				  "\xba\xf7\xff\xf9\xff\xff\x07\x40\x02\x20\x0e"
 				  "\x0b\x40\xf7\xfe\x0f";
 
-static void piped(const char *command, struct buf *out)
-{
-	FILE *f = popen(command, "r");
-	char *to;
-
-	assert_non_null(f);
-	while ((to = buf_grow(out, 65536))) {
-		size_t n = fread(to, 1, 65536, f);
-		if (!n)
-			break;
-		buf_grew(out, n);
-	}
-	assert_int_equal(pclose(f), 0);
-}
-
 static void test_bombs(void **state)
 {
 	struct buf once = BUF_INIT(4 * MIB), twice = BUF_INIT(4 * MIB), zstd = BUF_INIT(1 * MIB);
