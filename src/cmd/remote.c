@@ -48,8 +48,8 @@ static int problem(const struct exchange *x, struct err *e)
 	enum err_code code = json_str(v, "code") ? err_code_named(json_str(v, "code")) : ERR_CODES;
 	const char *text = json_str(v, "detail") ? json_str(v, "detail") : json_str(v, "title");
 	err_clear(e);
-	return err_set(
-		e, code < ERR_CODES && code != ERR_OK ? code : ERR_INTERNAL, "%s", text ? text : "no reason was given");
+	return err_set(e, code < ERR_CODES && code != ERR_OK ? code : ERR_INTERNAL, "%s",
+		text && text[0] ? text : "no reason was given");
 }
 
 static int exchange(struct app *a, struct exchange *x, const char *path, const json_t *body, struct err *e)
