@@ -24,7 +24,7 @@
 #define CAP_APPEND_QUEUE 65536 /* appends waiting for the writer */
 #define CAP_STORE_HEADS 65536  /* stream heads kept in the writer's memory */
 #define CAP_STORE_READERS 8    /* reading connections to the database */
-#define CAP_WAL_PAGES 4096     /* a busy writer checkpoints beyond this */
+#define CAP_WAL_PAGES 4096     /* a busy writer checkpoints beyond this; journal_size_limit leaves a log of so many */
 #define CAP_TAIL_BATCH 128     /* events read at once for a tail that catches up */
 #define CAP_SPOOL_BATCH 1024   /* commands of other processes taken in at once */
 #define CAP_STORE_ROWS 1048576 /* rows of one projection, or streams, or blobs, held in memory */

@@ -332,7 +332,7 @@ int sqlite_begin(struct driver *d, struct err *e)
 	/* There may have been no memory for rolling the last one back. */
 	if (!sqlite3_get_autocommit(s->db.handle) && db_exec(&s->db, "ROLLBACK", e))
 		return -1;
-	return db_exec(&s->db, "BEGIN IMMEDIATE", e);
+	return db_do(&s->db, e, "BEGIN IMMEDIATE", "");
 }
 
 static int apply(struct sqlite *s, struct write *w, struct err *e)
@@ -444,7 +444,7 @@ int sqlite_commit(struct driver *d, struct err *e)
 	if (s->broken.code) {
 		*e = s->broken;
 	} else if ((!sqlite_fold_due(s) || sqlite_fold_late(s, e) == 0) && sqlite_fold_flush(s, e) == 0 &&
-		   db_exec(&s->db, "COMMIT", e) == 0) {
+		   db_do(&s->db, e, "COMMIT", "") == 0) {
 		sqlite_fold_committed(s);
 		return 0;
 	}

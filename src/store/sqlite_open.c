@@ -47,7 +47,7 @@ static int open_writer(struct sqlite *s, bool no_sync, struct err *e)
 	if (check_wal(&s->db, e) ||
 		db_exec(&s->db,
 			"PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY; "
-			"PRAGMA cache_size = -8192; PRAGMA journal_size_limit = 8388608;",
+			"PRAGMA cache_size = -8192; PRAGMA journal_size_limit = 20971520;",
 			e) ||
 		db_exec(&s->db, no_sync ? "PRAGMA synchronous = OFF" : "PRAGMA synchronous = FULL", e) ||
 		sqlite_bring_up(s, &sqlite_released, e))
