@@ -14,6 +14,7 @@
 static void timer_fired(struct timer *t)
 {
 	struct op *op = container_of(t, struct op, timer);
+	op->run->woken = false;
 	if (op->kind == OP_HOST) {
 		op_done(op, EVENT_FLOW_RESULT, json_pack("{s:s, s:b, s:n}", "key", op->key, "ok", 1, "value"));
 		return;

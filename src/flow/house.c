@@ -257,7 +257,10 @@ static void wake(struct timer *t)
 	char id[ID_TEXT];
 	struct err e = ERR_INIT;
 	snprintf(id, sizeof(id), "%s", s->id);
-	if (!open_live(h, id, &e))
+	struct run *r = open_live(h, id, &e);
+	if (r)
+		r->woken = true;
+	else
 		log_error("house", "run %s cannot be woken: %s", run_short(id), e.text);
 }
 
@@ -287,7 +290,7 @@ static int put_to_sleep(struct house *h, struct run *r, struct err *e)
 static bool may_sleep(struct house *h, struct run *r)
 {
 	int64_t left = run_wakes_in(r, clock_wall(loop_clock(h->loop)));
-	return r->life == RUN_ACTIVE && run_quiet(r) && (left < 0 || left >= NAP_US);
+	return r->life == RUN_ACTIVE && run_quiet(r) && (left < 0 || (left >= NAP_US && !r->woken));
 }
 
 void house_settled(struct house *h, struct run *r)

@@ -156,6 +156,7 @@ struct run {
 	int64_t upto;	      /* read no further; 0: to the end */
 	int64_t fence;
 	int64_t now; /* run time: `at` of the last input */
+	bool woken;  /* by its own timer: it stays awake until one fires, whatever the clock says by now */
 	int64_t matched;
 	struct event *drafts; /* made, not yet appended */
 	size_t draft_count, draft_room;

@@ -74,7 +74,7 @@ int64_t driver_lease(
 
 	if (mine && fence > 0 && until > now)
 		return fence;
-	if (!mine && until > now)
+	if (!mine && holder.n > 0 && until > now)
 		return err_set(e, ERR_LOCKED, "%s is leased to %.*s for another %lld ms", w->lease.stream,
 			(int)holder.n, holder.p ? holder.p : "", (long long)((until - now + 999) / 1000));
 	return fence + 1;

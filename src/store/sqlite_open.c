@@ -55,7 +55,7 @@ static int open_writer(struct sqlite *s, bool no_sync, struct err *e)
 	s->wal_pages = 1; /* perhaps: what the last owner left */
 	sqlite3_wal_hook(s->db.handle, sqlite_on_commit, s);
 	/* Who holds the folder is the only owner: leases of processes before it are void. */
-	if (db_exec(&s->db, "UPDATE streams SET until = 0 WHERE until > 0", e))
+	if (db_exec(&s->db, "UPDATE streams SET holder = NULL, until = 0 WHERE holder IS NOT NULL", e))
 		return -1;
 	return s->base.rows_stale ? 0 : sqlite_fold_rest(s, e); /* stale ones are made anew */
 }

@@ -112,10 +112,11 @@ static void given_up(struct release *op)
 	container_of(op, struct giving_up, op)->done = true;
 }
 
-/* What broke in this process: the process starts anew, or it gives up the run and opens it again. */
-static void mend(struct storm *s)
+/* What broke in this process: the process starts anew, or it gives up the run and opens it again; it may be killed
+ * then, too. */
+static void mend(struct world *w, void *ctx)
 {
-	struct world *w = s->w;
+	struct storm *s = ctx;
 	bool dead = w->store->writer.failed.code != ERR_OK;
 	for (int i = 0; i < s->run_count && !dead; i++) {
 		struct run *r = house_run(w->house, s->runs[i]);
@@ -147,7 +148,7 @@ static void storm_turn(struct storm *s)
 	fault_disarm();
 	if (w->armed && w->spot == SPOT_IO)
 		fault_arm(FAULT_IO, UINT64_MAX, false);
-	mend(s);
+	world_try(w, mend, s);
 }
 
 /* ---- the story ---- */
@@ -191,6 +192,8 @@ static void calm_down(struct storm *s)
 			char state[16];
 			storm_state(s, k, state);
 			fprintf(stderr, "run %s is %s\n", s->runs[k], state);
+			if (strcmp(state, "completed") != 0 && strcmp(state, "cancelled") != 0)
+				memcpy(w->id, s->runs[k], ID_TEXT); /* whose events are shown */
 		}
 		world_fail(w, "it comes to no end");
 	}

@@ -94,10 +94,12 @@ void fixture_open(struct fixture *f)
 		snprintf(roles, sizeof(roles), "%s/roles", getenv("MUSTER_SOURCE"));
 	}
 	must(fs_replace(script, buf_span(&f->script), 0644, &e), &e);
-	f->loop = loop_new(&e);
+	f->loop = f->simulated ? loop_new_sim(1, 1700000000000000, &e) : loop_new(&e);
 	assert_non_null(f->loop);
 	struct store_options so = {
 		.dir = data, .access = STORE_OWN, .chain_key = f->key, .clock = loop_clock(f->loop), .no_sync = true};
+	if (f->simulated)
+		so = (struct store_options){.access = STORE_OWN, .chain_key = f->key};
 	f->store = store_open(f->loop, &so, &e);
 	if (!f->store)
 		fail_msg("%s", e.text);

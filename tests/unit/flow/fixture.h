@@ -19,6 +19,7 @@ struct fixture {
 	struct buf script;
 	bool shipped; /* use the shipped modes and roles */
 	bool passivate;
+	bool simulated; /* a loop whose clock is set by the test, and a store in memory */
 	/* of the configuration, all owned: facts of models ({"script:…": {context}}), classes, prices */
 	json_t *models, *classes, *prices;
 	json_t *settings; /* of the installation; owned */

@@ -83,10 +83,25 @@ static void a_run_that_wakes_knows_what_it_has_spent(void **state)
 	assert_string_equal(scene_last(f, "run.completed", "result"), "x");
 }
 
+static void a_clock_set_back_does_not_keep_a_run_asleep(void **state)
+{
+	struct fixture *f = *state;
+	ask_mode(f);
+	f->simulated = true;
+	fixture_open(f);
+	fixture_start(f, "asking", "{\"inputs\":{\"nap\":true}}");
+	sleeps(f);
+	((struct clock *)loop_clock(f->loop))->fake_wall -= 10 * 365 * 86400 * INT64_C(1000000);
+	for (int i = 0; i < 1000 && !scene_told(f, "action go"); i++)
+		loop_turn(f->loop, -1);
+	assert_told(f, "- action go (question): Go on?");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(only_timers_are_kept_of_waiting_runs, scene_new, scene_free),
+		cmocka_unit_test_setup_teardown(a_clock_set_back_does_not_keep_a_run_asleep, scene_new, scene_free),
 		cmocka_unit_test_setup_teardown(a_run_that_wakes_knows_what_it_has_spent, scene_new, scene_free),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -299,6 +299,29 @@ static void old_lease_is_fenced_off(void **state)
 	event_release(&ev);
 }
 
+/* A clock that is wrong may stand before all time. */
+static void nobody_holds_what_was_never_leased(void **state)
+{
+	struct fixture *f = *state;
+	struct clock early;
+	struct store_options o = {.access = STORE_OWN, .chain_key = test_key, .clock = &early};
+	struct err e = ERR_INIT;
+	int64_t fence = 0;
+
+	clock_fake(&early, -1000000);
+	if (!f->memory) {
+		fixture_close(f);
+		o.dir = f->data;
+	}
+	struct store *s = store_open(f->loop, &o, &e);
+	assert_non_null(s);
+	must(store_lease(s, "run/a", "me", 1000, &fence, &e), &e);
+	assert_int_equal(store_lease(s, "run/a", "you", 1000, &fence, &e), -1);
+	store_close(s);
+	if (!f->memory)
+		fixture_open(f);
+}
+
 static void many_appends_keep_their_order(void **state)
 {
 	struct fixture *f = *state;
@@ -340,6 +363,7 @@ int main(void)
 		both(only_the_wrong_append_is_rejected),
 		both(second_stream_follows_along),
 		both(old_lease_is_fenced_off),
+		both(nobody_holds_what_was_never_leased),
 		both(many_appends_keep_their_order),
 	};
 
