@@ -39,14 +39,17 @@
 #define TIME_IDLE 60000
 #define TIME_MODEL_LINGER 500 /* for the connection's end after an answer is complete */
 
-#define CAP_HTTP_HEAD (64 * KIB)   /* request or status line and headers, sent or received */
-#define CAP_HTTP_HEADERS 128	   /* their number */
-#define CAP_HTTP_TARGET (16 * KIB) /* of a request */
-#define CAP_HTTP_QUEUE (1 * MIB)   /* bytes of a reply that wait for a slow client */
-#define CAP_HTTP_CONNECTIONS 16384 /* of one server */
-#define TIME_HTTP_HEAD 15000	   /* from the first byte of a request to the end of its head */
-#define TIME_HTTP_IDLE 75000	   /* between the requests of a connection */
-#define TIME_HTTP_STALL 30000	   /* without progress of a body, or of a reply that the client does not read */
+#define CAP_HTTP_HEAD (64 * KIB)	/* request or status line and headers, sent or received */
+#define CAP_HTTP_HEADERS 128		/* their number */
+#define CAP_HTTP_TARGET (16 * KIB)	/* of a request */
+#define CAP_HTTP_QUEUE (1 * MIB)	/* bytes of a reply that wait for a slow client */
+#define CAP_HTTP_CONNECTIONS 16384	/* of one server */
+#define CAP_WEBSOCKET_MESSAGE (1 * MIB) /* received whole */
+#define TIME_WEBSOCKET_PING 20000	/* of silence, until a ping; and from it until the end */
+#define TIME_WEBSOCKET_CLOSE 5000	/* from our close to the client's */
+#define TIME_HTTP_HEAD 15000		/* from the first byte of a request to the end of its head */
+#define TIME_HTTP_IDLE 75000		/* between the requests of a connection */
+#define TIME_HTTP_STALL 30000		/* without progress of a body, or of a reply that the client does not read */
 
 #define CAP_SHELL_LINE (256 * KIB) /* a command line that policy takes apart; longer ones are in doubt */
 #define CAP_SHELL_COMMANDS 1024	   /* in one line */

@@ -304,6 +304,7 @@ static void settle(struct connection *c)
 static bool advance(struct connection *c, struct span *in)
 {
 	struct err e = ERR_INIT;
+	struct span raw = *in;
 	switch (sm_is(&c->sm)) {
 	case CONN_IDLE:
 		/* The next answer waits until the client has read enough of the last. */
@@ -325,6 +326,12 @@ static bool advance(struct connection *c, struct span *in)
 			return true;
 		}
 	case CONN_HANDLING:
+		if (c->on_raw) {
+			in->n = 0;
+			if (raw.n && sm_is(&c->reply) != REPLY_ENDED)
+				c->on_raw(c->raw_ctx, raw);
+			return false;
+		}
 		if (sm_is(&c->body) != BODY_WANTED || sm_is(&c->reply) == REPLY_ENDED)
 			return false;
 		if (c->parser.place == PARSER_AT_END) {
@@ -470,6 +477,19 @@ void connection_replied(struct connection *c)
 {
 	sm_move(&c->reply, REPLY_ENDED);
 	tick_start(&c->tick);
+}
+
+void connection_upgrade(struct connection *c, void (*on_raw)(void *ctx, struct span bytes), void *ctx)
+{
+	c->on_raw = on_raw;
+	c->raw_ctx = ctx;
+	c->keep_alive = false;
+	parser_next(&c->parser); /* an idle connection holds nothing */
+	buf_release(&c->path);
+	buf_release(&c->extra);
+	c->request.path = "";
+	c->request.query = SPAN_NONE;
+	tick_start(&c->tick); /* for what came already */
 }
 
 void connection_new(struct server *s, int fd, bool local)

@@ -37,6 +37,9 @@ struct connection {
 	bool peer_done;	 /* the client has shut down its side */
 	bool keep_alive; /* decided when the reply starts */
 	bool chunked;
+	/* After connection_upgrade: takes what comes. */
+	void (*on_raw)(void *ctx, struct span bytes);
+	void *raw_ctx;
 };
 
 static inline struct connection *connection_of(const struct server_request *r)
@@ -50,6 +53,9 @@ void connection_new(struct server *s, int fd, bool local);
 void connection_drop(struct connection *c);
 /* Queue bytes of a reply. -1 when the client is gone, too slow, or for want of memory. */
 int connection_write(struct connection *c, const struct span *pieces, size_t n, struct err *e);
+/* What comes from now on is of another protocol, until the reply ends. Path, query and headers of the request are gone.
+ */
+void connection_upgrade(struct connection *c, void (*on_raw)(void *ctx, struct span bytes), void *ctx);
 /* The client cannot be served any more; the handler is told and still has the request. */
 void connection_gone(struct connection *c);
 /* The handler has ended the reply. */

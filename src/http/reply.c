@@ -22,6 +22,7 @@ static const struct {
 	int status;
 	const char *words;
 } reasons[] = {
+	{101, "Switching Protocols"},
 	{200, "OK"},
 	{201, "Created"},
 	{202, "Accepted"},

@@ -5,6 +5,7 @@
 #include "base/caps.h"
 #include "base/mem.h"
 #include "http/connection.h"
+#include "http/deflate.h"
 
 /* Purpose: the listeners of a server and the count of its connections. */
 
@@ -34,6 +35,8 @@ static void on_all_closed(struct tick *t)
 {
 	struct server *s = container_of(t, struct server, closing);
 	sm_move(&s->sm, CLOSED);
+	deflate_free(s->deflate);
+	s->deflate = NULL;
 	s->on_closed(s);
 }
 

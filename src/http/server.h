@@ -46,7 +46,8 @@ struct server {
 	/* private */
 	struct sm sm;
 	struct list listeners, connections;
-	size_t count; /* of the connections */
+	size_t count;		 /* of the connections */
+	struct deflate *deflate; /* once a websocket of it compresses */
 	struct tick closing;
 	void (*on_closed)(struct server *s);
 };
