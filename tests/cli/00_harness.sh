@@ -55,4 +55,10 @@ test_the_seed_decides_what_is_random()
 	[ -s first ]
 }
 
+test_what_a_person_has_set_for_muster_is_not_there()
+{
+	export OPENROUTER_API_KEY=k OPENAI_BASE_URL=u MUSTER_MODEL_NAME=n MUSTER_MODEL=m MUSTER_CONFIG=c MUSTER_BUDGET_USD=1 MUSTER_LOG=debug
+	inner 'same "$(env | sed -nE "/^(OPENROUTER|OPENAI|MUSTER_(MODEL|CONFIG|BUDGET|LOG))/p")" ""'
+}
+
 run_tests

@@ -10,8 +10,8 @@
 #	run_tests
 #
 # Every function test_* is one test, in the order of the file. It runs in a subshell, in an empty folder $T that is also
-# HOME and holds the data folder $MUSTER_DATA; the first check or command that fails ends it. What it started is killed at its end, $T is
-# removed when it passed and kept below build-check/cli/ when it failed. Standard input is empty unless redirected.
+# HOME and holds the data folder $MUSTER_DATA; the first check or command that fails ends it. What it started is killed at
+# its end, $T is removed when it passed and kept below build-check/cli/ when it failed. Standard input is empty unless redirected.
 # MUSTER is the program (default build/muster), MUSTER_SEED seeds $RANDOM, $SOURCE is the repository.
 # shellcheck shell=bash
 
@@ -160,7 +160,7 @@ wait_for()
 
 run_tests()
 {
-	local file number=0 bad=0 name tests seed status
+	local file number=0 bad=0 name tests seed set status
 	file=$(basename "$0" .sh)
 	seed=${MUSTER_SEED:-1}
 	mapfile -t tests < <(sed -n 's/^\(test_[a-z0-9_]*\)().*/\1/p' "$0")
@@ -169,6 +169,9 @@ run_tests()
 	fi
 	[ ${#tests[@]} -gt 0 ] || { echo "$file: no function test_*" >&2; exit 2; }
 	[ -x "$MUSTER" ] || { echo "$file: $MUSTER does not exist; build it with: make build" >&2; exit 2; }
+	# What a person has set for the program is not for tests, above all keys: none may ask a real model.
+	mapfile -t set < <(compgen -e | grep -E '_API_KEY$|_BASE_URL$|^XDG_|^MUSTER_(BUDGET|CONFIG|FAULT|LOG|MODEL|STORE|URL|VAULT)')
+	unset "${set[@]}"
 	echo "1..${#tests[@]}"
 	for name in "${tests[@]}"; do
 		number=$((number + 1))
@@ -177,8 +180,6 @@ run_tests()
 			set -eE
 			trap 'echo "line $LINENO: failed: $BASH_COMMAND" >&3' ERR
 			export HOME=$T MUSTER_DATA=$T/data T
-			unset XDG_DATA_HOME XDG_CONFIG_HOME XDG_CACHE_HOME XDG_STATE_HOME MUSTER_URL MUSTER_FAULT
-			unset MUSTER_MODEL_URL MUSTER_MODEL_KEY ANTHROPIC_API_KEY OPENAI_API_KEY GEMINI_API_KEY DEEPSEEK_API_KEY XAI_API_KEY
 			RANDOM=$seed
 			cd "$T"
 			"$name"
