@@ -148,6 +148,9 @@ static json_t *created_json(struct making *m, const struct hash *bundle, struct 
 	for (const char *const *key = passed; *key; key++)
 		if (json_get(q, *key))
 			json_object_set(data, *key, json_get(q, *key));
+	const char *check = json_str(m->inputs, "check");
+	if (!json_get(q, "check") && check && *check)
+		json_object_set(data, "check", json_get(m->inputs, "check"));
 	if (m->house->policy)
 		json_object_set_new(data, "policies", json_pack("{s:O}", "installation", m->house->policy));
 	if (!json_get(data, "user"))

@@ -124,6 +124,19 @@ test_settings_are_json_where_they_parse()
 	out_has "string green"
 }
 
+# The agent's run_tests and the flow's last check both run it; nothing else in the project could be run.
+test_the_check_of_the_input_is_what_runs()
+{
+	{
+		call engineer write_file '{"path":"hello.txt","content":"hello\n"}'
+		call engineer run_tests '{}'
+		call engineer finish '{"result":"Wrote hello.txt"}'
+	} | script
+	is_status 0 muster run one_shot --input task=hello --input check="grep -q hello hello.txt" --script script.jsonl --project p --json
+	json_is 'select(.type == "run.completed").data.evidence' done
+	json_is 'select(.type == "run.completed").data.check.command' "grep -q hello hello.txt"
+}
+
 test_the_project_is_named_by_default()
 {
 	mode say <<-'END'
