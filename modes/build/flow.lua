@@ -11,15 +11,13 @@ return function(run)
 
   -- ---- what every agent of the hierarchy can do ----
 
-  local function tester_handlers() return { finish = function() return true end } end
-
   -- Start testers beside an agent; each reports to it when it is done.
   local function spawn(args, info)
     for _, item in ipairs(args.items) do
       local number = house:next_tester()
       local id = start { role = "build_tester", name = "tester " .. number, parent = info.agent, task = item.prompt,
         file = ".scratch/tester-" .. number .. ".md", vars = house:vars(), limits = { turns = settings.child_turns },
-        on = tester_handlers() }
+        on = { finish = function() return true end } }
       local place = house:begin(info.agent)
       background(function()
         house:done(info.agent, place, "[tester " .. number .. " (Task: " .. items.short(item.prompt) .. ")] " .. items.outcome(await(id)))
@@ -91,17 +89,18 @@ return function(run)
     end
   end
 
-  local create_tool = { summary = "Create empty files and folders inside your folder. A folder gets a README.md.", schema = {
+  local create_summary = "Create empty files and folders inside your folder. A folder gets a README.md."
+  local create_schema = {
     type = "object", required = json.array { "items" }, additionalProperties = false, properties = { items = {
       type = "array", minItems = 1, items = { type = "object", required = json.array { "target", "kind" }, additionalProperties = false,
         properties = { target = { type = "string", description = "path relative to the project's root" },
-          kind = { enum = json.array { "file", "folder" } } } } } } } }
+          kind = { enum = json.array { "file", "folder" } } } } } } }
 
   local function with_create(handlers, folder)
     if settings.dialect == "directive" then
       handlers.write_file = create(folder)
     else
-      handlers.create = { summary = create_tool.summary, schema = create_tool.schema, run = create(folder) }
+      handlers.create = { summary = create_summary, schema = create_schema, run = create(folder) }
     end
     return handlers
   end
@@ -147,19 +146,18 @@ return function(run)
 
   local function master(name, task, handlers)
     phase(name)
-    local work = agent { role = "master", name = "master", phase = name, task = task, tools = name == "delegation" and delegation_tools or master_tools, vars = house:vars(nil, name), on = handlers }
+    local work = agent { role = "master", name = "master", phase = name, task = task,
+      tools = name == "delegation" and delegation_tools or master_tools, vars = house:vars(nil, name), on = handlers }
     if work.status ~= "done" then error("the master " .. work.status .. " in " .. name .. (work.error and ": " .. work.error or "")) end
     return work.result
   end
 
-  local back = {} -- the reason why a phase is done again
-
-  local function understanding()
-    local again
+  -- `sent_back`: why a person sent the structure back, nil the first time.
+  local function understanding(sent_back)
     local task = "Find out what is to be built and write it down.\n\nThe person says:\n" .. run.inputs.requirements ..
       (run.inputs.languages and run.inputs.languages ~= "" and "\n\nLanguages: " .. run.inputs.languages or "") ..
       (not run.project.empty and "\n\nThe project has files already: read what matters and document it first, then what is to change." or "") ..
-      (back.reason and "\n\nA later phase was sent back: " .. back.reason or "")
+      (sent_back and "\n\nA later phase was sent back: " .. sent_back or "")
     master("understanding", task, {
       ask_human = function(args)
         local answer = ask { name = args.name, title = args.title, body = args.body, options = args.options, priority = args.priority or "medium" }
@@ -176,22 +174,21 @@ return function(run)
         return true
       end,
     })
-    return again
   end
 
+  -- Gives why a person sent it back; nil when they approved.
   local function structure()
-    local again
+    local sent_back
     local handlers = with_create({
       finish = function()
         if house:count() == 0 then error("there are no files yet: create the folders and files first", 0) end
         house:write_readmes()
-        local reason = judged("structure", "Shall the project have these files?", tree(".", 200))
-        again = reason
+        sent_back = judged("structure", "Shall the project have these files?", tree(".", 200))
         return true
       end }, ".")
     master("structure", "Create the folders and files of the project, as documentation.md wants them. Every file that will hold code, tests or " ..
       "data needs to exist; nothing else. What each is for goes into your FINISH text, one line a path: `path: purpose`.", handlers)
-    return again
+    return sent_back
   end
 
   local wave_prompts = {
@@ -202,7 +199,7 @@ return function(run)
   }
 
   local function delegation()
-    local waves, at, again, tries = settings.waves, 1, nil, 0
+    local waves, at, tries = settings.waves, 1, 0
     local handlers = { delegate = delegate(nil), wait = wait, spawn = spawn }
     function handlers.finish(args, info)
       refuse_while_active(info)
@@ -227,20 +224,15 @@ return function(run)
       end
       return true
     end
-    local report = master("delegation", (back.reason and "" or "The structure is approved. ") .. (wave_prompts[waves[1]] or waves[1]), handlers)
-    return again, report
+    return master("delegation", "The structure is approved. " .. (wave_prompts[waves[1]] or waves[1]), handlers)
   end
 
-  local report
-  local step = 1
-  while step <= 3 do
-    local reason
-    if step == 1 then reason = understanding()
-    elseif step == 2 then reason = structure()
-    else reason, report = delegation() end
-    back.reason = reason
-    step = reason and math.max(1, step - 1) or step + 1
-  end
+  local sent_back
+  repeat
+    understanding(sent_back)
+    sent_back = structure()
+  until not sent_back
+  local report = delegation()
 
   phase "completed"
   house:write_readmes()

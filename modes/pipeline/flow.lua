@@ -17,6 +17,27 @@ return function(run)
   local settings = run.settings
   local handed = { name = run.inputs.name, requirements = run.inputs.requirements }
 
+  -- Why a stage's work does not pass, as advice for the next attempt; nil when it does.
+  local function objection(name, role, work)
+    local result = work.result
+    if work.status ~= "done" then
+      return "The last attempt " .. work.status .. (work.error and ": " .. work.error or "") .. ". Start again from what is in the project."
+    end
+    say { from = role, to = "team", confidence = result.confidence, text = role .. " is done, confidence " .. percent(result.confidence) }
+    if result.confidence < settings.confidence then
+      local answer = ask { name = "confidence", priority = "high", agent = work.agent,
+        title = "The " .. role .. " is unsure (" .. percent(result.confidence) .. ")",
+        body = json.encode(result.concerns or result.risks or result.issues or result.testing_notes or result),
+        options = { "proceed", "revise", "stop" } }
+      if answer.option == "stop" then error("stopped by a person after the " .. name) end
+      if answer.option == "revise" or not answer.option then return "A person says: " .. (answer.text or "revise this") end
+    end
+    if wanted(settings.review, name) then
+      local gated = gate { name = name, title = "Review: " .. name, show = result }
+      if not gated.approved then return "A person wants a revision: " .. (gated.reason or "no reason given") end
+    end
+  end
+
   -- Let the stage's agent work, until it succeeds and a person or its confidence lets it pass.
   local function stage(name, extra)
     local role, advice = stages[name], nil
@@ -25,32 +46,10 @@ return function(run)
       local task = { stage = name, attempt = attempt, project = handed, advice = advice }
       for key, value in pairs(extra or {}) do task[key] = value end
       local work = agent { role = role, name = role, task = task }
-      local result = work.result
-      if work.status ~= "done" then
-        advice = "The last attempt " .. work.status .. (work.error and ": " .. work.error or "") .. ". Start again from what is in the project."
-      else
-        say { from = role, to = "team", confidence = result.confidence, text = role .. " is done, confidence " .. percent(result.confidence) }
-        local settled = true
-        if result.confidence < settings.confidence then
-          local answer = ask { name = "confidence", priority = "high", agent = work.agent,
-            title = "The " .. role .. " is unsure (" .. percent(result.confidence) .. ")",
-            body = json.encode(result.concerns or result.risks or result.issues or result.testing_notes or result),
-            options = { "proceed", "revise", "stop" } }
-          if answer.option == "stop" then error("stopped by a person after the " .. name) end
-          if answer.option == "revise" or not answer.option then
-            settled, advice = false, "A person says: " .. (answer.text or "revise this")
-          end
-        end
-        if settled and wanted(settings.review, name) then
-          local gated = gate { name = name, title = "Review: " .. name, show = result }
-          if not gated.approved then
-            settled, advice = false, "A person wants a revision: " .. (gated.reason or "no reason given")
-          end
-        end
-        if settled then
-          handed[name] = result
-          return result
-        end
+      advice = objection(name, role, work)
+      if not advice then
+        handed[name] = work.result
+        return work.result
       end
     end
     error("the " .. role .. " did not succeed in " .. settings.attempts .. " attempts" .. (advice and " (" .. advice .. ")" or ""))

@@ -140,12 +140,13 @@ function items:done(agent, number, report)
 end
 
 function items:active(agent) return self.below[agent] and self.below[agent].active or 0 end
+
 function items:next_tester()
   self.testers = self.testers + 1
   return self.testers
 end
 
--- ---- READMEs ----
+-- ---- what agents are told of the project: slots of their roles, READMEs ----
 
 function items:vars(node, phase_name)
   return { requirements = self.run.inputs.requirements, path = node and node.path or ".", phase = phase_name or "delegation",
