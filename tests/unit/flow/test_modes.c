@@ -146,6 +146,31 @@ static void build_goes_through_all_phases(void **state)
 	replays(f);
 }
 
+static void build_goes_back_from_the_structure(void **state)
+{
+	struct fixture *f = *state;
+	reply(f, "master", "document", "{\"target\":\"documentation\",\"content\":\"# Tool\\n\"}");
+	reply(f, "master", "finish", "{\"result\":\"understood\"}");
+	answer(f, "understanding", "approve");
+	reply(f, "master", "create", "{\"items\":[{\"target\":\"test.sh\",\"kind\":\"file\"}]}");
+	reply(f, "master", "finish", "{\"result\":\"test.sh: all\"}");
+	answer(f, "structure", "without tests"); /* a reason: revise */
+	reply(f, "master", "finish", "{\"result\":\"understood again\"}");
+	answer(f, "understanding", "approve");
+	reply(f, "master", "finish", "{\"result\":\"the same\"}");
+	answer(f, "structure", "approve");
+	reply(f, "master", "finish", "{\"result\":\"built\"}");
+	answer(f, "delegation", "approve");
+	fixture_open(f);
+	fixture_start(
+		f, "build", "{\"inputs\":{\"requirements\":\"nothing much\"},\"settings\":{\"waves\":[\"code\"]}}");
+	fixture_until(f, "completed");
+	assert_int_equal(fixture_count(f, "run.phase"), 6);
+	cleanup_free char *journal = fixture_journal(f);
+	assert_non_null(strstr(journal, "A later phase was sent back: without tests"));
+	replays(f);
+}
+
 static void build_in_directives(void **state)
 {
 	struct fixture *f = *state;
@@ -234,6 +259,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(one_shot_ends_with_passing_checks, setup, teardown),
 		cmocka_unit_test_setup_teardown(build_goes_through_all_phases, setup, teardown),
+		cmocka_unit_test_setup_teardown(build_goes_back_from_the_structure, setup, teardown),
 		cmocka_unit_test_setup_teardown(build_in_directives, setup, teardown),
 		cmocka_unit_test_setup_teardown(pipeline_hands_over_and_escalates, setup, teardown),
 	};
