@@ -4,8 +4,7 @@
  *   effect PATH TEXT   appends a line to a file and is counted: it must happen once
  *   put PATH TEXT      writes a file
  *   have PATH TEXT     status 0 when the file holds the text
- *   sh ./FILE          each line of the file, until one fails
- *   slow …             the rest, while time passes */
+ *   sh ./FILE          each line of the file, until one fails */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

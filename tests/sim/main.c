@@ -10,8 +10,6 @@
 
 #include "world.h"
 
-#define SECONDS 120 /* of one seed */
-
 /* Seen by parent and children. */
 static struct {
 	uint64_t seed; /* under way */
@@ -59,7 +57,7 @@ static int chunk(const struct scene *s, uint64_t from, int count, void (*one)(co
 	int status;
 	if (child == 0) {
 		for (int i = 0; i < count; i++) {
-			alarm(SECONDS);
+			alarm(SIM_SECONDS);
 			shared->seed = from + (uint64_t)i;
 			one(s, shared->seed);
 		}

@@ -2,6 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 #include "base/fs.h"
@@ -226,7 +229,7 @@ static const char *flow_text(void)
 	return text.data;
 }
 
-static void storm(const struct scene *form, uint64_t seed)
+static void tell(const struct scene *form, uint64_t seed, char journal[HASH_HEX])
 {
 	struct world w;
 	struct rng rng = {.state = seed};
@@ -256,15 +259,15 @@ static void storm(const struct scene *form, uint64_t seed)
 	calm_down(s);
 	world_settle(&w);
 	storm_check(s);
+	storm_hash(s, journal);
 	if (getenv("MUSTER_SEED")) {
-		char hex[HASH_HEX];
-		storm_hash(s, hex);
+		const int64_t *n = s->faults;
 		printf("# seed %llu: %lld turns, %d kills, %d runs, %d orders, faults of models %lld, connections "
 		       "%lld, "
 		       "journal %lld, files %lld, commands %lld, clock %lld; journal %s\n",
 			(unsigned long long)seed, (long long)w.turns, w.killed, s->run_count, s->order_count,
-			(long long)s->faults[0], (long long)s->faults[5], (long long)s->faults[1],
-			(long long)s->faults[2], (long long)s->faults[3], (long long)s->faults[4], hex);
+			(long long)n[STORM_MODEL], (long long)n[STORM_CONNECTION], (long long)n[STORM_JOURNAL],
+			(long long)n[STORM_FILES], (long long)n[STORM_COMMAND], (long long)n[STORM_CLOCK], journal);
 		fflush(stdout);
 	}
 	if (seed % 50 == 1)
@@ -274,6 +277,31 @@ static void storm(const struct scene *form, uint64_t seed)
 	for (int i = 0; i < s->order_count; i++)
 		json_decref(s->orders[i].command);
 	mem_free(s);
+}
+
+/* Some are told twice, first in another process that begins as this one does. */
+static void storm(const struct scene *form, uint64_t seed)
+{
+	static char *first; /* shared with that process */
+	char journal[HASH_HEX];
+	int status = 0;
+	if (!first)
+		first = mmap(NULL, HASH_HEX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	bool twice = seed % 50 == 1 && first != MAP_FAILED;
+	pid_t child = twice ? fork() : -1;
+	if (twice && !child) {
+		alarm(SIM_SECONDS);
+		tell(form, seed, first);
+		_exit(0);
+	}
+	if (twice && (waitpid(child, &status, 0) != child || status))
+		_exit(1);
+	tell(form, seed, journal);
+	if (twice && strcmp(journal, first) != 0) {
+		fprintf(stderr, "MUSTER_SEED=%llu: told twice its journals are %s and %s\n", (unsigned long long)seed,
+			first, journal);
+		_exit(1);
+	}
 }
 
 int main(int argc, char **argv)

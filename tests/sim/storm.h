@@ -8,6 +8,16 @@
 
 enum { STORM_RUNS = 3 }; /* the run and its forks */
 
+enum storm_fault {
+	STORM_MODEL,
+	STORM_CONNECTION,
+	STORM_JOURNAL,
+	STORM_FILES,
+	STORM_COMMAND,
+	STORM_CLOCK,
+	STORM_FAULTS
+};
+
 /* A command that somebody gave. */
 struct order {
 	char id[24]; /* its `by`, too: so its event is found */
@@ -35,8 +45,8 @@ struct storm {
 	bool lost_commit;	   /* the commit under way fails */
 	int64_t io_after, io_left; /* so many calls on files go well, so many then fail */
 	int io_errno;
-	int rough; /* one of so many goes wrong */
-	int64_t faults[6];
+	int rough;		      /* one of so many goes wrong */
+	int64_t faults[STORM_FAULTS]; /* how many there were */
 };
 
 /* sim_storm.c: the state of a run as the projections say; calls fn with w->id as that run. */

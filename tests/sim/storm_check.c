@@ -224,30 +224,26 @@ void storm_check(struct storm *s)
 	check_orders(s);
 }
 
-struct digest {
-	struct hash_stream h;
-};
+static struct hash_stream digest;
 
 static void add_event(void *ctx, const struct event *ev, const json_t *data)
 {
-	struct digest *d = ctx;
+	(void)ctx;
 	(void)data;
-	hash_update(&d->h, ev->hash.b, HASH_SIZE);
+	hash_update(&digest, ev->hash.b, HASH_SIZE);
 }
-
-static struct digest digest;
 
 static void add_run(struct storm *s, int run)
 {
 	(void)run;
-	world_events(s->w, add_event, &digest);
+	world_events(s->w, add_event, NULL);
 }
 
 void storm_hash(struct storm *s, char hex[HASH_HEX])
 {
 	struct hash out;
-	hash_start(&digest.h, NULL);
+	hash_start(&digest, NULL);
 	storm_each(s, add_run);
-	hash_end(&digest.h, &out);
+	hash_end(&digest, &out);
 	hash_hex(&out, hex);
 }

@@ -10,8 +10,6 @@
 #include "store/private.h"
 #include "storm.h"
 
-enum { FAULT_MODEL, FAULT_STORE, FAULT_FILES, FAULT_COMMAND, FAULT_CLOCK, FAULT_START };
-
 static bool goes_wrong(struct storm *s, int of)
 {
 	return !s->calm && !rng_below(&s->w->rng, (uint64_t)of);
@@ -31,7 +29,7 @@ static void apply(struct driver *d, struct write *wr)
 		real->apply(d, wr);
 		return;
 	}
-	s->faults[FAULT_STORE]++;
+	s->faults[STORM_JOURNAL]++;
 	s->disturbed = true;
 	switch (rng_below(&s->w->rng, 3)) {
 	case 0:
@@ -77,7 +75,7 @@ bool storm_io(struct world *w)
 	s->io_after = 0;
 	s->io_left--;
 	s->disturbed = true;
-	s->faults[FAULT_FILES]++;
+	s->faults[STORM_FILES]++;
 	errno = s->io_errno;
 	return true;
 }
@@ -96,7 +94,7 @@ void storm_weather(struct storm *s)
 	if (goes_wrong(s, s->rough * 30)) {
 		struct clock *clock = (struct clock *)loop_clock(s->w->loop);
 		int64_t by = steps[rng_below(rng, 4)];
-		s->faults[FAULT_CLOCK]++;
+		s->faults[STORM_CLOCK]++;
 		clock->fake_wall += rng_below(rng, 2) ? by : -by;
 	}
 }
@@ -137,7 +135,7 @@ int storm_asked(struct world *w, struct llm_call *c, struct err *e)
 		world_fail(w, "the model is asked for agent %s, turn %d, and no open request stands in the journal",
 			c->agent, c->turn);
 	if (goes_wrong(s, s->rough * 8)) {
-		s->faults[FAULT_START]++;
+		s->faults[STORM_CONNECTION]++;
 		return err_set(e, ERR_NETWORK, "no connection");
 	}
 	return 0;
@@ -162,7 +160,7 @@ int storm_hand(struct world *w, const char *line, const char *dir, struct buf *o
 	uint64_t how = wrong ? rng_below(&w->rng, 4) : 0;
 	if (effect && !announced(s, line))
 		world_fail(w, "`%s` is run, and no durable event says so", line);
-	s->faults[FAULT_COMMAND] += wrong;
+	s->faults[STORM_COMMAND] += wrong;
 	s->disturbed |= wrong && how < 2; /* a step of the flow that could not be carried out breaks its run */
 	if (wrong && how == 0)		  /* it could not be started */
 		return -1;

@@ -107,7 +107,7 @@ void storm_think(struct world *w, struct llm_call *c, struct err *why)
 	int token = (int)++s->tokens;
 	uint64_t roll = rng_below(&w->rng, 100);
 	if (!s->calm && !rng_below(&w->rng, (uint64_t)s->rough)) {
-		s->faults[0]++;
+		s->faults[STORM_MODEL]++;
 		fail(w, c, why);
 		return;
 	}

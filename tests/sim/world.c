@@ -23,11 +23,12 @@ extern char **environ;
 
 /* ---- what goes wrong ---- */
 
+/* The last events, or all. */
 static void show(void *ctx, const struct event *ev, const json_t *data)
 {
-	struct world *w = ctx;
+	const int64_t *head = ctx;
 	(void)data;
-	if (getenv("MUSTER_JOURNAL") || ev->seq + 40 > w->turns) /* turns: borrowed for the head, see below */
+	if (getenv("MUSTER_JOURNAL") || ev->seq + 40 > *head)
 		fprintf(stderr, "%5lld %-16s %.300s\n", (long long)ev->seq, event_kinds[ev->type].type,
 			blob_span(ev->data).p);
 }
@@ -45,8 +46,8 @@ _Noreturn void world_fail(struct world *w, const char *fmt, ...)
 	fault_disarm();
 	snprintf(stream, sizeof(stream), "run/%s", w->id);
 	if (w->store && *w->id) {
-		w->turns = store_head(w->store, stream, &e);
-		world_events(w, show, w);
+		int64_t head = store_head(w->store, stream, &e);
+		world_events(w, show, &head);
 	}
 	fprintf(stderr, "MUSTER_SEED=%llu MUSTER_SCENE=%s: ", (unsigned long long)w->seed, w->scene->name);
 	va_start(ap, fmt);

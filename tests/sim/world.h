@@ -1,5 +1,5 @@
 /* world: one simulated house, made from a seed: a simulated loop, the memory store, a model that is a pure function of
- * its conversation (brain.h), commands answered by a table (hands.c), and a person who answers what is asked.
+ * its conversation (brain.c), commands answered by a table (hands.c), and a person who answers what is asked.
  *
  * A scene says what runs and what is true at its end. From the seed come: the order in which jobs, callbacks and
  * answers of the model end, when the person answers, whether waiting runs are passivated, and where the process is
@@ -151,6 +151,8 @@ int brain_fill(struct llm_call *c, const struct line *l, struct err *e); /* this
  * scenes ends with NULL. */
 int sim_main(int argc, char **argv, const char *what, const struct scene *const *scenes, int seeds, int together,
 	void (*one)(const struct scene *s, uint64_t seed));
+
+enum { SIM_SECONDS = 120 }; /* of one seed */
 
 enum { SHIPPED_SCENES = 4, FLOW_SCENES = 9 };
 extern const struct scene shipped_scenes[SHIPPED_SCENES], flow_scenes[FLOW_SCENES], long_scene;

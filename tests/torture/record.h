@@ -1,5 +1,5 @@
 /* record: what the process changes on the disk, in order, as a file from which tests/torture/power makes what a power
- *cut may leave of it.
+ * cut may leave of it.
  *
  * A record is a line "OP A B C N M", then N and M bytes. A, B, C are inode numbers and the like:
  *	B			a process begins; its records are numbered from 0
@@ -9,7 +9,7 @@
  *	W inode at 0 bytes	a write		T inode size 0		a length
  *	S inode from data	a sync ended that began when there were `from` records; data: 1 for fdatasync
  * A change and its record are one step for other threads (record_begin, record_end): what is not recorded was not told
- *to anybody. Without record_to nothing is recorded. All of them leave errno alone. */
+ * to anybody. Without record_to nothing is recorded. All of them leave errno alone. */
 #ifndef TORTURE_RECORD_H
 #define TORTURE_RECORD_H
 
