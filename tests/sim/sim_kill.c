@@ -122,26 +122,6 @@ static void check_talk(struct world *w, json_t *own, json_t *ref)
 	}
 }
 
-struct outcome {
-	const struct scene *scene;
-	char *tree, *end;
-	json_t *talk;
-};
-
-static const struct outcome *reference(const struct scene *s)
-{
-	static struct outcome ref;
-	struct world w;
-	if (ref.scene == s)
-		return &ref;
-	world_init(&w, s, 0, true);
-	world_start(&w);
-	world_finish(&w);
-	ref = (struct outcome){s, world_tree(&w), world_end(&w), world_talk(&w)};
-	world_release(&w);
-	return &ref;
-}
-
 static void check_effects(struct world *w)
 {
 	struct map_entry *it;
@@ -197,21 +177,18 @@ static void check_forks(struct world *w)
 
 static void killed(const struct scene *s, uint64_t seed)
 {
-	const struct outcome *ref = reference(s);
+	const struct outcome *ref = outcome_reference(s);
+	struct outcome own;
 	struct world w;
 	world_init(&w, s, seed, false);
 	w.kills = 1 + (int)rng_below(&w.rng, 8);
 	world_start(&w);
 	world_finish(&w);
 	check_effects(&w);
-	cleanup_free char *tree = world_tree(&w), *end = world_end(&w);
-	cleanup_json json_t *talk = world_talk(&w);
-	if (strcmp(tree, ref->tree))
-		world_fail(&w, "its files are\n%s\nnot\n%s", tree, ref->tree);
-	if (strcmp(end, ref->end))
-		world_fail(&w, "its end is\n%s\nnot\n%s", end, ref->end);
+	outcome_take(&own, &w);
+	outcome_must_be(&own, ref, &w);
 	if (s->talk)
-		check_talk(&w, talk, ref->talk);
+		check_talk(&w, own.talk, ref->talk);
 	check_money(&w);
 	world_check(&w);
 	if (seed % 50 == 1)
@@ -219,6 +196,7 @@ static void killed(const struct scene *s, uint64_t seed)
 	if (s == &long_scene)
 		check_forks(&w);
 	world_release(&w);
+	outcome_release(&own);
 }
 
 int main(int argc, char **argv)

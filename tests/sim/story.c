@@ -139,3 +139,46 @@ json_t *world_talk(struct world *w)
 	json_decref(t.names);
 	return t.all;
 }
+
+/* ---- all of it ---- */
+
+void outcome_take(struct outcome *o, struct world *w)
+{
+	*o = (struct outcome){.tree = world_tree(w), .end = world_end(w), .talk = world_talk(w)};
+}
+
+void outcome_release(struct outcome *o)
+{
+	mem_free(o->tree);
+	mem_free(o->end);
+	json_decref(o->talk);
+}
+
+void outcome_must_be(const struct outcome *o, const struct outcome *ref, struct world *w)
+{
+	if (strcmp(o->tree, ref->tree))
+		world_fail(w, "its files are\n%s\nnot\n%s", o->tree, ref->tree);
+	if (strcmp(o->end, ref->end))
+		world_fail(w, "its end is\n%s\nnot\n%s", o->end, ref->end);
+}
+
+const struct outcome *outcome_reference(const struct scene *s)
+{
+	static const struct scene *of;
+	static struct outcome ref;
+	struct world w;
+	if (of == s)
+		return &ref;
+	if (of)
+		outcome_release(&ref);
+	world_init(&w, s, 0, true);
+	world_start(&w);
+	world_finish(&w);
+	outcome_take(&ref, &w);
+	world_check(&w);
+	if (s->evidence && !strstr(ref.end, s->evidence))
+		world_fail(&w, "the reference ends with %s", ref.end);
+	world_release(&w);
+	of = s;
+	return &ref;
+}

@@ -131,6 +131,18 @@ char *world_end(struct world *w);
  * null. */
 json_t *world_talk(struct world *w);
 
+/* What is left of a run that has finished. */
+struct outcome {
+	char *tree, *end;
+	json_t *talk;
+};
+void outcome_take(struct outcome *o, struct world *w);
+void outcome_release(struct outcome *o);
+/* Files and end are those of the reference. */
+void outcome_must_be(const struct outcome *o, const struct outcome *ref, struct world *w);
+/* Of the scene's run in which everything comes in its order; made once, kept while the scene is the same. */
+const struct outcome *outcome_reference(const struct scene *s);
+
 /* Called by the hooks; may not return. */
 void world_visit(enum spot s);
 void sim_killed(void); /* main.c: counts */
