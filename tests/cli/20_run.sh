@@ -133,7 +133,7 @@ test_the_check_of_the_input_is_what_runs()
 		call engineer finish '{"result":"Wrote hello.txt"}'
 	} | script
 	is_status 0 muster run one_shot --input task=hello --input check="grep -q hello hello.txt" --script script.jsonl --project p --json
-	json_is 'select(.type == "run.completed").data.evidence' done
+	json_is 'select(.type == "run.completed").data.evidence' "done"
 	json_is 'select(.type == "run.completed").data.check.command' "grep -q hello hello.txt"
 }
 
