@@ -172,8 +172,6 @@ static int deny_arguments(scmp_filter_ctx ctx)
 		rc = deny_families(ctx, SCMP_SYS(socket), families, sizeof(families) / sizeof(*families));
 	if (rc >= 0)
 		rc = deny_families(ctx, SCMP_SYS(socketpair), families, 1);
-	if (rc >= 0)
-		rc = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(ENOSYS), 435 /* clone3 */, 0, NULL);
 	return rc;
 }
 

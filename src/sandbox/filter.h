@@ -1,9 +1,8 @@
-/* filter: the system calls that no command may make, as a filter for every command (seccomp(2)).
+/* filter: the system calls that no command may make, as a filter for muster-init and so for every command (seccomp(2)).
  *
  * Everything else is allowed: namespaces, capabilities and the file system view do the isolating, this takes away the
- * parts of the kernel that ordinary development tools never need and exploits do. Refused calls get EPERM; clone3 gets
- * ENOSYS, so that the C library falls back to clone, whose flags can be checked; 32-bit and x32 calls end the process.
- */
+ * parts of the kernel that ordinary development tools never need and exploits do. Refused calls get EPERM; 32-bit and
+ * x32 calls end the process. clone3 is refused besides where a command begins (init/slot.c). */
 #ifndef MUSTER_SANDBOX_FILTER_H
 #define MUSTER_SANDBOX_FILTER_H
 

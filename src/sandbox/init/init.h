@@ -6,8 +6,6 @@
 #include <stdnoreturn.h>
 #include <sys/types.h>
 
-#include <linux/filter.h>
-
 #include "sandbox/init/frame.h"
 
 /* launcher.c: outside; becomes bubblewrap. From WIRE_FIRST_FD on it has `joins` files to join a cgroup v1 by, the
@@ -19,7 +17,6 @@ noreturn void pid1_main(void);
 /* slot.c: the child that becomes a command. */
 struct slot_config {
 	struct wire_begin begin;
-	struct sock_fprog filter;
 	int landlock; /* version, 0: none */
 };
 /* What a child tells pid 1 over its report socket; a PTY's master rides beside STARTED. */

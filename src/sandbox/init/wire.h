@@ -65,7 +65,8 @@ struct wire_rlimit {
 	uint64_t value;
 };
 
-/* BEGIN: descriptor = the compiled seccomp filter (struct sock_filter[]) that every command gets. */
+/* BEGIN: descriptor = the compiled seccomp filter (struct sock_filter[]), which muster-init enters and every command
+ * inherits. */
 struct wire_begin {
 	uint32_t egress_port; /* listen on 127.0.0.1:port and hand the listening socket over with READY; 0: none */
 	uint32_t keeper;      /* no cgroup can end a command as a whole: put a keeper process above each */
