@@ -106,7 +106,7 @@ int cgroup_new(struct cgroup *c, const struct cgroup_host *h, const struct sandb
 {
 	unsigned number = ++next_number;
 	*c = (struct cgroup){.host = h, .uid = uid};
-	c->init = -1;
+	c->init = c->spare.dir = -1;
 	for (int k = 0; k < CGROUP_KINDS; k++)
 		c->dir[k] = -1;
 	for (int k = 0; k < CGROUP_KINDS; k++)
@@ -190,12 +190,20 @@ void cgroup_stats(const struct cgroup *c, struct sandbox_stats *out)
 		out->cpu_us = cgfile_key(unified, "cpu.stat", "usage_usec"); /* there without any controller */
 }
 
+static void close_spare(struct cgroup *c)
+{
+	if (c->spare.dir >= 0)
+		close(c->spare.dir);
+	c->spare.dir = -1;
+}
+
 bool cgroup_remove(struct cgroup *c)
 {
 	bool gone = true;
 	if (c->init >= 0)
 		close(c->init);
 	c->init = -1;
+	close_spare(c); /* its directory goes with the others */
 	for (int k = 0; k < CGROUP_KINDS; k++) {
 		if (c->dir[k] < 0)
 			continue;
@@ -211,6 +219,7 @@ bool cgroup_remove(struct cgroup *c)
 
 void cgroup_let_go(struct cgroup *c)
 {
+	close_spare(c);
 	for (int k = 0; k < CGROUP_KINDS; k++) {
 		if (c->dir[k] >= 0)
 			close(c->dir[k]);
@@ -218,12 +227,17 @@ void cgroup_let_go(struct cgroup *c)
 	}
 }
 
-int leaf_new(struct leaf *f, const struct cgroup *c, uint32_t id, uint64_t memory, struct err *e)
+int leaf_new(struct leaf *f, struct cgroup *c, uint32_t id, uint64_t memory, struct err *e)
 {
 	int unified = c->dir[CGROUP_UNIFIED];
-	*f = (struct leaf){.dir = -1};
+	*f = (struct leaf){.dir = -1, .spent = memory != 0};
 	if (unified < 0)
 		return 0;
+	if (!memory && c->spare.dir >= 0) {
+		*f = c->spare;
+		c->spare.dir = -1;
+		return 0;
+	}
 	snprintf(f->name, sizeof(f->name), "c%u", id);
 	if (make_leaf(unified, f->name, &f->dir, e) != 0 || give_procs(f->dir, c->uid, c->host->fake, e) != 0 ||
 		(memory && c->host->unified_limits &&
@@ -239,10 +253,19 @@ bool leaf_populated(const struct leaf *f)
 	return f->dir >= 0 && cgfile_key(f->dir, "cgroup.events", "populated") != 0;
 }
 
-void leaf_kill(const struct leaf *f)
+void leaf_kill(struct leaf *f)
 {
+	f->spent = true;
 	if (f->dir >= 0 && cgfile_set(f->dir, "cgroup.kill", false, NULL, "1") != 0)
 		cgfile_kill_procs(f->dir); /* before Linux 5.14 */
+}
+
+void leaf_keep(struct leaf *f, struct cgroup *c)
+{
+	if (f->dir < 0 || f->spent || c->spare.dir >= 0)
+		return;
+	c->spare = *f;
+	f->dir = -1;
 }
 
 bool leaf_remove(struct leaf *f, const struct cgroup *c)

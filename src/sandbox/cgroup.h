@@ -37,10 +37,19 @@ enum sandbox_level cgroup_level(const struct cgroup_host *h);
 /* End and remove what dead owners left. Blocking, at most half a second. */
 void cgroup_sweep(const struct cgroup_host *h);
 
+/* leaf: one command's own directory in v2, so that all it left behind ends at once. */
+struct leaf {
+	int dir; /* -1: none */
+	char name[16];
+	bool spent; /* never for another command: limited, whose charges stay, or killed, whereupon Linux 6.18 kills
+		       whatever is cloned into it */
+};
+
 struct cgroup {
 	char path[CGROUP_KINDS][CGROUP_PATH];
 	int dir[CGROUP_KINDS]; /* -1: none */
 	int init;	       /* the unified leaf "init", for bubblewrap and muster-init */
+	struct leaf spare;     /* see leaf_keep */
 	const struct cgroup_host *host;
 	uid_t uid;
 };
@@ -61,15 +70,12 @@ bool cgroup_remove(struct cgroup *c);
 /* Leave what cannot be removed to the next start's cgroup_sweep. */
 void cgroup_let_go(struct cgroup *c);
 
-/* leaf: one command's own directory in v2, so that all it left behind ends at once. */
-struct leaf {
-	int dir; /* -1: none */
-	char name[16];
-};
 /* memory 0: no limit of its own. Without v2: dir -1, and 0. */
-int leaf_new(struct leaf *f, const struct cgroup *c, uint32_t id, uint64_t memory, struct err *e);
+int leaf_new(struct leaf *f, struct cgroup *c, uint32_t id, uint64_t memory, struct err *e);
 bool leaf_populated(const struct leaf *f);
-void leaf_kill(const struct leaf *f);
+void leaf_kill(struct leaf *f);
+/* All that its command left behind is gone: unless it is spent, the leaf is kept for the next command. */
+void leaf_keep(struct leaf *f, struct cgroup *c);
 /* false: not empty yet. Releases the leaf when true; harmless without one. */
 bool leaf_remove(struct leaf *f, const struct cgroup *c);
 

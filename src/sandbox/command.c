@@ -252,6 +252,7 @@ static void leftovers_gone(struct command *c)
 {
 	timer_stop(&c->timer);
 	watch_stop(&c->watch);
+	leaf_keep(&c->leaf, &c->sandbox->cgroup);
 	sm_move(&c->sm, COMMAND_DRAINING);
 	drain(c);
 }

@@ -147,7 +147,7 @@ struct sandbox *sandbox_new_on(struct loop *l, const struct sandbox_spec *spec, 
 	for (int k = 0; k < CGROUP_KINDS; k++)
 		s->cgroup.dir[k] = -1;
 	s->cgroup.host = cgroups;
-	s->cgroup.init = -1;
+	s->cgroup.init = s->cgroup.spare.dir = -1;
 	arena_init(&s->arena, MIB);
 	list_init(&s->commands);
 	list_init(&s->dials);

@@ -340,6 +340,53 @@ static void row43_limits_at_v2_of_a_user(void **state)
 	must(fs_remove_tree(root, &e), &e);
 }
 
+/* Only a leaf that was neither limited nor killed serves the next command (test_exec.c has the reason for the second).
+ */
+static void a_leaf_serves_again(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	struct cgroup_host h;
+	struct cgroup c;
+	struct leaf plain, limited, second;
+	struct sandbox_limits l;
+	char root[] = "/tmp/muster-cgroup-XXXXXX", dir[CGROUP_PATH];
+	assert_non_null(mkdtemp(root));
+	cgroup_discover(&h, root);
+	sandbox_limits_default(&l);
+	must(cgroup_new(&c, &h, &l, 0, &e), &e);
+	snprintf(dir, sizeof(dir), "%s", c.path[CGROUP_UNIFIED]);
+	must(leaf_new(&limited, &c, 1, MIB, &e), &e);
+	leaf_keep(&limited, &c);
+	assert_true(limited.dir >= 0);
+	assert_true(leaf_remove(&limited, &c));
+	must(leaf_new(&plain, &c, 2, 0, &e), &e);
+	int fd = plain.dir;
+	leaf_keep(&plain, &c);
+	assert_int_equal(plain.dir, -1);
+	assert_true(leaf_remove(&plain, &c)); /* ours no more: it stays */
+	must(leaf_new(&limited, &c, 3, MIB, &e), &e);
+	assert_string_equal(limited.name, "c3");
+	must(leaf_new(&plain, &c, 4, 0, &e), &e);
+	assert_int_equal(plain.dir, fd);
+	assert_string_equal(plain.name, "c2");
+	must(leaf_new(&second, &c, 5, 0, &e), &e);
+	assert_string_equal(second.name, "c5");
+	leaf_keep(&plain, &c);
+	leaf_keep(&second, &c); /* one is enough */
+	assert_true(leaf_remove(&second, &c));
+	must(leaf_new(&second, &c, 6, 0, &e), &e);
+	leaf_kill(&second);
+	leaf_keep(&second, &c);
+	assert_true(second.dir >= 0);
+	assert_true(leaf_remove(&second, &c));
+	assert_true(leaf_remove(&limited, &c));
+	assert_true(cgroup_remove(&c));
+	assert_false(fs_is_dir(dir));
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	must(fs_remove_tree(root, &e), &e);
+}
+
 static _Atomic bool swept_enough;
 
 static void *sweep_on(void *host)
@@ -433,6 +480,7 @@ int main(void)
 		cmocka_unit_test(cgroup2_on_a_fake_tree),
 		cmocka_unit_test(row43_limits_at_v2),
 		cmocka_unit_test(row43_limits_at_v2_of_a_user),
+		cmocka_unit_test(a_leaf_serves_again),
 		cmocka_unit_test(cgroups_are_made_beside_a_sweep),
 		cmocka_unit_test(cgroup_faults),
 		cmocka_unit_test(filter_is_made_once),
