@@ -70,15 +70,16 @@ static bool staged(const struct sandbox *s)
 	return s->spec.uid != 0;
 }
 
-/* The descriptors of LAUNCH: the image and the files' contents, which bubblewrap inherits. */
-static int launch_descriptors(const struct setup *plan, struct frame *f, struct err *e)
+/* The descriptors of LAUNCH, which bubblewrap inherits: the image, and the contents of files that no stage holds. */
+static int launch_descriptors(const struct sandbox *s, struct frame *f, struct err *e)
 {
 	int image = init_image(e);
 	if (image < 0)
 		return -1;
 	f->fds[f->fd_count++] = image;
-	for (size_t i = 0; i < plan->file_count; i++) {
-		int fd = memory_file("muster-file", 0, plan->files[i], strlen(plan->files[i]), e);
+	for (size_t i = 0; !staged(s) && !s->spec.image && i < SETUP_FILES; i++) {
+		const char *content = setup_files[i].content;
+		int fd = memory_file("muster-file", 0, content, strlen(content), e);
 		if (fd < 0)
 			return -1;
 		f->fds[f->fd_count++] = fd;
@@ -86,24 +87,42 @@ static int launch_descriptors(const struct setup *plan, struct frame *f, struct 
 	return 0;
 }
 
+static void add_string(struct buf *b, const char *text)
+{
+	buf_add(b, text, strlen(text) + 1);
+}
+
+static void add_stages(struct wire_launch *launch, const struct setup *plan, struct buf *strings)
+{
+	launch->stages = (uint32_t)plan->stage_count;
+	for (size_t i = 0; i < plan->stage_count; i++)
+		add_string(strings, plan->stages[i]);
+	launch->etc = (uint32_t)plan->etc_count;
+	for (size_t i = 0; i < plan->etc_count; i++)
+		add_string(strings, plan->etc[i]);
+	launch->files = plan->etc_count > 0 ? SETUP_FILES : 0;
+	for (size_t i = 0; i < launch->files; i++) {
+		add_string(strings, setup_files[i].name);
+		add_string(strings, setup_files[i].content);
+	}
+}
+
 static int send_launch(struct sandbox *s, const struct setup *plan, struct err *e)
 {
 	_Static_assert((int)SETUP_FILES < (int)WIRE_FDS, "descriptors of LAUNCH");
 	cleanup_buf struct buf arguments = BUF_INIT(WIRE_FRAME), payload = BUF_INIT(WIRE_FRAME);
 	struct frame f = {.head = {.type = WIRE_LAUNCH}};
-	buf_add(&arguments, s->host->bwrap, strlen(s->host->bwrap) + 1);
+	add_string(&arguments, s->host->bwrap);
 	size_t argc = 1 + setup_arguments(plan, staged(s), WIRE_FIRST_FD + 1, &arguments);
 	static const char *const last[] = {"--", "/proc/self/fd/4", "init"};
 	_Static_assert(WIRE_FIRST_FD == 4, "the image's number");
 	for (size_t i = 0; i < 3; i++, argc++)
-		buf_add(&arguments, last[i], strlen(last[i]) + 1);
-	for (size_t i = 0; staged(s) && i < plan->stage_count; i++)
-		buf_add(&arguments, plan->stages[i], strlen(plan->stages[i]) + 1);
-	int rc = launch_descriptors(plan, &f, e);
+		add_string(&arguments, last[i]);
+	struct wire_launch launch = {.uid = s->spec.uid, .argc = (uint32_t)argc};
+	if (staged(s))
+		add_stages(&launch, plan, &arguments);
+	int rc = launch_descriptors(s, &f, e);
 	if (rc == 0) {
-		struct wire_launch launch = {.uid = s->spec.uid,
-			.argc = (uint32_t)argc,
-			.stages = staged(s) ? (uint32_t)plan->stage_count : 0};
 		buf_add(&payload, &launch, sizeof(launch));
 		buf_addspan(&payload, buf_span(&arguments));
 		rc = buf_check(&payload, "the sandbox's description", e);

@@ -12,8 +12,9 @@
 #include "base/fs.h"
 #include "sandbox/init/wire.h"
 
-/* The order matters: the root folder's entries first, then the file systems of the kernel, then the working copy, then
- * what covers parts of it, and last everything that is left is made read-only. */
+/* The order matters. What is bound covers what was bound before it: parts of the working copy after the copy, paths
+ * granted besides after the root folder's entries, and last everything that is left is made read-only. And bubblewrap
+ * reads the whole table of mounts for each bind: so what makes the table long, /etc above all, comes late. */
 
 static void add(struct setup *s, enum setup_kind kind, int stage, const char *a, const char *b, uint64_t size)
 {
@@ -34,11 +35,12 @@ static int stage(struct setup *s, const char *path)
 	return (int)s->stage_count++;
 }
 
-static void file(struct setup *s, const char *path, const char *content)
+static void etc(struct setup *s, const char *name)
 {
-	BUG_ON(s->file_count == SETUP_FILES);
-	s->files[s->file_count] = content;
-	add(s, SETUP_FILE, -1, "", path, s->file_count++);
+	if (s->etc_count == SETUP_ETC)
+		s->full = true;
+	else
+		s->etc[s->etc_count++] = name;
 }
 
 static const char *join(struct setup *s, const char *a, const char *b)
@@ -73,6 +75,14 @@ static const char *const host_etc[] = {"ld.so.cache", "ld.so.conf", "ld.so.conf.
 	"ssl/openssl.cnf", "ca-certificates", "localtime", "mime.types", "magic", "fonts", "texmf", "java", "python3",
 	"perl", "R", "xml", "sgml", "protocols", "services"};
 
+const struct setup_file setup_files[SETUP_FILES] = {
+	{"passwd", "root:x:0:0::/:/bin/false\n" SANDBOX_USER ":x:1000:1000::" SANDBOX_HOME
+		   ":/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"},
+	{"group", "root:x:0:\n" SANDBOX_USER ":x:1000:\nnogroup:x:65534:\n"},
+	{"hosts", "127.0.0.1 localhost sandbox\n::1 localhost\n"},
+	{"nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"},
+};
+
 static void plan_root(struct setup *s, const struct sandbox_spec *spec, const struct setup_facts *f)
 {
 	int image = spec->image ? stage(s, spec->image) : -1;
@@ -85,16 +95,12 @@ static void plan_root(struct setup *s, const struct sandbox_spec *spec, const st
 	}
 	if (spec->image)
 		return;
-	for (size_t i = 0; i < sizeof(host_etc) / sizeof(*host_etc); i++) {
-		const char *at = join(s, "/etc/", host_etc[i]);
-		add(s, SETUP_RO_TRY, -1, at, at, 0);
-	}
-	file(s, "/etc/passwd",
-		"root:x:0:0::/:/bin/false\n" SANDBOX_USER ":x:1000:1000::" SANDBOX_HOME
-		":/bin/sh\nnobody:x:65534:65534::/:/bin/false\n");
-	file(s, "/etc/group", "root:x:0:\n" SANDBOX_USER ":x:1000:\nnogroup:x:65534:\n");
-	file(s, "/etc/hosts", "127.0.0.1 localhost sandbox\n::1 localhost\n");
-	file(s, "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n");
+	for (size_t i = 0; i < sizeof(host_etc) / sizeof(*host_etc); i++)
+		etc(s, host_etc[i]);
+	for (const char *const *p = spec->read_only; p && *p; p++) /* else it would find no place to be mounted on */
+		if (span_starts(span_of(*p), "/etc/"))
+			etc(s, *p + strlen("/etc/"));
+	add(s, SETUP_ETC_TREE, -1, "", "/etc", 0);
 }
 
 static void plan_kernel(struct setup *s, const struct sandbox_spec *spec)
@@ -110,8 +116,6 @@ static void plan_kernel(struct setup *s, const struct sandbox_spec *spec)
 		add(s, SETUP_BIND, stage(s, spec->home), "", SANDBOX_HOME, 0);
 	else
 		add(s, SETUP_TMPFS, -1, "", SANDBOX_HOME, spec->limits.tmp);
-	for (const char *const *p = spec->read_only; p && *p; p++)
-		add(s, SETUP_RO_BIND, stage(s, *p), "", *p, 0);
 }
 
 /* A mount point cannot be renamed or removed, but a folder above one can: so each folder on the way to a protected path
@@ -140,6 +144,12 @@ static void plan_work(struct setup *s, const struct sandbox_spec *spec, const st
 	for (const char *const *p = spec->protect; p && *p; p++)
 		if (!git_inside || strcmp(*p, ".git") != 0)
 			plan_protected(s, copy, *p);
+}
+
+static void plan_granted(struct setup *s, const struct sandbox_spec *spec, const struct setup_facts *f)
+{
+	for (const char *const *p = spec->read_only; p && *p; p++)
+		add(s, SETUP_RO_BIND, stage(s, *p), "", *p, 0);
 	if (f->git_at)
 		add(s, SETUP_RO_BIND, stage(s, spec->git_dir), "", f->git_at, 0);
 }
@@ -162,9 +172,10 @@ int setup_plan(struct setup *s, const struct sandbox_spec *spec, const struct se
 		if (check_path("read-only path", *p, e) != 0)
 			return -1;
 	plan_isolation(s);
-	plan_root(s, spec, f);
 	plan_kernel(s, spec);
 	plan_work(s, spec, f);
+	plan_root(s, spec, f);
+	plan_granted(s, spec, f);
 	add(s, SETUP_READ_ONLY, -1, "", "/", 0);
 	add(s, SETUP_VALUE, -1, "--chdir", "/work", 0);
 	if (s->full)
@@ -195,12 +206,35 @@ static void number(struct buf *out, size_t *n, const char *option, uint64_t valu
 	word(out, n, "");
 }
 
+static void etc_arguments(const struct setup *s, bool staged, int first_file, struct buf *out, size_t *n)
+{
+	if (staged) {
+		word(out, n, "--ro-bind");
+		word(out, n, WIRE_STAGE "/etc");
+		word(out, n, "/etc");
+		return;
+	}
+	for (size_t i = 0; i < s->etc_count; i++) {
+		word(out, n, "--ro-bind-try");
+		buf_adds(out, "/etc/");
+		word(out, n, s->etc[i]);
+		buf_adds(out, "/etc/");
+		word(out, n, s->etc[i]);
+	}
+	for (size_t i = 0; i < SETUP_FILES; i++) {
+		word(out, n, "--perms");
+		word(out, n, "0644");
+		number(out, n, "--file", (uint64_t)first_file + i);
+		buf_adds(out, "/etc/");
+		word(out, n, setup_files[i].name);
+	}
+}
+
 static void op_arguments(
 	const struct setup *s, const struct setup_op *op, bool staged, int first_file, struct buf *out, size_t *n)
 {
 	static const char *const options[] = {[SETUP_BIND] = "--bind",
 		[SETUP_RO_BIND] = "--ro-bind",
-		[SETUP_RO_TRY] = "--ro-bind-try",
 		[SETUP_SYMLINK] = "--symlink",
 		[SETUP_DIR] = "--dir",
 		[SETUP_PROC] = "--proc",
@@ -215,7 +249,6 @@ static void op_arguments(
 		break;
 	case SETUP_BIND:
 	case SETUP_RO_BIND:
-	case SETUP_RO_TRY:
 	case SETUP_SYMLINK:
 		word(out, n, options[op->kind]);
 		source(s, op, staged, out, n);
@@ -227,11 +260,9 @@ static void op_arguments(
 		number(out, n, "--size", op->size);
 		word(out, n, "--tmpfs");
 		break;
-	case SETUP_FILE:
-		word(out, n, "--perms");
-		word(out, n, "0644");
-		number(out, n, "--file", (uint64_t)first_file + op->size);
-		break;
+	case SETUP_ETC_TREE:
+		etc_arguments(s, staged, first_file, out, n);
+		return;
 	case SETUP_DIR:
 	case SETUP_PROC:
 	case SETUP_DEV:

@@ -3,14 +3,15 @@
  *
  * Making the list is pure: everything it must know of the host comes in struct setup_facts. Sources of binds that only
  * muster may be able to reach are stages: in the list by number; a launcher that runs as root mounts them at
- * WIRE_STAGE/number, otherwise their own path is used. */
+ * WIRE_STAGE/number, otherwise their own path is used. That launcher also puts /etc together, since bubblewrap reads
+ * the whole table of mounts again for each of its own. */
 #ifndef MUSTER_SANDBOX_SETUP_H
 #define MUSTER_SANDBOX_SETUP_H
 
 #include "base/arena.h"
 #include "sandbox/sandbox.h"
 
-enum { SETUP_OPS = 256, SETUP_STAGES = 16, SETUP_FILES = 8, SETUP_ENTRIES = 64 };
+enum { SETUP_OPS = 256, SETUP_STAGES = 16, SETUP_ETC = 48, SETUP_ENTRIES = 64 };
 
 #define SANDBOX_USER "muster"
 #define SANDBOX_UID 1000 /* inside */
@@ -21,11 +22,10 @@ enum setup_kind {
 	SETUP_VALUE,	  /* a b */
 	SETUP_BIND,	  /* stage or a → b */
 	SETUP_RO_BIND,	  /* stage or a → b */
-	SETUP_RO_TRY,	  /* a → b when a exists */
 	SETUP_SYMLINK,	  /* text a at b */
 	SETUP_TMPFS,	  /* at b, size bytes */
 	SETUP_TMPFS_OPEN, /* the same, mode 1777 */
-	SETUP_FILE,	  /* content files[size] at b */
+	SETUP_ETC_TREE,	  /* etc and setup_files at /etc */
 	SETUP_DIR,	  /* b */
 	SETUP_PROC,	  /* at b */
 	SETUP_DEV,	  /* at b */
@@ -45,6 +45,13 @@ struct setup_entry {
 	const char *link; /* NULL: a folder */
 };
 
+/* A file of /etc that is the same in every sandbox. */
+struct setup_file {
+	const char *name, *content;
+};
+enum { SETUP_FILES = 4 };
+extern const struct setup_file setup_files[SETUP_FILES];
+
 struct setup_facts {
 	struct setup_entry entries[SETUP_ENTRIES];
 	size_t entry_count;
@@ -56,8 +63,8 @@ struct setup {
 	size_t count;
 	const char *stages[SETUP_STAGES];
 	size_t stage_count;
-	const char *files[SETUP_FILES]; /* contents */
-	size_t file_count;
+	const char *etc[SETUP_ETC]; /* of the host's /etc, those that are there; none with an image */
+	size_t etc_count;
 	struct arena *arena;
 	bool full; /* a cap was reached or memory ran out */
 };

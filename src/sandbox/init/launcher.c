@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,17 +52,66 @@ static void place(struct frame *f)
 			die("cannot place a descriptor", errno);
 }
 
-static void stage_one(int source, unsigned i)
+static void stage_one(int source, const char *to)
 {
-	char from[64], to[64];
+	char from[64];
 	struct stat st;
 	snprintf(from, sizeof(from), "/proc/self/fd/%d", source);
-	snprintf(to, sizeof(to), WIRE_STAGE "/%u", i);
 	int made = fstat(source, &st);
 	if (made == 0)
 		made = S_ISDIR(st.st_mode) ? mkdir(to, 0755) : mknod(to, S_IFREG | 0644, 0);
-	if (made != 0 || mount(from, to, NULL, MS_BIND | MS_REC, NULL) != 0)
+	if ((made != 0 && errno != EEXIST) || mount(from, to, NULL, MS_BIND | MS_REC, NULL) != 0)
 		die("cannot stage a source", errno);
+}
+
+/* What is there of the host's /etc. */
+static void stage_etc(const char *name)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+	if (snprintf(from, sizeof(from), "/etc/%s", name) >= PATH_MAX - (int)sizeof(WIRE_STAGE))
+		die(name, ENAMETOOLONG);
+	int source = open(from, O_PATH | O_CLOEXEC);
+	if (source < 0)
+		return;
+	snprintf(to, sizeof(to), WIRE_STAGE "/etc/%s", name);
+	for (char *slash = to + strlen(WIRE_STAGE "/etc/"); (slash = strchr(slash, '/')); *slash++ = '/') {
+		*slash = 0;
+		if (mkdir(to, 0755) != 0 && errno != EEXIST)
+			die(to, errno);
+	}
+	stage_one(source, to);
+	close(source);
+}
+
+/* The sandbox's own, as what bubblewrap makes is: only the mount keeps it from being written. */
+static void stage_file(const char *name, const char *content, uint32_t uid)
+{
+	char to[128];
+	snprintf(to, sizeof(to), WIRE_STAGE "/etc/%s", name);
+	int fd = open(to, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+	if (fd < 0 || write(fd, content, strlen(content)) < 0 || fchown(fd, uid, uid) != 0)
+		die(to, errno);
+	close(fd);
+}
+
+static void stage_etc_tree(const char **at, const char *end, const struct wire_launch *launch)
+{
+	if (launch->files == 0)
+		return;
+	if (mkdir(WIRE_STAGE "/etc", 0755) != 0)
+		die("cannot stage /etc", errno);
+	for (uint32_t i = 0; i < launch->etc; i++) {
+		const char *name = frame_string(at, end);
+		if (!name)
+			die("malformed LAUNCH", 0);
+		stage_etc(name);
+	}
+	for (uint32_t i = 0; i < launch->files; i++) {
+		const char *name = frame_string(at, end), *content = frame_string(at, end);
+		if (!name || !content)
+			die("malformed LAUNCH", 0);
+		stage_file(name, content, launch->uid);
+	}
 }
 
 /* A source may lie below WIRE_STAGE: so each is opened before that is covered, and in this mount namespace, which is
@@ -79,8 +129,11 @@ static void stage(const char **at, const char *end, uint32_t count)
 	}
 	if (mount("muster", WIRE_STAGE, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755,size=64k") != 0)
 		die("cannot mount the stage", errno);
-	for (uint32_t i = 0; i < count; i++)
-		stage_one(sources[i], i);
+	for (uint32_t i = 0; i < count; i++) {
+		char to[64];
+		snprintf(to, sizeof(to), WIRE_STAGE "/%u", i);
+		stage_one(sources[i], to);
+	}
 }
 
 static void become(uint32_t uid)
@@ -137,7 +190,10 @@ noreturn void launcher_main(int joins, int cgroup)
 			die("malformed LAUNCH", 0);
 	place(&f);
 	if (launch.uid) {
+		umask(022);
 		stage(&at, end, launch.stages);
+		stage_etc_tree(&at, end, &launch);
+		umount2("/sys", MNT_DETACH); /* not needed, and often half of the mounts bubblewrap would read about */
 		become(launch.uid);
 	}
 	char *no_env[] = {NULL};

@@ -51,12 +51,13 @@ struct wire {
 };
 
 /* LAUNCH: descriptors = those that bubblewrap inherits, from WIRE_FIRST_FD on. Payload: this, then as NUL-terminated
- * strings the argument vector of bubblewrap and the paths of `stages` sources. With a uid, every source is mounted at
- * WIRE_STAGE/0, /1, … in a mount namespace of the launcher's own: the private uid need not be able to reach the
- * source's path, and the mounts vanish with the sandbox, however it ends. */
+ * strings the argument vector of bubblewrap, the paths of `stages` sources, `etc` names in the host's /etc, and `files`
+ * pairs of a name and a content. With a uid, every source is mounted at WIRE_STAGE/0, /1, … in a mount namespace of the
+ * launcher's own: the private uid need not be able to reach the source's path, and the mounts vanish with the sandbox,
+ * however it ends. The names that exist and the files are put together at WIRE_STAGE/etc. */
 struct wire_launch {
 	uint32_t uid; /* 0: stay who we are, no stages */
-	uint32_t argc, stages;
+	uint32_t argc, stages, etc, files;
 };
 #define WIRE_STAGE "/tmp"
 

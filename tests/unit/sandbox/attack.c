@@ -96,6 +96,7 @@ static void files(const char *arg)
 	denied("write /usr", open("/usr/x", O_CREAT | O_WRONLY, 0600), EROFS);
 	denied("write /", open("/x", O_CREAT | O_WRONLY, 0600), EROFS);
 	denied("write /etc", open("/etc/passwd", O_WRONLY), EROFS);
+	denied("make in /etc", open("/etc/x", O_CREAT | O_WRONLY, 0600), EROFS);
 	denied("write /dev", open("/dev/x", O_CREAT | O_WRONLY, 0600), EROFS);
 	for (char **e = environ; *e; e++)
 		if (strstr(*e, "CANARY"))

@@ -1,5 +1,6 @@
 /* The life of a sandbox: it dies and starts again, sleeps and wakes, and ends whatever is under way. */
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/fault.h"
 #include "base/json.h"
@@ -114,6 +115,26 @@ static void ends_without_memory(void **state)
 	loop_free(loop);
 }
 
+/* Whatever our own umask; and what is granted below /etc is there beside it, files in folders too. */
+static void etc_is_its_own(void **state)
+{
+	(void)state;
+	static const char *const granted[] = {"/etc/debian_version", "/etc/security/limits.conf", NULL};
+	struct box b;
+	mode_t before = umask(077);
+	box_init(&b);
+	b.spec.read_only = granted;
+	box_open(&b);
+	box_expect(&b, "id -un; head -1 /etc/nsswitch.conf; ls /etc/ssl/certs | grep -c -x ca-certificates.crt", 0,
+		"muster\npasswd: files\n1\n");
+	box_expect(
+		&b, "test -s /etc/ld.so.cache && test -s /etc/debian_version && ls /etc/security", 0, "limits.conf\n");
+	box_expect(&b, "ls -d /etc/shadow /etc/hostname /etc/resolv.conf /etc/fstab /sys 2>/dev/null", 2, "");
+	box_close(&b);
+	box_release(&b);
+	umask(before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -121,6 +142,7 @@ int main(void)
 		cmocka_unit_test(sleeps_and_wakes),
 		cmocka_unit_test(free_with_commands_under_way),
 		cmocka_unit_test(ends_without_memory),
+		cmocka_unit_test(etc_is_its_own),
 	};
 	cmocka_set_test_filter(getenv("MUSTER_TEST"));
 	return cmocka_run_group_tests(tests, box_setup, box_teardown);

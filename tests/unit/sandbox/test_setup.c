@@ -72,13 +72,15 @@ static void plan_as_text(void **state)
 		"--uid 1000", "--gid 1000", "--ro-bind /usr /usr", "--symlink usr/bin /bin", "--symlink usr/lib /lib",
 		"--proc /proc", "--dev /dev", "--remount-ro /dev", "--tmpfs /dev/shm", "--size 67108864",
 		"--tmpfs /tmp", "--bind /data/copies/7 /work", "--remount-ro /", "--chdir /work",
-		"--file 5 /etc/passwd"};
+		"--ro-bind-try /etc/ld.so.cache /etc/ld.so.cache", "--file 5 /etc/passwd",
+		"--file 8 /etc/nsswitch.conf"};
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
 		has(text, lines[i]);
 	assert_null(strstr(text, "/root"));
 	assert_null(strstr(text, "/var/lib"));
 	assert_true(place(text, "--bind /data") < place(text, "--remount-ro /\n"));
 	assert_true(place(text, "--tmpfs /dev/shm") < place(text, "--remount-ro /dev"));
+	assert_null(strstr(text, "/tmp/etc"));
 	mem_free(text);
 }
 
@@ -97,14 +99,19 @@ static void plan_with_everything(void **state)
 	with_git.git_at = "/work/.git";
 	char *text = plan_text(&spec, &with_git, true);
 	has(text, "--bind /tmp/0 /home/muster");
-	has(text, "--ro-bind /tmp/1 /opt/go");
-	has(text, "--bind /tmp/2 /work");
-	has(text, "--ro-bind /tmp/2/muster.yaml /work/muster.yaml");
-	has(text, "--bind /tmp/2/a /work/a");
-	has(text, "--bind /tmp/2/a/b /work/a/b");
-	has(text, "--ro-bind /tmp/2/a/b/.env /work/a/b/.env");
+	has(text, "--ro-bind /tmp/2 /opt/go");
+	has(text, "--bind /tmp/1 /work");
+	has(text, "--ro-bind /tmp/1/muster.yaml /work/muster.yaml");
+	has(text, "--bind /tmp/1/a /work/a");
+	has(text, "--bind /tmp/1/a/b /work/a/b");
+	has(text, "--ro-bind /tmp/1/a/b/.env /work/a/b/.env");
 	has(text, "--ro-bind /tmp/3 /work/.git");
-	assert_null(strstr(text, "/tmp/2/.git")); /* the git directory covers it */
+	has(text, "--ro-bind /tmp/etc /etc"); /* put together by the launcher */
+	assert_null(strstr(text, "--ro-bind-try"));
+	assert_null(strstr(text, "--file"));
+	assert_true(place(text, "--ro-bind /usr") < place(text, "--ro-bind /tmp/2 /opt/go"));
+	assert_true(place(text, "--bind /tmp/1 /work") < place(text, "--ro-bind /tmp/1/muster.yaml"));
+	assert_null(strstr(text, "/tmp/1/.git")); /* the git directory covers it */
 	mem_free(text);
 	with_git.git_at = "/data/git/7";
 	text = plan_text(&spec, &with_git, false);
