@@ -24,11 +24,11 @@ int frame_send(int channel, const struct frame *f, int flags)
 	if (f->fd_count > 0) {
 		memset(&control, 0, sizeof(control));
 		msg.msg_control = control.room;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int) * f->fd_count);
+		msg.msg_controllen = (socklen_t)CMSG_SPACE(sizeof(int) * f->fd_count); /* musl's type */
 		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * f->fd_count);
+		c->cmsg_len = (socklen_t)CMSG_LEN(sizeof(int) * f->fd_count);
 		memcpy(CMSG_DATA(c), f->fds, sizeof(int) * f->fd_count);
 	}
 	ssize_t n;

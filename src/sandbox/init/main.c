@@ -16,9 +16,8 @@ noreturn void die(const char *what, int error)
 {
 	say(what);
 	if (error) {
-		const char *name = strerrordesc_np(error);
 		say(": ");
-		say(name ? name : "unknown error");
+		say(strerror(error));
 	}
 	say("\n");
 	_exit(1);
