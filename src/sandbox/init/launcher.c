@@ -52,16 +52,16 @@ static void place(struct frame *f)
 			die("cannot place a descriptor", errno);
 }
 
-static void stage_one(int source, const char *to)
+/* false: there is no such source. */
+static int stage_one(const char *from, const char *to)
 {
-	char from[64];
 	struct stat st;
-	snprintf(from, sizeof(from), "/proc/self/fd/%d", source);
-	int made = fstat(source, &st);
-	if (made == 0)
-		made = S_ISDIR(st.st_mode) ? mkdir(to, 0755) : mknod(to, S_IFREG | 0644, 0);
+	if (stat(from, &st) != 0)
+		return 0;
+	int made = S_ISDIR(st.st_mode) ? mkdir(to, 0755) : mknod(to, S_IFREG | 0644, 0);
 	if ((made != 0 && errno != EEXIST) || mount(from, to, NULL, MS_BIND | MS_REC, NULL) != 0)
 		die("cannot stage a source", errno);
+	return 1;
 }
 
 /* What is there of the host's /etc. */
@@ -70,17 +70,13 @@ static void stage_etc(const char *name)
 	char from[PATH_MAX], to[PATH_MAX];
 	if (snprintf(from, sizeof(from), "/etc/%s", name) >= PATH_MAX - (int)sizeof(WIRE_STAGE))
 		die(name, ENAMETOOLONG);
-	int source = open(from, O_PATH | O_CLOEXEC);
-	if (source < 0)
-		return;
 	snprintf(to, sizeof(to), WIRE_STAGE "/etc/%s", name);
 	for (char *slash = to + strlen(WIRE_STAGE "/etc/"); (slash = strchr(slash, '/')); *slash++ = '/') {
 		*slash = 0;
 		if (mkdir(to, 0755) != 0 && errno != EEXIST)
 			die(to, errno);
 	}
-	stage_one(source, to);
-	close(source);
+	(void)stage_one(from, to);
 }
 
 /* The sandbox's own, as what bubblewrap makes is: only the mount keeps it from being written. */
@@ -130,9 +126,11 @@ static void stage(const char **at, const char *end, uint32_t count)
 	if (mount("muster", WIRE_STAGE, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755,size=64k") != 0)
 		die("cannot mount the stage", errno);
 	for (uint32_t i = 0; i < count; i++) {
-		char to[64];
+		char from[64], to[64];
+		snprintf(from, sizeof(from), "/proc/self/fd/%d", sources[i]);
 		snprintf(to, sizeof(to), WIRE_STAGE "/%u", i);
-		stage_one(sources[i], to);
+		if (!stage_one(from, to))
+			die("cannot stage a source", errno);
 	}
 }
 
