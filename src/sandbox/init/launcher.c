@@ -90,23 +90,25 @@ static void stage_file(const char *name, const char *content, uint32_t uid)
 	close(fd);
 }
 
+static const char *next_string(const char **at, const char *end)
+{
+	const char *s = frame_string(at, end);
+	if (!s)
+		die("malformed LAUNCH", 0);
+	return s;
+}
+
 static void stage_etc_tree(const char **at, const char *end, const struct wire_launch *launch)
 {
 	if (launch->files == 0)
 		return;
 	if (mkdir(WIRE_STAGE "/etc", 0755) != 0)
 		die("cannot stage /etc", errno);
-	for (uint32_t i = 0; i < launch->etc; i++) {
-		const char *name = frame_string(at, end);
-		if (!name)
-			die("malformed LAUNCH", 0);
-		stage_etc(name);
-	}
+	for (uint32_t i = 0; i < launch->etc; i++)
+		stage_etc(next_string(at, end));
 	for (uint32_t i = 0; i < launch->files; i++) {
-		const char *name = frame_string(at, end), *content = frame_string(at, end);
-		if (!name || !content)
-			die("malformed LAUNCH", 0);
-		stage_file(name, content, launch->uid);
+		const char *name = next_string(at, end);
+		stage_file(name, next_string(at, end), launch->uid);
 	}
 }
 
