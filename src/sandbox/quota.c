@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/caps.h"
@@ -20,7 +21,7 @@
  */
 
 enum { PERIOD_US = 1000000, LONGEST_US = 10000000, COST = 20, DEPTH = 256, ENTRY = 4096 };
-#define TOO_DEEP UINT64_MAX
+#define TOO_DEEP (UINT64_MAX / 2)
 
 /* A folder that a command made unreadable is still its own to fill: as its owner we take the right to read it. */
 static int open_folder(int dir, const char *name)
@@ -41,6 +42,14 @@ static int open_folder(int dir, const char *name)
 static uint64_t plus(uint64_t a, uint64_t b)
 {
 	return a > TOO_DEEP - b ? TOO_DEEP : a + b;
+}
+
+/* Of the whole file system: where folders are too deep to be looked into, it tells at least whether somebody deletes.
+ */
+static uint64_t used(const char *path)
+{
+	struct statvfs fs;
+	return statvfs(path, &fs) == 0 ? (uint64_t)(fs.f_blocks - fs.f_bfree) * fs.f_frsize : 0;
 }
 
 /* Allocated bytes below an open folder, which is closed; an entry counts as ENTRY at least, since a file system has
@@ -86,6 +95,8 @@ static void run(struct work *w)
 {
 	struct sandbox *s = container_of(w, struct sandbox, du);
 	s->du_result = plus(measure_at(s->spec.copy), s->spec.home ? measure_at(s->spec.home) : 0);
+	if (s->du_result == TOO_DEEP)
+		s->du_result += used(s->spec.copy);
 }
 
 static void done(struct work *w);
@@ -147,7 +158,7 @@ void quota_poke(struct sandbox *s)
 
 void quota_explain(const struct sandbox *s, struct err *e)
 {
-	if (s->disk == TOO_DEEP) {
+	if (s->disk >= TOO_DEEP) {
 		err_set(e, ERR_DISK_FULL,
 			"the working copy or the home has folders nested deeper than %d: delete those first", DEPTH);
 		return;
