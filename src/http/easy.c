@@ -116,11 +116,16 @@ static CURLcode method_set(struct easy *y)
 	if (total > 0 || strcmp(r->method, "POST") == 0) {
 		SET(CURLOPT_POST, 1l);
 		SET(CURLOPT_POSTFIELDSIZE_LARGE, total);
-		SET(CURLOPT_READFUNCTION, on_read);
-		SET(CURLOPT_READDATA, y);
-		SET(CURLOPT_SEEKFUNCTION, on_seek);
-		SET(CURLOPT_SEEKDATA, y);
-		SET(CURLOPT_UPLOAD_BUFFERSIZE, 16384l);
+		if (r->body_pieces == 1 &&
+			total > 0) { /* sent with the head, and without the buffer of the other way */
+			SET(CURLOPT_POSTFIELDS, r->body->p);
+		} else {
+			SET(CURLOPT_READFUNCTION, on_read);
+			SET(CURLOPT_READDATA, y);
+			SET(CURLOPT_SEEKFUNCTION, on_seek);
+			SET(CURLOPT_SEEKDATA, y);
+			SET(CURLOPT_UPLOAD_BUFFERSIZE, 16384l); /* the least; kept until the answer has come */
+		}
 		if (strcmp(r->method, "POST") != 0)
 			SET(CURLOPT_CUSTOMREQUEST, r->method);
 	} else if (strcmp(r->method, "HEAD") == 0) {

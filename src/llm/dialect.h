@@ -16,6 +16,7 @@ struct wire {
 	struct arena arena;
 	struct span *pieces;
 	size_t count, room, bytes;
+	char *joined; /* see wire_join */
 	bool failed;
 };
 void wire_init(struct wire *w);
@@ -28,6 +29,8 @@ void wire_text(struct wire *w, struct span text); /* as a JSON string with its q
 void wire_json(struct wire *w, const json_t *v);
 /* 0, or -1 with ERR_NOMEM or ERR_TOO_LARGE (more than CAP_REQUEST_BODY). */
 int wire_check(const struct wire *w, struct err *e);
+/* Small pieces become one, with nothing borrowed and the arena empty: less to keep while the answer is written. */
+void wire_join(struct wire *w);
 
 /* Differences among servers that speak a dialect. */
 struct profile {

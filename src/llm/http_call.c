@@ -235,6 +235,7 @@ static int build(struct http_call *h, struct err *e)
 	}
 	if (p->dialect->encode(&h->wire, h->call, t->model, p->profile, t->flags, tools, e))
 		return -1;
+	wire_join(&h->wire);
 	h->url = mem_printf("%s%s", p->base_url, p->dialect->path);
 	if (!h->url)
 		return err_nomem(e);

@@ -1,12 +1,14 @@
 /* wire: building requests out of pieces, and the encoding that all dialects share. Stored pieces (messages, tools) are
  * borrowed; only the small parts around them are made for each request. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/blob.h"
 #include "base/caps.h"
 #include "base/mem.h"
 #include "llm/dialect.h"
 
+#define JOIN_MAX (16 * KIB)	/* what curl keeps for a body of several pieces */
 #define DEFAULT_MAX_TOKENS 8192 /* where one must be given and nothing is known */
 
 void wire_init(struct wire *w)
@@ -19,6 +21,7 @@ void wire_release(struct wire *w)
 {
 	arena_release(&w->arena);
 	mem_free(w->pieces);
+	mem_free(w->joined);
 	*w = (struct wire){0};
 }
 
@@ -98,6 +101,32 @@ int wire_check(const struct wire *w, struct err *e)
 		return err_set(e, ERR_TOO_LARGE, "the request to the model has %zu bytes, more than the allowed %lu",
 			w->bytes, CAP_REQUEST_BODY);
 	return w->failed ? err_nomem(e) : 0;
+}
+
+void wire_join(struct wire *w)
+{
+	struct span *one;
+	char *to;
+
+	if (w->failed || w->joined || !w->count || w->bytes > JOIN_MAX)
+		return;
+	to = w->joined = mem_alloc(w->bytes);
+	if (!to) {
+		w->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < w->count; i++) {
+		memcpy(to, w->pieces[i].p, w->pieces[i].n);
+		to += w->pieces[i].n;
+	}
+	arena_release(&w->arena);
+	w->pieces[0] = span_n(w->joined, w->bytes);
+	w->count = 1;
+	one = mem_realloc(w->pieces, sizeof *one);
+	if (one) {
+		w->pieces = one;
+		w->room = 1;
+	}
 }
 
 /* ---- encoding ---- */
