@@ -23,11 +23,9 @@ static void hash_message(struct hash_stream *h, const struct llm_message *m)
 	hash_update(h, head, sizeof(head));
 	hash_update(h, m->text, m->text_len);
 	for (size_t i = 0; i < m->call_count; i++) {
-		char *args = m->calls[i].arguments ? json_text(m->calls[i].arguments) : NULL;
-		const char *shown = args ? args : m->calls[i].bad ? m->calls[i].bad : "";
+		const char *shown = llm_call_text(&m->calls[i]);
 		hash_update(h, m->calls[i].name, strlen(m->calls[i].name) + 1);
 		hash_update(h, shown, strlen(shown) + 1);
-		mem_free(args);
 	}
 	if (m->call_id)
 		hash_update(h, m->call_id, strlen(m->call_id) + 1);
@@ -262,7 +260,7 @@ static void summarise_plainly(const struct agent *a, size_t upto, struct buf *ou
 			add_line(out, span_n(m->text, m->text_len));
 		}
 		for (size_t k = 0; k < m->call_count; k++) {
-			cleanup_free char *args = m->calls[k].arguments ? json_text(m->calls[k].arguments) : NULL;
+			const char *args = m->calls[k].text;
 			buf_addf(out, "You called %s ", m->calls[k].name);
 			add_line(out, span_of(args ? args : ""));
 		}

@@ -124,7 +124,7 @@ struct span message_wire(struct llm_message *m, enum llm_wire wire,
 	int (*encode)(const struct llm_message *m, struct buf *out), struct err *e);
 /* A call's id with the characters that providers refuse replaced. */
 void encode_id(struct buf *out, const char *id);
-/* Arguments as a JSON object; unparsable ones as {"invalid_json": "…"}. */
+/* A message's arguments as a JSON object; unparsable ones as {"invalid_json": "…"}. */
 void encode_arguments(struct buf *out, const struct llm_tool_call *call);
 void encode_text(struct buf *out, struct span text); /* a JSON string with its quotes */
 /* An offered tool as {name, description, SCHEMA}, by the name that the provider has for its schema. */

@@ -27,7 +27,10 @@ struct llm_tool_call {
 	char *name;
 	json_t *arguments; /* an object; NULL with `bad` set when the model's arguments do not parse */
 	char *bad;	   /* the raw text of arguments that are no JSON object; else NULL */
+	char *text;	   /* in a message: the arguments, as JSON instead of a tree, which takes many times the room */
 };
+/* What it asks with, in a message; "" when nothing is known. */
+const char *llm_call_text(const struct llm_tool_call *call);
 
 /* One message, immutable once made; shared by reference count. Encodings are made on the loop's thread only. */
 struct llm_message {

@@ -17,8 +17,14 @@ void llm_tool_calls_free(struct llm_tool_call *calls, size_t count)
 		mem_free(calls[i].name);
 		json_decref(calls[i].arguments);
 		mem_free(calls[i].bad);
+		mem_free(calls[i].text);
 	}
 	mem_free(calls);
+}
+
+const char *llm_call_text(const struct llm_tool_call *call)
+{
+	return call->text ? call->text : call->bad ? call->bad : "";
 }
 
 static char *clean_text(struct span text, size_t *len, struct err *e)
@@ -44,12 +50,9 @@ static unsigned estimate(const struct llm_message *m)
 {
 	int64_t n = MESSAGE_OVERHEAD + llm_estimate(span_n(m->text, m->text_len));
 
-	for (size_t i = 0; i < m->call_count; i++) {
-		char *args = m->calls[i].arguments ? json_text(m->calls[i].arguments) : NULL;
+	for (size_t i = 0; i < m->call_count; i++)
 		n += MESSAGE_OVERHEAD + llm_estimate(span_of(m->calls[i].name)) +
-		     llm_estimate(span_of(args ? args : m->calls[i].bad));
-		mem_free(args);
-	}
+		     llm_estimate(span_of(llm_call_text(&m->calls[i])));
 	return n > UINT32_MAX ? UINT32_MAX : (unsigned)n;
 }
 
@@ -80,6 +83,16 @@ struct llm_message *llm_message_text(enum llm_role role, struct span text, struc
 	return m;
 }
 
+static int keep_as_text(struct llm_tool_call *call, struct err *e)
+{
+	cleanup_buf struct buf text = BUF_INIT(CAP_JSON_TEXT);
+
+	json_print(call->arguments, &text);
+	call->text = text.failed ? NULL : mem_strndup(text.data, text.len); /* no longer than need be */
+	json_decref(steal(&call->arguments));
+	return call->text ? 0 : err_nomem(e);
+}
+
 struct llm_message *llm_message_calls(struct span text, struct llm_tool_call *calls, size_t count, struct err *e)
 {
 	struct llm_message *m = message_new(LLM_ASSISTANT, text, e);
@@ -90,6 +103,11 @@ struct llm_message *llm_message_calls(struct span text, struct llm_tool_call *ca
 	}
 	m->calls = calls;
 	m->call_count = count;
+	for (size_t i = 0; i < count; i++)
+		if (calls[i].arguments && keep_as_text(&calls[i], e)) {
+			llm_message_unref(m);
+			return NULL;
+		}
 	m->tokens = estimate(m);
 	return m;
 }

@@ -151,12 +151,12 @@ void encode_id(struct buf *out, const char *id)
 
 void encode_arguments(struct buf *out, const struct llm_tool_call *call)
 {
-	if (call->arguments) {
-		json_print(call->arguments, out);
+	if (call->text) {
+		buf_adds(out, call->text);
 		return;
 	}
 	buf_adds(out, "{\"invalid_json\":");
-	encode_text(out, span_of(call->bad ? call->bad : ""));
+	encode_text(out, span_of(llm_call_text(call)));
 	buf_addc(out, '}');
 }
 
