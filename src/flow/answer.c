@@ -8,9 +8,13 @@
 
 #define STREAMED_CALLS 16
 
+struct shown_file {
+	bool begun;
+	struct filestream stream;
+};
+
 struct answer {
-	struct filestream files[STREAMED_CALLS]; /* by index of the tool call; [0] also of a directive's text */
-	bool begun[STREAMED_CALLS];
+	struct shown_file *files; /* by index of the tool call; [0] also of a directive's text; NULL: none yet */
 	struct llm_model model;
 	int models; /* that there are to fall back to, with it */
 	struct llm_message **messages, *extra;
@@ -24,6 +28,14 @@ static void show_file(void *ctx, const char *path, int64_t offset, struct span t
 			"text", json_from_span(text)));
 }
 
+/* NULL: no memory, so this file is not shown; what is done with it is not affected. */
+static struct shown_file *shown_file(struct answer *w, int index)
+{
+	if (!w->files)
+		w->files = mem_calloc(STREAMED_CALLS, sizeof(*w->files));
+	return w->files ? &w->files[index] : NULL;
+}
+
 static void answer_text(struct llm_call *c, struct span text)
 {
 	struct op *op = c->ctx;
@@ -33,11 +45,13 @@ static void answer_text(struct llm_call *c, struct span text)
 				(json_int_t)op->shown, "text", json_from_span(text)));
 	op->shown += (int64_t)text.n;
 	if (op->agent && op->agent->dialect == DIALECT_DIRECTIVE && op->agent->file && op->answer) {
-		if (!op->answer->begun[0]) {
-			filestream_init_raw(&op->answer->files[0], op->agent->file);
-			op->answer->begun[0] = true;
-		}
-		filestream_feed(&op->answer->files[0], text, show_file, op);
+		struct shown_file *file = shown_file(op->answer, 0);
+		if (!file)
+			return;
+		if (!file->begun)
+			filestream_init_raw(&file->stream, op->agent->file);
+		file->begun = true;
+		filestream_feed(&file->stream, text, show_file, op);
 	}
 }
 
@@ -47,11 +61,13 @@ static void answer_arguments(struct llm_call *c, int index, const char *tool, st
 	struct op *op = c->ctx;
 	if (!op->agent || index >= STREAMED_CALLS || !tool || strcmp(tool, "write_file") != 0)
 		return;
-	if (!op->answer->begun[index]) {
-		filestream_init(&op->answer->files[index]);
-		op->answer->begun[index] = true;
-	}
-	filestream_feed(&op->answer->files[index], piece, show_file, op);
+	struct shown_file *file = shown_file(op->answer, index);
+	if (!file)
+		return;
+	if (!file->begun)
+		filestream_init(&file->stream);
+	file->begun = true;
+	filestream_feed(&file->stream, piece, show_file, op);
 }
 
 static json_t *calls_json(struct llm_call *c)
@@ -184,9 +200,10 @@ void answer_release(struct op *op)
 	if (!op->answer)
 		return;
 	llm_call_release(&op->call);
-	for (int i = 0; i < STREAMED_CALLS; i++)
-		if (op->answer->begun[i])
-			filestream_release(&op->answer->files[i]);
+	for (int i = 0; op->answer->files && i < STREAMED_CALLS; i++)
+		if (op->answer->files[i].begun)
+			filestream_release(&op->answer->files[i].stream);
+	mem_free(op->answer->files);
 	mem_free(op->answer->messages);
 	llm_message_unref(op->answer->extra);
 	mem_free(op->answer);

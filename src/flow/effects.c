@@ -92,7 +92,8 @@ struct op *op_named(struct run *r, const char *key)
 
 struct op *op_new(struct run *r, enum op_kind kind, const char *key, struct agent *a)
 {
-	struct op *op = MEM_NEW(struct op);
+	bool small = kind == OP_REQUEST || kind == OP_ANSWER || kind == OP_TIMER;
+	struct op *op = mem_calloc(1, small ? offsetof(struct op, tool) : sizeof(*op));
 	char *copy = op ? mem_strdup(key) : NULL;
 	if (!copy) {
 		mem_free(op);

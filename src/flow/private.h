@@ -66,12 +66,13 @@ struct op {
 	struct work work;
 	struct timer timer;
 	struct llm_call call;
-	struct tool_call tool;
-	struct snapshot taken; /* SNAPSHOT, and TOOL that was lost */
-	struct err error;
 	void *priv;
 	struct answer *answer; /* ANSWER: what the call borrows */
 	struct list queue;     /* in a budget's or a copy's queue */
+	/* TOOL, SNAPSHOT and HOST; the others, of which a thousand may wait, end here (see op_new) */
+	struct tool_call tool;
+	struct snapshot taken; /* SNAPSHOT, and TOOL that was lost */
+	struct err error;
 };
 
 /* ---- working copies ---- */
