@@ -10,6 +10,7 @@
 
 #include <git2/sys/mempack.h>
 #include <git2/sys/odb_backend.h>
+#include <git2/sys/repository.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <time.h>
@@ -438,5 +439,7 @@ struct project *project_open(const char *dir, struct project_state *st, struct e
 	}
 	if (st)
 		st->created = created;
+	else
+		git_repository__cleanup(p->repo); /* read again when first used: many runs never do */
 	return p;
 }
