@@ -164,7 +164,7 @@ static int options_set(struct easy *y, struct err *e)
 	SET(CURLOPT_NOPROGRESS, 1l);
 	SET(CURLOPT_QUICK_EXIT, 1l); /* a cancel does not wait for the resolver's thread */
 	SET(CURLOPT_TCP_NODELAY, 1l);
-	SET(CURLOPT_BUFFERSIZE, 4096l); /* a thousand requests may wait for their answers, which come in small pieces */
+	SET(CURLOPT_BUFFERSIZE, 1024l); /* a thousand requests may wait for their answers, which come in small pieces */
 	SET(CURLOPT_TCP_KEEPALIVE, 1l);
 	SET(CURLOPT_ACCEPT_ENCODING, "");
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1l);
