@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/utf8.h"
 
 static const struct {
@@ -170,6 +171,30 @@ void err_clear(struct err *e)
 static size_t known(enum err_code code)
 {
 	return (size_t)code < ERR_CODES ? (size_t)code : ERR_INTERNAL;
+}
+
+static const struct err none = ERR_INIT, no_memory = {.code = ERR_NOMEM, .text = "out of memory"};
+
+void err_drop(const struct err **kept)
+{
+	if (*kept != &no_memory)
+		mem_free((void *)*kept);
+	*kept = NULL;
+}
+
+void err_keep(const struct err **kept, const struct err *e)
+{
+	struct err *copy = MEM_NEW(struct err);
+
+	if (copy)
+		*copy = *e;
+	err_drop(kept); /* not before: e may be it */
+	*kept = copy ? copy : &no_memory;
+}
+
+const struct err *err_kept(const struct err *kept)
+{
+	return kept ? kept : &none;
 }
 
 const char *err_name(enum err_code code)

@@ -47,6 +47,12 @@ int err_nomem(struct err *e);
 
 void err_clear(struct err *e);
 
+/* An error that is kept for long and seldom there: NULL, and no memory, until then. err_keep replaces it by a copy of
+ * e, or, without memory for one, by ERR_NOMEM. */
+void err_keep(const struct err **kept, const struct err *e);
+void err_drop(const struct err **kept);
+const struct err *err_kept(const struct err *kept); /* ERR_OK for NULL */
+
 const char *err_name(enum err_code code); /* "not_found" */
 const char *err_text(enum err_code code); /* "not found" */
 int err_http(enum err_code code);

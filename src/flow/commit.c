@@ -18,7 +18,7 @@ static void committed(void *ctx, const struct err *why)
 	struct commit *c = ctx;
 	struct run *r = c->run;
 	r->appends--;
-	if (why->code == ERR_OK && r->broken.code == ERR_OK)
+	if (why->code == ERR_OK && !r->broken)
 		r->durable = c->upto;
 	else if (why->code != ERR_OK)
 		run_break(r, why);
@@ -130,7 +130,7 @@ void run_tick(struct tick *t)
 	struct err e = ERR_INIT;
 	requests_settle(r);
 	ops_start_at_once(r);
-	if (r->broken.code == ERR_OK && run_flush(r, &e))
+	if (!r->broken && run_flush(r, &e))
 		run_break(r, &e);
 	ops_start(r);
 	run_look(r);

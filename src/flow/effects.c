@@ -195,7 +195,7 @@ static bool must_keep(const struct op *op)
 void op_done(struct op *op, enum event_type type, json_t *data)
 {
 	struct run *r = op->run;
-	if (op->state == OP_DROPPED || r->broken.code != ERR_OK || r->closing) {
+	if (op->state == OP_DROPPED || r->broken || r->closing) {
 		json_decref(data);
 		op->state = OP_DROPPED;
 		op_end(op);
@@ -237,7 +237,7 @@ static void start_wanted(struct run *r, bool durable)
 			op->type->recover(op);
 		else
 			op->type->start(op);
-		if (r->broken.code != ERR_OK) /* the list is not what it was */
+		if (r->broken) /* the list is not what it was */
 			return;
 		if (r->ops_ended != ended)
 			next = r->ops.next;
@@ -246,7 +246,7 @@ static void start_wanted(struct run *r, bool durable)
 
 void ops_start(struct run *r)
 {
-	if (!r->live || r->closing || r->broken.code != ERR_OK)
+	if (!r->live || r->closing || r->broken)
 		return;
 	list_for (it, &r->ops) {
 		struct op *op = list_entry(it, struct op, link);
@@ -263,7 +263,7 @@ void ops_start(struct run *r)
 
 void ops_start_at_once(struct run *r)
 {
-	if (r->live && !r->closing && r->broken.code == ERR_OK)
+	if (r->live && !r->closing && !r->broken)
 		start_wanted(r, false);
 }
 

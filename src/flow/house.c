@@ -228,8 +228,8 @@ int house_resume(struct house *h, const char *id, struct err *e)
 	struct run *r = open_live(h, id, e);
 	if (!r)
 		return -1;
-	if (r->broken.code != ERR_OK) {
-		*e = r->broken;
+	if (r->broken) {
+		*e = *r->broken;
 		return -1;
 	}
 	if (run_final(r))

@@ -26,9 +26,9 @@ void run_changed(struct run *r)
 
 void run_break(struct run *r, const struct err *why)
 {
-	if (r->broken.code != ERR_OK)
+	if (r->broken)
 		return;
-	r->broken = *why;
+	err_keep(&r->broken, why);
 	list_for (it, &r->ops)
 		op_drop(list_entry(it, struct op, link));
 	run_changed(r);
@@ -192,7 +192,7 @@ static void diverged(struct run *r, const struct event *recorded, enum event_typ
 
 void run_emit(struct run *r, enum event_type type, const char *agent, json_t *data)
 {
-	if (r->broken.code != ERR_OK) {
+	if (r->broken) {
 		json_decref(data);
 		return;
 	}
@@ -213,7 +213,7 @@ void run_emit(struct run *r, enum event_type type, const char *agent, json_t *da
 		mem_free(text);
 		return;
 	}
-	if (r->broken.code != ERR_OK) {
+	if (r->broken) {
 		mem_free(text);
 		return;
 	}
@@ -296,7 +296,7 @@ void run_input(struct run *r, enum event_type type, enum actor_kind actor, const
 {
 	if (!data || json_starved())
 		break_nomem(r);
-	if (r->broken.code != ERR_OK) {
+	if (r->broken) {
 		json_decref(data);
 		return;
 	}
@@ -397,7 +397,7 @@ static void tell_waiting(struct run *r)
 static void run_ready(struct run *r)
 {
 	struct err e = ERR_INIT;
-	while (r->broken.code == ERR_OK && r->life == RUN_ACTIVE) {
+	while (!r->broken && r->life == RUN_ACTIVE) {
 		bool moved = false;
 		if (programs_rest(r, &e)) {
 			if (e.code == ERR_FLOW_LIMIT || e.code == ERR_FLOW) {
@@ -422,10 +422,10 @@ void run_rest(struct run *r)
 {
 	do {
 		run_ready(r);
-		if (r->broken.code == ERR_OK && r->life == RUN_ACTIVE)
+		if (!r->broken && r->life == RUN_ACTIVE)
 			run_conclude(r); /* stops agents that branches of the flow may wait for */
-	} while (r->broken.code == ERR_OK && r->life == RUN_ACTIVE && r->flow_ready);
-	if (r->broken.code == ERR_OK)
+	} while (!r->broken && r->life == RUN_ACTIVE && r->flow_ready);
+	if (!r->broken)
 		tell_waiting(r);
 }
 
@@ -434,7 +434,7 @@ void run_fail(struct run *r, const struct err *why, const char *where)
 	if (r->life != RUN_ACTIVE)
 		return;
 	r->life = RUN_FAILED;
-	r->error = *why;
+	err_keep(&r->error, why);
 	*r->waits = '\0';
 	run_emit(r, EVENT_RUN_FAILED, NULL,
 		json_pack("{s:s, s:s, s:s?}", "code", err_name(why->code), "text", why->text, "where", where));
@@ -446,7 +446,7 @@ void run_fail(struct run *r, const struct err *why, const char *where)
 int run_catch_up(struct run *r, struct err *e)
 {
 	struct event *ev;
-	while (r->broken.code == ERR_OK && (ev = peek(r))) {
+	while (!r->broken && (ev = peek(r))) {
 		if (event_kinds[ev->type].class != EVENT_CLASS_INPUT) {
 			struct err why = ERR_INIT;
 			err_set(&why, r->dry ? ERR_REPLAY_DIFFERS : ERR_FLOW_DIVERGED,
@@ -473,8 +473,8 @@ int run_catch_up(struct run *r, struct err *e)
 		}
 		json_decref(data);
 	}
-	if (r->broken.code != ERR_OK) {
-		*e = r->broken;
+	if (r->broken) {
+		*e = *r->broken;
 		return -1;
 	}
 	return 0;

@@ -108,7 +108,7 @@ static int judge(struct run *r, const char *kind, const json_t *command, struct 
 		return err_set(e, ERR_FINAL,
 			"run %s failed in its flow, which would fail again (%s); fork it at an earlier event: muster "
 			"fork %s --at SEQ",
-			r->id, r->error.text, r->id);
+			r->id, err_kept(r->error)->text, r->id);
 	if ((resume && r->life == RUN_ACTIVE) || (!strcmp(kind, "pause") && r->life == RUN_PAUSED))
 		return 1;
 	if (!strcmp(kind, "answer"))
@@ -148,8 +148,8 @@ static void command_input(struct run *r, const char *kind, const json_t *command
 int run_command(struct run *r, const json_t *command, int64_t command_n, struct err *e)
 {
 	const char *kind = json_str(command, "kind");
-	if (r->broken.code != ERR_OK) { /* of this process: the next one looks at the command again */
-		*e = r->broken;
+	if (r->broken) { /* of this process: the next one looks at the command again */
+		*e = *r->broken;
 		return err_wrap(e, "run %s", run_short(r->id));
 	}
 	if (kind && !strcmp(kind, "record")) /* of this process, no event of the run */
@@ -167,8 +167,8 @@ int run_command(struct run *r, const json_t *command, int64_t command_n, struct 
 	if (!strcmp(kind, "answer") && r->recorder && record_answer(r, command, e))
 		return -1;
 	command_input(r, kind, command);
-	if (r->broken.code != ERR_OK) {
-		*e = r->broken;
+	if (r->broken) {
+		*e = *r->broken;
 		return -1;
 	}
 	return 0;
@@ -182,7 +182,7 @@ static int resume(struct run *r, struct err *e)
 	if (before != RUN_PAUSED && before != RUN_FAILED)
 		return 0;
 	r->life = RUN_ACTIVE;
-	err_clear(&r->error);
+	err_drop(&r->error);
 	run_emit(r, EVENT_RUN_RESUMED, NULL, json_object());
 	list_for (it, &r->awake) /* also those that failed while it was paused */
 		if (agent_resume(list_entry(it, struct agent, link), e))

@@ -197,13 +197,13 @@ struct run {
 	double usd;
 	struct hash base; /* snapshot of the files that the project had */
 	bool has_base;
-	double budget_usd; /* the run's own limit; < 0 none */
-	json_t *outcome;   /* what the flow returned */
-	bool ending;	   /* the steps after the flow ended are under way */
-	char *landed;	   /* commit that the project received at the end */
-	struct err error;  /* why it failed */
-	struct err broken; /* this process cannot go on with it */
-	bool told;	   /* the watcher knows the present state */
+	double budget_usd;	  /* the run's own limit; < 0 none */
+	json_t *outcome;	  /* what the flow returned */
+	bool ending;		  /* the steps after the flow ended are under way */
+	char *landed;		  /* commit that the project received at the end */
+	const struct err *error;  /* why it failed */
+	const struct err *broken; /* this process cannot go on with it */
+	bool told;		  /* the watcher knows the present state */
 	bool closing, freeing;
 	bool was_quiet; /* at the last look */
 	bool reap;	/* an agent has ended since the last rest */

@@ -268,7 +268,7 @@ static bool is_asking(const struct run *r, const char *agent)
 void requests_settle(struct run *r)
 {
 	struct map_entry *it;
-	if (!r->unpaid || !r->live || r->closing || r->broken.code != ERR_OK)
+	if (!r->unpaid || !r->live || r->closing || r->broken)
 		return;
 	r->unpaid = false;
 	for (size_t i = 0; (it = map_next(&r->agents, &i));) {

@@ -46,12 +46,12 @@ bool run_final(const struct run *r)
 
 const struct err *run_error(const struct run *r)
 {
-	return &r->error;
+	return err_kept(r->error);
 }
 
 const struct err *run_broken(const struct run *r)
 {
-	return &r->broken;
+	return err_kept(r->broken);
 }
 
 bool run_quiet(const struct run *r)
@@ -351,6 +351,8 @@ static void run_free(struct run *r)
 	mem_free(r->landed);
 	mem_free(r->model);
 	json_decref(r->created);
+	err_drop(&r->error);
+	err_drop(&r->broken);
 	json_decref(r->settings);
 	json_decref(r->outcome);
 	json_decref(r->done_commands);
@@ -463,8 +465,8 @@ static int go_live(struct run *r, struct err *e)
 	run_rest(r);
 	r->told = false;
 	tick_start(&r->flush);
-	if (r->broken.code != ERR_OK) {
-		*e = r->broken;
+	if (r->broken) {
+		*e = *r->broken;
 		return -1;
 	}
 	return 0;
@@ -490,7 +492,7 @@ struct run *run_open(struct house *h, const char *id, bool dry, struct err *e)
 void run_close(struct run *r, void (*done)(void *ctx), void *ctx)
 {
 	struct err e = ERR_INIT;
-	if (r->live && r->broken.code == ERR_OK)
+	if (r->live && !r->broken)
 		run_flush(r, &e);
 	r->closing = true;
 	r->closed = done;
@@ -518,13 +520,13 @@ void run_look(struct run *r)
 		done(ctx);
 		return;
 	}
-	if (r->live && r->broken.code == ERR_OK)
+	if (r->live && !r->broken)
 		actions_try_script(r);
 	bool quiet = run_quiet(r);
 	if (quiet && !r->was_quiet)
 		r->told = false;
 	r->was_quiet = quiet;
-	bool settled = r->broken.code != ERR_OK || (!r->appends && !r->draft_count);
+	bool settled = r->broken || (!r->appends && !r->draft_count);
 	if (!r->live || r->told || !settled)
 		return;
 	r->told = true;

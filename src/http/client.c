@@ -56,16 +56,18 @@ struct transfer {
 	struct timer timer;
 	int64_t started, last_byte; /* monotonic µs; last_byte 0: no byte of the body yet */
 	size_t head_bytes, body_bytes;
-	struct err why;
+	const struct err *why;
 };
 
 /* ---- the end of a transfer ---- */
 
 /* The first reason counts. */
-static void end(struct transfer *t)
+static void end(struct transfer *t, const struct err *why)
 {
 	if (sm_is(&t->sm) == ENDING)
 		return;
+	if (why->code != ERR_OK)
+		err_keep(&t->why, why);
 	sm_move(&t->sm, ENDING);
 	timer_stop(&t->timer);
 	tick_start(&t->tick);
@@ -73,19 +75,15 @@ static void end(struct transfer *t)
 
 static void fail_all(struct http *h, const struct err *why)
 {
-	list_for (it, &h->transfers) {
-		struct transfer *t = list_entry(it, struct transfer, link);
-		if (sm_is(&t->sm) == ENDING)
-			continue;
-		t->why = *why;
-		end(t);
-	}
+	list_for (it, &h->transfers)
+		end(list_entry(it, struct transfer, link), why);
 }
 
 static void transfer_free(struct transfer *t)
 {
 	timer_stop(&t->timer);
 	easy_release(&t->easy);
+	err_drop(&t->why);
 	mem_free(t);
 }
 
@@ -95,31 +93,33 @@ static void finish(struct transfer *t)
 	curl_multi_remove_handle(t->http->multi, t->easy.curl);
 	list_remove(&t->link);
 	t->http->alive--;
-	r->on_done(r, &t->why);
+	r->on_done(r, err_kept(t->why));
 	transfer_free(t);
 }
 
-static void why_from_curl(struct transfer *t, CURLcode rc)
+static void end_by_curl(struct transfer *t, CURLcode rc)
 {
+	struct err why = ERR_INIT;
 	const char *words = t->easy.words[0] ? t->easy.words : curl_easy_strerror(rc);
 	switch (rc) {
 	case CURLE_OK:
 		if (sm_is(&t->sm) == HEAD)
-			err_set(&t->why, ERR_NETWORK, "%s closed the connection inside the head of its answer",
+			err_set(&why, ERR_NETWORK, "%s closed the connection inside the head of its answer",
 				t->easy.host);
 		break;
 	case CURLE_OUT_OF_MEMORY:
-		err_nomem(&t->why);
+		err_nomem(&why);
 		break;
 	case CURLE_OPERATION_TIMEDOUT:
-		err_set(&t->why, ERR_TIMEOUT, "%s: %s", t->easy.host, words);
+		err_set(&why, ERR_TIMEOUT, "%s: %s", t->easy.host, words);
 		break;
 	case CURLE_URL_MALFORMAT:
-		err_set(&t->why, ERR_INVALID, "%s: %s", t->easy.host, words);
+		err_set(&why, ERR_INVALID, "%s: %s", t->easy.host, words);
 		break;
 	default:
-		err_set(&t->why, ERR_NETWORK, "%s: %s", t->easy.host, words);
+		err_set(&why, ERR_NETWORK, "%s: %s", t->easy.host, words);
 	}
+	end(t, &why);
 }
 
 /* Collect what curl has finished; called after every curl_multi_socket_action. */
@@ -134,8 +134,7 @@ static void collect(struct http *h)
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
 		if (sm_is(&t->sm) == ENDING) /* by us; curl's own reason is only the consequence */
 			continue;
-		why_from_curl(t, m->data.result);
-		end(t);
+		end_by_curl(t, m->data.result);
 	}
 }
 
@@ -176,18 +175,30 @@ static int timer_set(struct transfer *t, struct err *e)
 static void on_timer(struct timer *timer)
 {
 	struct transfer *t = container_of(timer, struct transfer, timer);
+	struct err why = ERR_INIT;
 	int limit = 0;
 	const char *what = "";
 	if (deadline(t, &limit, &what) > clock_mono(loop_clock(t->http->loop))) {
-		if (timer_set(t, &t->why) != 0)
-			end(t);
+		if (timer_set(t, &why) != 0)
+			end(t, &why);
 		return;
 	}
-	err_set(&t->why, ERR_TIMEOUT, "%s %s %.1f s", t->easy.host, what, limit / 1000.0);
-	end(t);
+	err_set(&why, ERR_TIMEOUT, "%s %s %.1f s", t->easy.host, what, limit / 1000.0);
+	end(t, &why);
 }
 
 /* ---- what curl calls while a transfer runs ---- */
+
+static void refuse(struct transfer *t, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void refuse(struct transfer *t, enum err_code code, const char *fmt, ...)
+{
+	struct err why = ERR_INIT;
+	va_list ap;
+	va_start(ap, fmt);
+	err_setv(&why, code, fmt, ap);
+	va_end(ap);
+	end(t, &why);
+}
 
 static size_t on_header(char *p, size_t size, size_t n, void *arg)
 {
@@ -198,8 +209,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 		return 0;
 	t->head_bytes += n;
 	if (t->head_bytes > CAP_HTTP_HEAD) {
-		err_set(&t->why, ERR_TOO_LARGE, "%s sent headers of more than %lu bytes", t->easy.host, CAP_HTTP_HEAD);
-		end(t);
+		refuse(t, ERR_TOO_LARGE, "%s sent headers of more than %lu bytes", t->easy.host, CAP_HTTP_HEAD);
 		return 0;
 	}
 	/* The blank line; trailers come after the body, and 1xx answers before the real one. */
@@ -209,9 +219,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 	long status = 0;
 	curl_easy_getinfo(t->easy.curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 101 || status < 100) { /* curl hands out what follows as a body */
-		err_set(&t->why, ERR_NETWORK, "%s sent status %ld, which no answer to this request has", t->easy.host,
-			status);
-		end(t);
+		refuse(t, ERR_NETWORK, "%s sent status %ld, which no answer to this request has", t->easy.host, status);
 		return 0;
 	}
 	if (status < 200)
@@ -232,14 +240,13 @@ static size_t on_write(char *p, size_t size, size_t n, void *arg)
 		return 0;
 	bool first = t->last_byte == 0;
 	t->last_byte = clock_mono(loop_clock(t->http->loop));
-	if (first && timer_set(t, &t->why) != 0) {
-		end(t);
+	struct err why;
+	if (first && timer_set(t, &why) != 0) {
+		end(t, &why);
 		return 0;
 	}
 	if (n > r->response_cap - t->body_bytes) {
-		err_set(&t->why, ERR_TOO_LARGE, "%s sent more than the %zu bytes allowed", t->easy.host,
-			r->response_cap);
-		end(t);
+		refuse(t, ERR_TOO_LARGE, "%s sent more than the %zu bytes allowed", t->easy.host, r->response_cap);
 		return 0;
 	}
 	t->body_bytes += n;
@@ -259,11 +266,9 @@ static void on_tick(struct tick *tick)
 	}
 	sm_move(&t->sm, BODY); /* resumed */
 	t->last_byte = clock_mono(loop_clock(t->http->loop));
-	CURLcode rc = timer_set(t, &t->why) == 0 ? curl_easy_pause(t->easy.curl, CURLPAUSE_CONT) : CURLE_OUT_OF_MEMORY;
-	if (rc != CURLE_OK && sm_is(&t->sm) != ENDING) {
-		why_from_curl(t, rc);
-		end(t);
-	}
+	CURLcode rc = timer_set(t, NULL) == 0 ? curl_easy_pause(t->easy.curl, CURLPAUSE_CONT) : CURLE_OUT_OF_MEMORY;
+	if (rc != CURLE_OK)
+		end_by_curl(t, rc);
 }
 
 /* ---- what curl asks of the loop ---- */
@@ -437,10 +442,8 @@ int http_request_start(struct http_request *r, struct http *h, struct err *e)
 	list_push(&h->transfers, &t->link);
 	h->alive++;
 	r->priv = t;
-	if (fault_hit(FAULT_NET)) {
-		err_set(&t->why, ERR_NETWORK, "%s: connection refused (injected)", t->easy.host);
-		end(t);
-	}
+	if (fault_hit(FAULT_NET))
+		refuse(t, ERR_NETWORK, "%s: connection refused (injected)", t->easy.host);
 	return 0;
 fail:
 	transfer_free(t);
@@ -450,10 +453,7 @@ fail:
 void http_request_cancel(struct http_request *r)
 {
 	struct transfer *t = r->priv;
-	if (sm_is(&t->sm) == ENDING)
-		return;
-	err_set(&t->why, ERR_CANCELLED, "the request to %s was cancelled", t->easy.host);
-	end(t);
+	refuse(t, ERR_CANCELLED, "the request to %s was cancelled", t->easy.host);
 }
 
 void http_request_resume(struct http_request *r)

@@ -38,8 +38,8 @@ struct http_call {
 	struct wire wire;
 	struct sse sse;
 	struct decoder decoder;
-	struct buf body; /* of a refusal */
-	struct err why;	 /* in FAILED */
+	struct buf body;       /* of a refusal */
+	const struct err *why; /* in FAILED */
 	struct timer linger;
 	char *url;
 	int64_t began;
@@ -52,6 +52,7 @@ static void http_call_free(struct http_call *h)
 	sse_release(&h->sse);
 	buf_release(&h->body);
 	wire_release(&h->wire);
+	err_drop(&h->why);
 	mem_free(h->url);
 	mem_free(h);
 }
@@ -105,8 +106,11 @@ static void lingered(struct timer *t)
 
 static void stream_bytes(struct http_call *h, struct span bytes)
 {
-	if (sse_feed(&h->sse, bytes, &h->why)) {
+	struct err why = ERR_INIT;
+
+	if (sse_feed(&h->sse, bytes, &why)) {
 		if (sm_is(&h->sm) == STREAMING) {
+			err_keep(&h->why, &why);
 			sm_move(&h->sm, FAILED);
 			http_request_cancel(&h->request);
 		}
@@ -160,7 +164,7 @@ static int verdict(struct http_call *h, const struct err *why, struct err *e)
 	case CANCELLED:
 		return err_set(e, ERR_CANCELLED, "the model call was cancelled");
 	case FAILED:
-		*e = h->why;
+		*e = *h->why;
 		return err_wrap(e, "%s", name);
 	case REFUSED:
 		if (why->code == ERR_OK || why->code == ERR_NETWORK || why->code == ERR_TOO_LARGE)

@@ -222,6 +222,33 @@ static void machine_moves_by_its_table(void **state)
 	assert_int_equal(child(out_of_range_move, said, sizeof said), SIGABRT);
 }
 
+static void keeps_errors_apart(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	const struct err *kept = NULL, *starved = NULL;
+
+	assert_int_equal(err_kept(kept)->code, ERR_OK);
+	err_set(&e, ERR_NETWORK, "one");
+	err_keep(&kept, &e);
+	err_set(&e, ERR_TIMEOUT, "two");
+	assert_string_equal(err_kept(kept)->text, "one");
+	err_keep(&kept, kept);
+	assert_string_equal(err_kept(kept)->text, "one");
+	err_keep(&kept, &e);
+	assert_int_equal(err_kept(kept)->code, ERR_TIMEOUT);
+	err_drop(&kept);
+	assert_null(kept);
+	fault_arm(FAULT_ALLOC, 1, false);
+	err_keep(&starved, &e);
+	fault_disarm();
+	err_nomem(&e);
+	assert_int_equal(err_kept(starved)->code, ERR_NOMEM);
+	assert_string_equal(err_kept(starved)->text, e.text);
+	err_drop(&starved);
+	assert_null(starved);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +256,7 @@ int main(void)
 		cmocka_unit_test(never_overflows_and_stays_utf8),
 		cmocka_unit_test(maps_errno),
 		cmocka_unit_test(every_code_has_its_name),
+		cmocka_unit_test(keeps_errors_apart),
 		cmocka_unit_test(faults_hit_the_nth),
 		cmocka_unit_test(faults_come_from_the_environment),
 		cmocka_unit_test(machine_moves_by_its_table),
