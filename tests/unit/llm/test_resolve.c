@@ -272,11 +272,18 @@ static void test_messages(void **state)
 	llm_message_unref(m);
 	llm_message_unref(m);
 	llm_message_unref(NULL);
+	struct llm_tool_call *asked = mem_calloc(1, sizeof *asked);
+	*asked = (struct llm_tool_call){
+		.id = mem_strdup("i"), .name = mem_strdup("n"), .arguments = json_pack("{s:i}", "a", 1)};
+	m = llm_message_calls(span_of(""), asked, 1, &e);
+	assert_string_equal(llm_call_text(&m->calls[0]), "{\"a\":1}");
+	assert_null(m->calls[0].arguments);
+	llm_message_unref(m);
 	for (uint64_t n = 1; n < 50 && !done; n++) {
 		struct llm_tool_call *calls = mem_calloc(1, sizeof *calls);
 		calls->id = mem_strdup("i");
 		calls->name = mem_strdup("n");
-		calls->bad = mem_strdup("{");
+		calls->arguments = json_pack("{s:s}", "a", "b");
 		fault_arm(FAULT_ALLOC, n, false);
 		m = llm_message_calls(span_of("t"), calls, 1, &e);
 		fault_disarm();
