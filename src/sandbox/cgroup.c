@@ -62,17 +62,23 @@ static int set_limits_v1(const struct cgroup *c, const struct sandbox_limits *l,
 	return 0;
 }
 
+int cgroup_path(const struct cgroup *c, enum cgroup_kind kind, char path[CGROUP_PATH])
+{
+	return snprintf(path, CGROUP_PATH, "%s/muster-%d-%u", c->host->at[kind], (int)getpid(), c->number);
+}
+
 /* Between its making and its locking another muster may take it for one left behind and remove it (cgroup_sweep): then
  * it is made again. */
-static int make_dir(struct cgroup *c, enum cgroup_kind kind, unsigned number, struct err *e)
+static int make_dir(struct cgroup *c, enum cgroup_kind kind, struct err *e)
 {
-	int n = snprintf(c->path[kind], CGROUP_PATH, "%s/muster-%d-%u", c->host->at[kind], (int)getpid(), number);
+	char path[CGROUP_PATH];
+	int n = cgroup_path(c, kind, path);
 	if (n < 0 || n >= CGROUP_PATH)
 		return err_set(e, ERR_TOO_LARGE, "the path of the cgroup %s is too long", c->host->at[kind]);
 	for (int tries = 0; tries < MAKE_TRIES; tries++) {
-		if (fault_hit(FAULT_IO) || (mkdir(c->path[kind], 0755) != 0 && errno != EEXIST))
-			return err_errno(e, errno, "cannot make the cgroup %s", c->path[kind]);
-		c->dir[kind] = cgfile_lock(c->path[kind]);
+		if (fault_hit(FAULT_IO) || (mkdir(path, 0755) != 0 && errno != EEXIST))
+			return err_errno(e, errno, "cannot make the cgroup %s", path);
+		c->dir[kind] = cgfile_lock(path);
 		if (c->dir[kind] >= 0)
 			return 0;
 		if (errno != EWOULDBLOCK && errno != ENOENT)
@@ -80,8 +86,8 @@ static int make_dir(struct cgroup *c, enum cgroup_kind kind, unsigned number, st
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
 	int error = errno;
-	rmdir(c->path[kind]);
-	return err_errno(e, error, "cannot lock the cgroup %s", c->path[kind]);
+	rmdir(path);
+	return err_errno(e, error, "cannot lock the cgroup %s", path);
 }
 
 /* cgroups v2, Delegation Containment: moving into a leaf needs cgroup.procs there and at the common ancestor. */
@@ -104,13 +110,12 @@ static int make_leaf(int dir, const char *name, int *fd, struct err *e)
 
 int cgroup_new(struct cgroup *c, const struct cgroup_host *h, const struct sandbox_limits *l, uid_t uid, struct err *e)
 {
-	unsigned number = ++next_number;
-	*c = (struct cgroup){.host = h, .uid = uid};
+	*c = (struct cgroup){.number = ++next_number, .host = h, .uid = uid};
 	c->init = c->spare.dir = -1;
 	for (int k = 0; k < CGROUP_KINDS; k++)
 		c->dir[k] = -1;
 	for (int k = 0; k < CGROUP_KINDS; k++)
-		if (h->at[k][0] && make_dir(c, (enum cgroup_kind)k, number, e) != 0)
+		if (h->at[k][0] && make_dir(c, (enum cgroup_kind)k, e) != 0)
 			goto fail;
 	int unified = c->dir[CGROUP_UNIFIED];
 	if (unified >= 0 && make_leaf(unified, "init", &c->init, e) != 0)
@@ -199,6 +204,7 @@ static void close_spare(struct cgroup *c)
 
 bool cgroup_remove(struct cgroup *c)
 {
+	char path[CGROUP_PATH];
 	bool gone = true;
 	if (c->init >= 0)
 		close(c->init);
@@ -207,7 +213,8 @@ bool cgroup_remove(struct cgroup *c)
 	for (int k = 0; k < CGROUP_KINDS; k++) {
 		if (c->dir[k] < 0)
 			continue;
-		if (!cgfile_rmdir(c->path[k], c->host->fake)) {
+		cgroup_path(c, (enum cgroup_kind)k, path);
+		if (!cgfile_rmdir(path, c->host->fake)) {
 			gone = false;
 			continue;
 		}

@@ -46,7 +46,7 @@ struct leaf {
 };
 
 struct cgroup {
-	char path[CGROUP_KINDS][CGROUP_PATH];
+	unsigned number;       /* of its directories' names */
 	int dir[CGROUP_KINDS]; /* -1: none */
 	int init;	       /* the unified leaf "init", for bubblewrap and muster-init */
 	struct leaf spare;     /* see leaf_keep */
@@ -56,6 +56,8 @@ struct cgroup {
 /* New directories with these limits; commands will run as uid (which gets the right to be started there, nothing else).
  * On failure nothing is left. */
 int cgroup_new(struct cgroup *c, const struct cgroup_host *h, const struct sandbox_limits *l, uid_t uid, struct err *e);
+/* Of its directory in a hierarchy that is used. Returns the length; CGROUP_PATH or more: it was cut. */
+int cgroup_path(const struct cgroup *c, enum cgroup_kind kind, char path[CGROUP_PATH]);
 /* Descriptors of the v1 files that the sandbox's first process must join by (write "0"); at most
  * CGROUP_KINDS; the caller closes them. Returns the count, or -1. */
 int cgroup_joins(const struct cgroup *c, int fds[CGROUP_KINDS], struct err *e);

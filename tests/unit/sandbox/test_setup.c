@@ -240,7 +240,7 @@ static void cgroup2_on_a_fake_tree(void **state)
 	sandbox_limits_default(&l);
 	l.cpus = 1.5;
 	must(cgroup_new(&c, &h, &l, 0, &e), &e);
-	snprintf(dir, sizeof(dir), "%s", c.path[CGROUP_UNIFIED]);
+	cgroup_path(&c, CGROUP_UNIFIED, dir);
 	file_is(dir, "memory.max", "536870912");
 	file_is(dir, "cpu.max", "150000 100000");
 	file_is(dir, "pids.max", "272");
@@ -305,7 +305,8 @@ static bool v2_holds(const char *root)
 		print_message("%s\n", e.text);
 		return false;
 	}
-	const char *dir = c.path[CGROUP_UNIFIED];
+	char dir[CGROUP_PATH];
+	cgroup_path(&c, CGROUP_UNIFIED, dir);
 	cleanup_free char *init = fs_join(dir, "init"), *leaf = fs_join(dir, "c3"),
 			  *inside = fs_join(leaf, "cgroup.kill");
 	bool written = says(dir, "memory.max", "67108864") && says(dir, "memory.swap.max", "0") &&
@@ -412,14 +413,15 @@ static void cgroups_are_made_beside_a_sweep(void **state)
 	struct cgroup c;
 	struct sandbox_limits l;
 	pthread_t sweeper;
-	char root[] = "/tmp/muster-cgroup-XXXXXX";
+	char root[] = "/tmp/muster-cgroup-XXXXXX", dir[CGROUP_PATH];
 	assert_non_null(mkdtemp(root));
 	cgroup_discover(&h, root);
 	sandbox_limits_default(&l);
 	assert_int_equal(pthread_create(&sweeper, NULL, sweep_on, &h), 0);
 	for (int i = 0; i < 2000; i++) {
 		must(cgroup_new(&c, &h, &l, 0, &e), &e);
-		assert_true(fs_is_dir(c.path[CGROUP_UNIFIED]));
+		cgroup_path(&c, CGROUP_UNIFIED, dir);
+		assert_true(fs_is_dir(dir));
 		assert_true(cgroup_remove(&c));
 	}
 	swept_enough = true;
