@@ -219,18 +219,11 @@ static int set_scopes(struct run *r, struct err *e)
 
 static int set_policy(struct run *r, struct err *e)
 {
-	r->policy = policy_new();
+	const struct policy *defaults = tools_policy(e);
+	r->policy = defaults ? policy_new() : NULL;
 	if (!r->policy)
-		return err_nomem(e);
-	for (const struct tool *const *t = tool_table; *t; t++) {
-		char rule[160];
-		snprintf(rule, sizeof(rule), "%s(*)", (*t)->name);
-		enum policy_effect effect = !strcmp((*t)->policy, "allow")  ? POLICY_ALLOW
-					    : !strcmp((*t)->policy, "deny") ? POLICY_DENY
-									    : POLICY_ASK;
-		if (policy_add(r->policy, POLICY_DEFAULTS, effect, rule, false, e))
-			return -1;
-	}
+		return defaults ? err_nomem(e) : -1;
+	policy_share(r->policy, defaults);
 	const json_t *installation = json_get(json_get(r->created, "policies"), "installation");
 	const json_t *run = json_get(r->created, "policy");
 	if (installation && policy_load_json(r->policy, POLICY_INSTALLATION, installation, e))

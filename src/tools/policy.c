@@ -22,6 +22,7 @@ struct rule {
 struct policy {
 	struct rule *rules; /* in order of addition */
 	size_t count, room;
+	const struct policy *shared; /* whose rules come before these; NULL: none */
 };
 
 static const char *const effect_names[] = {"allow", "ask", "deny"};
@@ -40,6 +41,11 @@ const char *policy_scope_name(enum policy_scope scope)
 struct policy *policy_new(void)
 {
 	return MEM_NEW(struct policy);
+}
+
+void policy_share(struct policy *p, const struct policy *shared)
+{
+	p->shared = shared;
 }
 
 static void drop_rules(struct policy *p, size_t count)
@@ -99,7 +105,7 @@ int policy_add(struct policy *p, enum policy_scope scope, enum policy_effect eff
 	if (p->count == CAP_POLICY_RULES)
 		return err_set(e, ERR_TOO_LARGE, "more than %d policy rules", CAP_POLICY_RULES);
 	if (p->count == p->room) {
-		size_t room = p->room ? 2 * p->room : 16;
+		size_t room = p->room ? 2 * p->room : 4;
 		struct rule *rules = mem_realloc(p->rules, room * sizeof(*rules));
 		if (!rules)
 			return err_nomem(e);
@@ -201,14 +207,16 @@ static struct opinion scope_opinion(const struct policy *p, enum policy_scope sc
 {
 	struct opinion o = {0};
 
-	for (size_t i = p->count; i-- > 0 && !o.sure;) {
-		const struct rule *r = &p->rules[i];
-		enum pattern_match m = r->scope == scope ? rule_matches(r, s) : PATTERN_NO;
-		if (m == PATTERN_YES)
-			o.sure = r;
-		else if (m == PATTERN_MAYBE && r->effect != POLICY_ALLOW && (!o.maybe || r->effect > o.maybe->effect))
-			o.maybe = r;
-	}
+	for (; p && !o.sure; p = p->shared)
+		for (size_t i = p->count; i-- > 0 && !o.sure;) {
+			const struct rule *r = &p->rules[i];
+			enum pattern_match m = r->scope == scope ? rule_matches(r, s) : PATTERN_NO;
+			if (m == PATTERN_YES)
+				o.sure = r;
+			else if (m == PATTERN_MAYBE && r->effect != POLICY_ALLOW &&
+				 (!o.maybe || r->effect > o.maybe->effect))
+				o.maybe = r;
+		}
 	return o;
 }
 

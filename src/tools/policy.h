@@ -41,6 +41,8 @@ struct policy_verdict {
 };
 
 struct policy *policy_new(void); /* NULL: no memory */
+/* The rules of `shared`, which outlives p, come before p's own: many policies have the same ones. */
+void policy_share(struct policy *p, const struct policy *shared);
 void policy_free(struct policy *p);
 
 /* Add a rule behind those of its scope. -1: ERR_INVALID (bad rule text, says how it must look), ERR_TOO_LARGE (pattern

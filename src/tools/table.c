@@ -1,6 +1,8 @@
 /* table: all tools, in the order in which they are described. Adding one: its file, and its line in tools.def. */
+#include <stdio.h>
 #include <string.h>
 
+#include "tools/policy.h"
 #include "tools/private.h"
 
 const struct tool *const tool_table[] = {
@@ -16,7 +18,8 @@ enum {
 	TOOL_COUNT
 };
 
-static json_t *schemas[TOOL_COUNT];
+static json_t *schemas[TOOL_COUNT], *offers[TOOL_COUNT];
+static struct policy *policy;
 
 const struct tool *tool_named(const char *name)
 {
@@ -40,19 +43,50 @@ const json_t *tool_schema(const struct tool *t)
 	return NULL;
 }
 
+const struct policy *tools_policy(struct err *e)
+{
+	struct policy *p = policy ? NULL : policy_new();
+	if (policy)
+		return policy;
+	for (const struct tool *const *t = tool_table; p && *t; t++) {
+		char rule[160];
+		snprintf(rule, sizeof(rule), "%s(*)", (*t)->name);
+		enum policy_effect effect = !strcmp((*t)->policy, "allow")  ? POLICY_ALLOW
+					    : !strcmp((*t)->policy, "deny") ? POLICY_DENY
+									    : POLICY_ASK;
+		if (policy_add(p, POLICY_DEFAULTS, effect, rule, false, e)) {
+			policy_free(p);
+			return NULL;
+		}
+	}
+	if (!p)
+		err_nomem(e);
+	return policy = p;
+}
+
 void tools_release(void)
 {
+	policy_free(policy);
+	policy = NULL;
 	for (size_t i = 0; i < TOOL_COUNT; i++) {
 		json_decref(schemas[i]);
-		schemas[i] = NULL;
+		json_decref(offers[i]);
+		schemas[i] = offers[i] = NULL;
 	}
 }
 
 json_t *tool_offer(const struct tool *t)
 {
-	const json_t *schema = tool_schema(t);
-	return schema ? json_pack("{s:s, s:s, s:O}", "name", t->name, "description", t->summary, "schema", schema)
-		      : NULL;
+	for (size_t i = 0; i < TOOL_COUNT; i++) {
+		if (tool_table[i] != t)
+			continue;
+		const json_t *schema = tool_schema(t);
+		if (!offers[i] && schema)
+			offers[i] = json_pack(
+				"{s:s, s:s, s:O}", "name", t->name, "description", t->summary, "schema", schema);
+		return json_incref(offers[i]);
+	}
+	return NULL;
 }
 
 /* jansson keeps the order of insertion, so the first property is the one written first. */

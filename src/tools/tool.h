@@ -25,6 +25,7 @@ enum tool_effect {
 	TOOL_GIT = 64,	 /* refs of the project, by the host */
 };
 
+struct policy;
 struct tool_call;
 
 struct tool {
@@ -117,10 +118,12 @@ const struct tool *tool_named(const char *name);
 /* The tool's schema as parsed JSON (borrowed, cached for the process) and the object given to models {name,
  * description, schema}. */
 const json_t *tool_schema(const struct tool *t);
-json_t *tool_offer(const struct tool *t); /* new reference */
+json_t *tool_offer(const struct tool *t); /* new reference to what all agents share: never changed */
 /* Every row, for `muster describe`. */
 json_t *tools_describe(void);
-void tools_release(void); /* at program end: the cached schemas */
+/* The tools' own rules, scope defaults; made once, for all runs. NULL: no memory. */
+const struct policy *tools_policy(struct err *e);
+void tools_release(void); /* at program end: what is cached */
 /* First property's value of the arguments as text for policy patterns; "" when absent. */
 struct span tool_subject(const struct tool *t, const json_t *args);
 

@@ -227,6 +227,35 @@ static void test_json(void **state)
 	policy_free(p);
 }
 
+static void test_shared(void **state)
+{
+	struct policy_verdict v;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	struct policy *shared = policy_new(), *one = policy_new(), *other = policy_new();
+	must(policy_add(shared, POLICY_DEFAULTS, POLICY_ALLOW, "shell(*)", false, &e), &e);
+	must(policy_add(shared, POLICY_RUN, POLICY_ASK, "a(*)", false, &e), &e);
+	policy_share(one, shared);
+	policy_share(other, shared);
+	must(policy_add(one, POLICY_RUN, POLICY_ALLOW, "a(*)", false, &e), &e);
+	must(policy_add(one, POLICY_RUN, POLICY_DENY, "shell(rm*)", false, &e), &e);
+	must(policy_decide(one, "shell", span_of("ls"), false, &v, &e), &e);
+	assert_int_equal(v.effect, POLICY_ALLOW);
+	assert_int_equal(v.scope, POLICY_DEFAULTS);
+	must(policy_decide(one, "shell", span_of("rm x"), false, &v, &e), &e);
+	assert_int_equal(v.effect, POLICY_DENY);
+	must(policy_decide(one, "a", span_of("x"), false, &v, &e), &e); /* its own come later, so they win */
+	assert_int_equal(v.effect, POLICY_ALLOW);
+	policy_free(one);
+	must(policy_decide(other, "shell", span_of("rm x"), false, &v, &e), &e);
+	assert_int_equal(v.effect, POLICY_ALLOW);
+	must(policy_decide(other, "a", span_of("x"), false, &v, &e), &e);
+	assert_int_equal(v.effect, POLICY_ASK);
+	policy_free(other);
+	policy_free(shared);
+}
+
 static void test_reasons(void **state)
 {
 	struct policy_verdict v;
@@ -287,6 +316,7 @@ int main(void)
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_bad_rules),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_shared),
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_no_memory),
 	};
