@@ -19,7 +19,8 @@
 #define CAP_EVENT_DATA (1 * MIB)   /* one event's payload; larger values go into blobs */
 #define CAP_BLOB_INLINE (64 * KIB) /* up to here a blob is a row, above it a file */
 #define CAP_BLOB (512 * MIB)
-#define CAP_GROUP_EVENTS 500 /* group commit closes at this many events */
+#define CAP_BLOB_PIECE (64 * KIB) /* held of a large content that goes from one place to another */
+#define CAP_GROUP_EVENTS 500	  /* group commit closes at this many events */
 #define CAP_GROUP_WAIT_US 2000
 #define CAP_APPEND_QUEUE 65536 /* appends waiting for the writer */
 #define CAP_STORE_HEADS 65536  /* stream heads kept in the writer's memory */
@@ -97,6 +98,7 @@
 #define CAP_SNAPSHOT_FILES (1 << 20)   /* entries of one snapshot */
 #define CAP_SNAPSHOT_BATCH (8 * MIB)   /* new content held before it is stored */
 #define CAP_SNAPSHOT_CARRY (256 * KIB) /* new content that is stored with the snapshot's event */
+#define CAP_FILE_WHOLE (256 * KIB)     /* a larger file is read, stored and written piece by piece */
 #define CAP_IMPORT_MEMORY (256 * MIB)  /* a folder's files that become a repository by way of memory */
 #define CAP_DIFF_FILE (4 * MIB)	       /* larger files are only named in a diff */
 #define CAP_INPUT_FILE (100 * MIB)     /* a file that a person gives to a run */

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/caps.h"
 #include "base/fault.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -54,6 +55,48 @@ int blob_file_put(const char *dir, const struct hash *h, struct span bytes, stru
 	return fs_replace(path, bytes, 0600, e);
 }
 
+int blob_file_temp(const char *dir, char **path, struct err *e)
+{
+	cleanup_free char *folder = mem_printf("%s/blobs/00/00", dir); /* where a walk finds what a crash leaves */
+	uint64_t tag;
+	int fd;
+
+	crypt_random(&tag, sizeof tag);
+	*path = folder ? mem_printf("%s/%016llx.tmp", folder, (unsigned long long)tag) : NULL;
+	if (!*path)
+		return err_nomem(e);
+	fd = make_folders(dir, folder, e) ? -1 : fs_open(*path, O_WRONLY | O_CREAT | O_EXCL, 0600, e);
+	if (fd < 0) {
+		mem_free(*path);
+		*path = NULL;
+	}
+	return fd;
+}
+
+int blob_file_place(const char *dir, const char *temp, const struct hash *h, struct err *e)
+{
+	cleanup_free char *folder = path_of(dir, h, false, e);
+	cleanup_free char *path = path_of(dir, h, true, e);
+
+	if (!folder || !path || make_folders(dir, folder, e) || fs_rename(temp, path, e))
+		return -1;
+	return fs_fsync_dir(folder, e);
+}
+
+bool blob_file_there(const char *dir, const struct hash *h)
+{
+	cleanup_free char *path = path_of(dir, h, true, NULL);
+
+	return path && fs_exists(path);
+}
+
+int blob_file_open(const char *dir, const struct hash *h, struct err *e)
+{
+	cleanup_free char *path = path_of(dir, h, true, e);
+
+	return path ? fs_open(path, O_RDONLY, 0, e) : -1;
+}
+
 struct blob *blob_file_get(const char *dir, const struct hash *h, int64_t size, struct err *e)
 {
 	cleanup_free char *path = path_of(dir, h, true, e);
@@ -94,23 +137,56 @@ int blob_file_drop(const char *dir, const struct hash *h, struct err *e)
 	return path ? fs_unlink(path, e) : -1;
 }
 
+/* The file's bytes, piece by piece, into `to` (-1: nowhere) and into a hash. */
+static int read_through(const char *dir, const struct hash *h, int to, struct hash *is, struct err *e)
+{
+	cleanup_buf struct buf piece = BUF_INIT(CAP_BLOB_PIECE);
+	cleanup_fd int from = blob_file_open(dir, h, e);
+	struct hash_stream hash;
+	int rc = from < 0 ? -1 : 1;
+
+	hash_start(&hash, NULL);
+	while (rc > 0 && (rc = fs_read_some(from, CAP_BLOB_PIECE, &piece, e)) > 0) {
+		hash_update(&hash, piece.data, piece.len);
+		if (to >= 0 && fs_write_fd(to, buf_span(&piece), e))
+			rc = -1;
+		buf_clear(&piece);
+	}
+	hash_end(&hash, is);
+	return rc;
+}
+
+int blob_file_hash(const char *dir, const struct hash *h, struct hash *is, struct err *e)
+{
+	return read_through(dir, h, -1, is, e);
+}
+
+static int copy_content(const char *dir, const char *to_dir, const struct hash *h, struct err *e)
+{
+	cleanup_free char *temp = NULL;
+	cleanup_fd int to = blob_file_temp(to_dir, &temp, e);
+	struct hash is;
+
+	if (to < 0 || !temp)
+		return -1;
+	if (read_through(dir, h, to, &is, e) || fs_fsync(to, e) || blob_file_place(to_dir, temp, h, e)) {
+		unlink(temp);
+		return -1;
+	}
+	return 0;
+}
+
 int blob_file_copy(const char *dir, const char *to_dir, const struct hash *h, struct err *e)
 {
 	cleanup_free char *from = path_of(dir, h, true, e);
 	cleanup_free char *folder = path_of(to_dir, h, false, e);
 	cleanup_free char *to = path_of(to_dir, h, true, e);
-	struct stat st;
 
 	if (!from || !folder || !to || make_folders(to_dir, folder, e))
 		return -1;
 	if (!fault_hit(FAULT_IO) && (link(from, to) == 0 || errno == EEXIST))
 		return fs_fsync_dir(folder, e);
-	if (stat(from, &st))
-		return err_errno(e, errno, "copy %s", from);
-	struct blob *b = blob_file_get(dir, h, st.st_size, e); /* another file system, or no links there */
-	int rc = b ? fs_replace(to, blob_span(b), 0600, e) : -1;
-	blob_unref(b);
-	return rc;
+	return copy_content(dir, to_dir, h, e); /* another file system, or no links there */
 }
 
 struct walk {

@@ -35,6 +35,10 @@ struct store {
 
 /* -1 with ERR_READ_ONLY when this store does not own the folder. */
 int store_writable(const struct store *s, struct err *e);
+/* What is known of a blob, and with out its content where that is a row: 1, 0, or -1. */
+int store_look_up(struct store *s, const struct hash *h, struct blob_info *info, struct blob **out, struct err *e);
+/* Is a known blob sure to stay for as long as it takes to name it? */
+bool store_blob_stays(const struct store *s, const struct blob_info *info);
 static inline struct reader *store_reader(struct store *s, bool view, struct err *e)
 {
 	return s->driver->ops->reader(s->driver, view, e);

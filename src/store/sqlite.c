@@ -106,7 +106,8 @@ static int put_blob(struct sqlite *s, const struct store_blob *b, struct err *e)
 {
 	struct span hash = span_n((const char *)b->hash.b, HASH_SIZE);
 	int64_t now = clock_wall(s->base.clock);
-	bool file = b->bytes->size > CAP_BLOB_INLINE;
+	int64_t size = b->bytes ? (int64_t)b->bytes->size : b->size;
+	bool file = !b->bytes || size > (int64_t)CAP_BLOB_INLINE;
 	sqlite3_stmt *st;
 	int rc;
 
@@ -121,10 +122,12 @@ static int put_blob(struct sqlite *s, const struct store_blob *b, struct err *e)
 		db_reset(st);
 		return named ? 0 : db_do(&s->db, e, "UPDATE blobs SET at = ? WHERE id = ?", "ii", now, id);
 	}
-	if (file && blob_file_put(s->base.dir, &b->hash, blob_span(b->bytes), e))
+	if (!b->bytes && !blob_file_there(s->base.dir, &b->hash))
+		return err_set(e, ERR_NOT_FOUND, "the file of a blob went before it was put; do it again");
+	if (file && b->bytes && blob_file_put(s->base.dir, &b->hash, blob_span(b->bytes), e))
 		return -1;
 	return db_do(&s->db, e, "INSERT INTO blobs(hash, size, at, named, body) VALUES(?, ?, ?, 0, ?)", "biib", hash,
-		(int64_t)b->bytes->size, now, file ? SPAN_NONE : blob_span(b->bytes));
+		size, now, file ? SPAN_NONE : blob_span(b->bytes));
 }
 
 static int put_blobs(struct sqlite *s, const struct write *w, struct err *e)

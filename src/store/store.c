@@ -349,7 +349,7 @@ void store_blob_hash(struct span bytes, struct hash *out)
 	hash_bytes(out, NULL, bytes);
 }
 
-static int look_up(struct store *s, const struct hash *h, struct blob_info *info, struct blob **out, struct err *e)
+int store_look_up(struct store *s, const struct hash *h, struct blob_info *info, struct blob **out, struct err *e)
 {
 	struct reader *r = store_reader(s, false, e);
 	int known = r ? s->driver->ops->blob(r, h, info, out, e) : -1;
@@ -365,7 +365,7 @@ struct blob *store_blob(struct store *s, const struct hash *h, struct err *e)
 	struct blob *b = NULL;
 	struct hash is;
 	char hex[HASH_HEX];
-	int known = look_up(s, h, &info, &b, e);
+	int known = store_look_up(s, h, &info, &b, e);
 
 	hash_hex(h, hex);
 	if (known <= 0) {
@@ -389,14 +389,18 @@ bool store_has_blob(struct store *s, const struct hash *h)
 {
 	struct blob_info info;
 
-	return look_up(s, h, &info, NULL, NULL) > 0;
+	return store_look_up(s, h, &info, NULL, NULL) > 0;
+}
+
+bool store_blob_stays(const struct store *s, const struct blob_info *info)
+{
+	return info->named || info->at > clock_wall(s->clock) - GRACE_US / 2;
 }
 
 int store_put_blobs(struct store *s, const struct store_blob *blobs, size_t count, struct err *e)
 {
 	cleanup_free struct store_blob *fresh = mem_calloc(count + 1, sizeof *fresh);
 	struct write w = {.kind = WRITE_BLOBS, .blobs = fresh};
-	int64_t now = clock_wall(s->clock);
 	struct blob_info info;
 
 	if (!fresh)
@@ -404,13 +408,13 @@ int store_put_blobs(struct store *s, const struct store_blob *blobs, size_t coun
 	if (store_writable(s, e))
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		int known = look_up(s, &blobs[i].hash, &info, NULL, e);
+		int known = store_look_up(s, &blobs[i].hash, &info, NULL, e);
 		if (known < 0)
 			return -1;
-		if (known && (info.named || info.at > now - GRACE_US / 2))
+		if (known && store_blob_stays(s, &info))
 			continue;
 		/* The file here, so that its sync does not hold up the writer. */
-		if (!known && s->dir && blobs[i].bytes->size > CAP_BLOB_INLINE &&
+		if (!known && s->dir && blobs[i].bytes && blobs[i].bytes->size > CAP_BLOB_INLINE &&
 			blob_file_put(s->dir, &blobs[i].hash, blob_span(blobs[i].bytes), e))
 			return -1;
 		fresh[w.blob_count++] = blobs[i];
@@ -441,7 +445,7 @@ static int collect_file(void *ctx, const struct hash *h, struct err *e)
 {
 	struct collect *c = ctx;
 	struct blob_info info;
-	int known = look_up(c->store, h, &info, NULL, e);
+	int known = store_look_up(c->store, h, &info, NULL, e);
 
 	if (known)
 		return known < 0 ? -1 : 0;

@@ -47,6 +47,7 @@ int store_lease(struct store *s, const char *stream, const char *owner, int64_t 
 struct store_blob {
 	struct hash hash;
 	struct blob *bytes; /* owned reference while queued */
+	int64_t size;	    /* only where bytes is NULL: the content is in its place already (store/pieces.h) */
 };
 
 /* One atomic append: events to one stream (seqs dense, following its head), blobs they name, and by reference the same
@@ -114,7 +115,7 @@ void store_blob_hash(struct span bytes, struct hash *out);
 struct blob *store_blob(struct store *s, const struct hash *h, struct err *e);
 bool store_has_blob(struct store *s, const struct hash *h);
 /* Put blobs on their own (a snapshot's files, from pool threads too): blocking, durable on return; known ones cost a
- * look-up. Several in one transaction. */
+ * look-up. Several in one transaction. Large contents need not be in memory: store/pieces.h. */
 int store_put_blobs(struct store *s, const struct store_blob *blobs, size_t count, struct err *e);
 /* Delete blobs that no event and no manifest names and that are older than an hour. `live` is asked for each blob that
  * is named by no event row. Returns how many, or -1. */

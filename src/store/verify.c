@@ -34,15 +34,17 @@ static int check_blob(struct verify *v, const char *stream, const struct event *
 	known = v->store->driver->ops->blob(v->reader, h, &info, &b, e);
 	if (known < 0)
 		return -1;
-	if (known && !b)
-		b = blob_file_get(v->store->dir, h, info.size, e);
-	if (known && !b && e && e->code != ERR_NOT_FOUND && e->code != ERR_CORRUPT)
-		return -1;
-	if (!b)
+	if (b)
+		hash_bytes(&is, NULL, blob_span(b));
+	else if (known && blob_file_hash(v->store->dir, h, &is, e)) {
+		if (e && e->code != ERR_NOT_FOUND)
+			return -1;
+		known = 0;
+	}
+	blob_unref(b);
+	if (!known)
 		return err_set(e, ERR_VERIFY_DIFFERS, "event %lld of %s names the blob %s, which is missing or damaged",
 			(long long)ev->seq, stream, hex);
-	hash_bytes(&is, NULL, blob_span(b));
-	blob_unref(b);
 	if (!hash_eq(&is, h))
 		return err_set(e, ERR_VERIFY_DIFFERS,
 			"event %lld of %s names the blob %s, whose content is not what was written", (long long)ev->seq,

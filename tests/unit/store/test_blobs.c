@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/caps.h"
+#include "store/pieces.h"
 
 static char *file_of(const struct fixture *f, const struct hash *h)
 {
@@ -184,6 +185,138 @@ static void collects_what_nobody_names(void **state)
 	fixture_close(f);
 }
 
+/* Write a content of n bytes in pieces of that size. */
+static struct store_blob in_pieces(struct fixture *f, const char *bytes, size_t n, size_t piece)
+{
+	struct err e = ERR_INIT;
+	struct blob_writer w;
+	struct store_blob out;
+
+	must(blob_writer_begin(&w, f->store, &e), &e);
+	for (size_t at = 0; at < n; at += piece)
+		must(blob_writer_add(&w, span_n(bytes + at, n - at < piece ? n - at : piece), &e), &e);
+	must(blob_writer_end(&w, &out, &e), &e);
+	blob_writer_release(&w);
+	return out;
+}
+
+/* 0 and all of it compared, or -1. */
+static int read_back(struct fixture *f, const struct hash *h, const char *bytes, size_t n, struct err *e)
+{
+	struct blob_reader r;
+	struct span piece;
+	size_t at = 0;
+	int rc = blob_reader_open(&r, f->store, h, e);
+
+	if (rc == 0)
+		assert_int_equal(r.size, n);
+	while (rc == 0 && (rc = blob_reader_next(&r, &piece, e)) > 0) {
+		assert_true(piece.n <= n - at);
+		assert_memory_equal(piece.p, bytes + at, piece.n);
+		at += piece.n;
+		rc = 0;
+	}
+	if (rc == 0)
+		assert_int_equal(at, n);
+	blob_reader_release(&r);
+	return rc;
+}
+
+static int files_in(struct fixture *f)
+{
+	cleanup_free char *command = mem_printf("find %s/blobs -type f | wc -l", f->data);
+	FILE *p = f->memory ? NULL : popen(command, "r");
+	int n = -1;
+
+	if (p) {
+		assert_int_equal(fscanf(p, "%d", &n), 1);
+		pclose(p);
+	}
+	return n;
+}
+
+static void goes_in_pieces(void **state)
+{
+	static const size_t sizes[] = {0, 1, CAP_BLOB_PIECE, CAP_BLOB_PIECE + 1, 1000003};
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	char *bytes = mem_alloc(1000003);
+	struct store_blob b, whole;
+	struct blob_writer w;
+	struct blob *back;
+	int files = 0;
+
+	for (size_t i = 0; i < 1000003; i++)
+		bytes[i] = (char)(i * 2654435761u >> 13);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		whole = blob_of(bytes, sizes[i]);
+		b = in_pieces(f, bytes, sizes[i], 70001);
+		assert_true(hash_eq(&b.hash, &whole.hash));
+		assert_false(store_has_blob(f->store, &b.hash)); /* not before it is put */
+		must(store_put_blobs(f->store, &b, 1, &e), &e);
+		must(read_back(f, &b.hash, bytes, sizes[i], &e), &e);
+		back = store_blob(f->store, &b.hash, &e);
+		assert_non_null(back);
+		assert_true(span_eq(blob_span(back), blob_span(whole.bytes)));
+		blob_unref(back);
+		blob_unref(b.bytes);
+		assert_int_equal(files_in(f), f->memory ? -1 : ++files);
+		/* Again, and as a whole: it is known. */
+		b = in_pieces(f, bytes, sizes[i], 4096);
+		must(store_put_blobs(f->store, &b, 1, &e), &e);
+		must(store_put_blobs(f->store, &whole, 1, &e), &e);
+		assert_int_equal(files_in(f), f->memory ? -1 : files);
+		blob_unref(b.bytes);
+		blob_unref(whole.bytes);
+	}
+	must(append_naming(f, 1, &b, false, &e), &e);
+	verify_fine(f);
+	/* Given up half-way: nothing is left. */
+	must(blob_writer_begin(&w, f->store, &e), &e);
+	must(blob_writer_add(&w, span_n(bytes, 100000), &e), &e);
+	blob_writer_release(&w);
+	assert_int_equal(files_in(f), f->memory ? -1 : files);
+	bytes[0] ^= 1;
+	whole = blob_of(bytes, 10);
+	assert_int_equal(read_back(f, &whole.hash, bytes, 10, &e), -1);
+	assert_int_equal(e.code, ERR_NOT_FOUND);
+	blob_unref(whole.bytes);
+	mem_free(bytes);
+}
+
+/* Damage is told at the end; what a killed program left goes after an hour, and so does what was never put. */
+static void pieces_and_damage(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	cleanup_free char *bytes = mem_calloc(1, 300000);
+	struct store_blob b = in_pieces(f, bytes, 300000, 65536), never = in_pieces(f, bytes, 200000, 65536);
+	struct timespec old[2] = {{1, 0}, {1, 0}};
+	cleanup_free char *path = file_of(f, &b.hash), *never_path = file_of(f, &never.hash);
+	cleanup_free char *temp = mem_printf("%s/blobs/00/00/0123456789abcdef.tmp", f->data);
+	int fd;
+
+	must(store_put_blobs(f->store, &b, 1, &e), &e);
+	fd = open(path, O_RDWR);
+	assert_int_equal(pwrite(fd, "X", 1, 299999), 1);
+	bytes[299999] = 'X';
+	assert_int_equal(read_back(f, &b.hash, bytes, 300000, &e), -1);
+	assert_int_equal(e.code, ERR_CORRUPT);
+	err_clear(&e);
+	close(fd);
+	must(fs_replace(temp, span_of("half"), 0600, &e), &e);
+	assert_int_equal(store_collect(f->store, is_live, &b.hash, &e), 0);
+	assert_true(fs_exists(temp) && fs_exists(never_path));
+	assert_int_equal(utimensat(AT_FDCWD, temp, old, 0), 0);
+	assert_int_equal(utimensat(AT_FDCWD, never_path, old, 0), 0);
+	assert_int_equal(store_collect(f->store, is_live, &b.hash, &e), 0);
+	assert_false(fs_exists(temp) || fs_exists(never_path));
+	/* Its file went: it is no blob. */
+	assert_int_equal(store_put_blobs(f->store, &never, 1, &e), -1);
+	assert_int_equal(e.code, ERR_NOT_FOUND);
+	assert_false(store_has_blob(f->store, &never.hash));
+}
+
 /* Puts from pool threads while the loop's thread appends. */
 struct put_job {
 	struct work work;
@@ -244,6 +377,8 @@ int main(void)
 		both(an_event_names_only_stored_blobs),
 		cmocka_unit_test_setup_teardown(damage_is_seen, fixture_disk, fixture_end),
 		both(collects_what_nobody_names),
+		both(goes_in_pieces),
+		cmocka_unit_test_setup_teardown(pieces_and_damage, fixture_disk, fixture_end),
 		both(puts_from_the_pool),
 	};
 
