@@ -45,19 +45,30 @@ bool batch_carry(struct batch *b, struct store_blob **blobs, size_t *count)
 	return true;
 }
 
-int batch_add(struct batch *b, const struct hash *h, struct blob *bytes, struct err *e)
+static int add(struct batch *b, const struct store_blob *blob, struct err *e)
 {
 	if (b->count == b->room) {
 		size_t room = b->room ? b->room * 4 : 8;
 		struct store_blob *bigger = mem_realloc(b->blobs, room * sizeof *bigger);
 		if (!bigger) {
-			blob_unref(bytes);
+			blob_unref(blob->bytes);
 			return err_nomem(e);
 		}
 		b->blobs = bigger;
 		b->room = room;
 	}
-	b->blobs[b->count++] = (struct store_blob){.hash = *h, .bytes = bytes};
-	b->bytes += bytes->size;
+	b->blobs[b->count++] = *blob;
+	b->bytes += blob->bytes ? blob->bytes->size : 0;
 	return b->count == BATCH_MAX || b->bytes >= CAP_SNAPSHOT_BATCH ? batch_flush(b, e) : 0;
+}
+
+int batch_add(struct batch *b, const struct hash *h, struct blob *bytes, struct err *e)
+{
+	return add(b, &(struct store_blob){.hash = *h, .bytes = bytes}, e);
+}
+
+int batch_add_stored(struct batch *b, const struct store_blob *blob, struct err *e)
+{
+	b->flushed = true;
+	return add(b, blob, e);
 }

@@ -9,7 +9,7 @@
 
 #include "base/caps.h"
 #include "base/mem.h"
-#include "store/store.h"
+#include "store/pieces.h"
 #include "vcs/beneath.h"
 #include "vcs/copy.h"
 #include "vcs/names.h"
@@ -28,33 +28,37 @@ static int give(const struct restore *r, int fd)
 	return r->chown ? SEAM(fchown(fd, r->uid, r->gid)) : 0;
 }
 
-static int write_content(const struct restore *r, int dir, const char *name, const struct entry *entry,
-	struct span text, struct stat *st)
+static int write_all(int fd, struct span text)
 {
-	int fd = SEAM(openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)), rc = 0, saved;
-
-	if (fd < 0)
-		return -1;
-	while (rc == 0 && text.n) {
+	while (text.n) {
 		ssize_t n = SEAM(write(fd, text.p, text.n));
 		if (n < 0)
-			rc = -1;
-		else
-			text = span_n(text.p + n, text.n - (size_t)n);
+			return -1;
+		text = span_n(text.p + n, text.n - (size_t)n);
 	}
-	if (rc == 0)
-		rc = SEAM(fchmod(fd, entry->kind == ENTRY_EXEC ? 0755 : 0644));
-	if (rc == 0)
-		rc = give(r, fd);
-	if (rc == 0)
-		rc = SEAM(fstat(fd, st));
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return rc;
+	return 0;
 }
 
-static int write_link(const struct restore *r, int dir, const char *name, const struct blob *b, struct stat *st)
+static int write_content(const struct restore *r, int dir, const char *name, const struct entry *entry,
+	struct blob_reader *from, struct stat *st, struct err *e)
+{
+	cleanup_fd int fd = SEAM(openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+	struct span piece;
+	int rc;
+
+	if (fd < 0)
+		return beneath_err(e, errno, name);
+	while ((rc = blob_reader_next(from, &piece, e)) > 0)
+		if (write_all(fd, piece))
+			return beneath_err(e, errno, name);
+	if (rc)
+		return err_wrap(e, "%s", name);
+	if (SEAM(fchmod(fd, entry->kind == ENTRY_EXEC ? 0755 : 0644)) || give(r, fd) || SEAM(fstat(fd, st)))
+		return beneath_err(e, errno, name);
+	return 0;
+}
+
+static int write_target(const struct restore *r, int dir, const char *name, const struct blob *b, struct stat *st)
 {
 	/* A blob ends with a NUL of its own; a target with one inside would be cut, and is refused. */
 	if (memchr(b->data, 0, b->size) || b->size == 0) {
@@ -68,19 +72,41 @@ static int write_link(const struct restore *r, int dir, const char *name, const 
 	return SEAM(fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW));
 }
 
-static int put_entry(struct restore *r, struct node *kid, const struct entry *entry, int fd, struct err *e)
+static int write_link(
+	const struct restore *r, int dir, const char *name, const struct entry *entry, struct stat *st, struct err *e)
 {
-	struct blob *b = store_blob(r->copy->store, &entry->hash, e);
-	struct stat st;
+	struct blob *b;
 	int rc;
 
+	if (entry->size > CAP_FILE_WHOLE)
+		return beneath_err(e, ENAMETOOLONG, name);
+	b = store_blob(r->copy->store, &entry->hash, e);
 	if (!b)
 		return -1;
-	rc = entry->kind == ENTRY_LINK ? write_link(r, fd, kid->name, b, &st)
-				       : write_content(r, fd, kid->name, entry, blob_span(b), &st);
+	rc = write_target(r, dir, name, b, st) ? beneath_err(e, errno, name) : 0;
 	blob_unref(b);
-	if (rc)
-		return beneath_err(e, errno, kid->name);
+	return rc;
+}
+
+static int write_file(
+	const struct restore *r, int dir, const char *name, const struct entry *entry, struct stat *st, struct err *e)
+{
+	struct blob_reader from;
+	int rc = blob_reader_open(&from, r->copy->store, &entry->hash, e);
+
+	if (rc == 0)
+		rc = write_content(r, dir, name, entry, &from, st, e);
+	blob_reader_release(&from);
+	return rc;
+}
+
+static int put_entry(struct restore *r, struct node *kid, const struct entry *entry, int fd, struct err *e)
+{
+	struct stat st;
+
+	if (entry->kind == ENTRY_LINK ? write_link(r, fd, kid->name, entry, &st, e)
+				      : write_file(r, fd, kid->name, entry, &st, e))
+		return -1;
 	kid->kind = entry->kind;
 	kid->hash = entry->hash;
 	kid->size = entry->size;

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "store/store.h"
 #include "vcs/beneath.h"
+#include "vcs/content.h"
 #include "vcs/copy.h"
 #include "vcs/names.h"
 
@@ -98,67 +99,6 @@ static int drop(struct scan *s, struct node *dir, size_t at, struct err *e)
 
 /* ---- one entry ---- */
 
-/* Something at the name changed under our hands: look again. */
-enum { DONE, AGAIN, FAILED };
-
-/* Open name for reading; gives ourselves the right when its owner took it away. */
-static int open_name(int dir, const char *name, int flags)
-{
-	int fd = SEAM(openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags));
-
-	if (fd >= 0 || errno != EACCES || beneath_grant(dir, name))
-		return fd;
-	return SEAM(openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags));
-}
-
-static bool gone(int errnum)
-{
-	return errnum == ENOENT || errnum == ELOOP || errnum == ENOTDIR || errnum == ENXIO;
-}
-
-static struct blob *read_link(int dir, const char *name)
-{
-	char target[PATH_MAX];
-	ssize_t n = SEAM(readlinkat(dir, name, target, sizeof target));
-	struct blob *b = n < 0 ? NULL : blob_new(target, (size_t)n);
-
-	if (!b && n >= 0)
-		errno = ENOMEM;
-	return b;
-}
-
-/* The content of a file with the stamp that fits it. */
-static struct blob *read_file(const struct scan *s, int dir, const char *name, struct stat *st, struct stamp *stamp)
-{
-	cleanup_fd int fd = open_name(dir, name, 0);
-	struct blob *b;
-	struct stat later;
-	int64_t at;
-
-	if (fd < 0 || SEAM(fstat(fd, st)))
-		return NULL;
-	if (!S_ISREG(st->st_mode)) {
-		errno = ELOOP;
-		return NULL;
-	}
-	/* A program that has the file mapped may write again without moving its times, until its pages are written
-	 * back: so they are, first. Needed only where programs live on. */
-	if (s->copy->live)
-		(void)SEAM(sync_file_range(
-			fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER));
-	if (s->copy->live && SEAM(fstat(fd, st)))
-		return NULL;
-	at = stamp_now();
-	b = beneath_read(fd, CAP_BLOB);
-	if (!b)
-		return NULL;
-	stamp_set(stamp, st, at);
-	if (SEAM(fstat(fd, &later)) || later.st_size != st->st_size || later.st_mtim.tv_sec != st->st_mtim.tv_sec ||
-		later.st_mtim.tv_nsec != st->st_mtim.tv_nsec)
-		stamp->known = false;
-	return b;
-}
-
 /* Much hole and little data: a copy could take a hundred times its disk limit from the store. Where the data lies has
  * the last word, since some file systems count blocks late. */
 static bool is_hollow(int dir, const char *name, const struct stat *st)
@@ -167,7 +107,7 @@ static bool is_hollow(int dir, const char *name, const struct stat *st)
 
 	if (!S_ISREG(st->st_mode) || (uint64_t)st->st_size < HOLLOW_FROM || st->st_blocks >= least / 512)
 		return false;
-	cleanup_fd int fd = open_name(dir, name, 0);
+	cleanup_fd int fd = content_open(dir, name, 0);
 	if (fd < 0)
 		return false;
 	while (data < least) {
@@ -189,53 +129,58 @@ static enum entry_kind kind_of(const struct stat *st)
 	return S_ISDIR(st->st_mode) ? ENTRY_DIR : S_ISLNK(st->st_mode) ? ENTRY_LINK : ENTRY_OTHER;
 }
 
-/* A file or link that may have changed. kid NULL: new, to stand at dir->kids[at]. */
-static int look_content(struct scan *s, struct node *dir, struct node *kid, size_t at, int fd, const char *name,
-	struct stat *st, struct err *e)
+static int keep_content(struct scan *s, struct content *c, struct err *e)
 {
-	struct stamp stamp;
-	struct hash before = {0}, h;
-	enum entry_kind kind;
-	struct blob *b;
-	bool is_new = !kid, differs;
+	if (c->bytes)
+		return batch_add(&s->batch, &c->hash, steal(&c->bytes), e);
+	if (!c->is_stored) /* only its mode has changed */
+		return 0;
+	c->is_stored = false;
+	return batch_add_stored(&s->batch, &c->stored, e);
+}
 
-	if (S_ISLNK(st->st_mode)) {
-		stamp_set(&stamp, st, stamp_now());
-		b = read_link(fd, name);
-	} else {
-		b = read_file(s, fd, name, st, &stamp);
-	}
-	if (!b)
-		return gone(errno) || errno == EINVAL ? AGAIN : (beneath_err(e, errno, buf_span(&s->path).p), FAILED);
-	kind = kind_of(st);
-	store_blob_hash(blob_span(b), &h);
-	differs = is_new || kid->kind != kind || !hash_eq(&kid->hash, &h);
+/* kid NULL: new, to stand at dir->kids[at]. */
+static int note_content(struct scan *s, struct node *dir, struct node *kid, size_t at, const char *name,
+	const struct stat *st, const struct stamp *stamp, struct content *c, struct err *e)
+{
+	enum entry_kind kind = kind_of(st);
+	bool is_new = !kid, differs = is_new || kid->kind != kind || !hash_eq(&kid->hash, &c->hash);
+	struct hash before = {0};
+
 	if (is_new)
 		kid = node_insert(dir, at, name, kind, e);
-	if (!kid) {
-		blob_unref(b);
+	if (!kid)
 		return FAILED;
-	}
 	if (!is_new)
 		before = kid->hash;
 	kid->seen = true;
-	kid->stamp = stamp;
+	kid->stamp = *stamp;
 	kid->kind = kind;
-	kid->hash = h;
-	kid->size = b->size;
+	kid->hash = c->hash;
+	kid->size = c->size;
 	kid->files = 1;
-	if (!differs || !s->keep) {
-		if (differs)
-			node_dirty(kid->up);
-		blob_unref(b);
+	if (!differs)
 		return DONE;
-	}
 	node_dirty(kid->up);
-	if (note(s, is_new ? CHANGE_ADDED : CHANGE_MODIFIED, is_new ? NULL : &before, &h, b->size, e)) {
-		blob_unref(b);
+	if (!s->keep)
+		return DONE;
+	if (note(s, is_new ? CHANGE_ADDED : CHANGE_MODIFIED, is_new ? NULL : &before, &c->hash, c->size, e))
 		return FAILED;
-	}
-	return batch_add(&s->batch, &h, b, e) ? FAILED : DONE;
+	return keep_content(s, c, e) ? FAILED : DONE;
+}
+
+/* A file or link that may have changed. */
+static int look_content(struct scan *s, struct node *dir, struct node *kid, size_t at, int fd, const char *name,
+	struct stat *st, struct err *e)
+{
+	struct content c = {.size = 0};
+	struct stamp stamp;
+	int rc = content_read(&c, s, kid, fd, name, st, &stamp, e);
+
+	if (rc == DONE)
+		rc = note_content(s, dir, kid, at, name, st, &stamp, &c, e);
+	content_release(&c);
+	return rc;
 }
 
 static int scan_folder(struct scan *s, struct node *dir, int fd, int depth, struct err *e);
@@ -243,10 +188,10 @@ static int scan_folder(struct scan *s, struct node *dir, int fd, int depth, stru
 static int look_folder(struct scan *s, struct node *dir, struct node *kid, size_t at, int fd, const char *name,
 	int depth, struct err *e)
 {
-	cleanup_fd int sub = open_name(fd, name, O_DIRECTORY);
+	cleanup_fd int sub = content_open(fd, name, O_DIRECTORY);
 
 	if (sub < 0)
-		return gone(errno) ? AGAIN : (beneath_err(e, errno, buf_span(&s->path).p), FAILED);
+		return content_gone(errno) ? AGAIN : (beneath_err(e, errno, buf_span(&s->path).p), FAILED);
 	if (!kid)
 		kid = node_insert(dir, at, name, ENTRY_DIR, e);
 	if (!kid)
@@ -422,12 +367,12 @@ static int real_path(int root, const char *path, char out[PATH_MAX])
  * *fd is replaced by the folder's descriptor. */
 static int step(struct scan *s, struct node **dir, int *fd, const char *name, struct err *e)
 {
-	int sub = open_name(*fd, name, O_DIRECTORY);
+	int sub = content_open(*fd, name, O_DIRECTORY);
 	size_t at;
 	struct node *kid;
 
 	if (sub < 0)
-		return gone(errno) ? AGAIN : (beneath_err(e, errno, buf_span(&s->path).p), FAILED);
+		return content_gone(errno) ? AGAIN : (beneath_err(e, errno, buf_span(&s->path).p), FAILED);
 	close(*fd);
 	*fd = sub;
 	if (node_load(s->copy, *dir, e))
