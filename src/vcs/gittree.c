@@ -7,9 +7,10 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "store/store.h"
+#include "store/pieces.h"
 #include "vcs/batch.h"
 #include "vcs/ignore.h"
+#include "vcs/loose.h"
 #include "vcs/oidmap.h"
 #include "vcs/private.h"
 #include "vcs/tree.h"
@@ -25,25 +26,89 @@ struct import {
 
 static int import_tree(struct import *im, const git_oid *id, int depth, struct oid_hash *out, struct err *e);
 
-static int import_blob(struct import *im, const git_oid *id, struct oid_hash *out, struct err *e)
+/* The content of one kind of source, in pieces: 1, 0 at the end, -1. */
+typedef int next_piece(void *from, struct span *piece, struct err *e);
+
+static int next_of_loose(void *from, struct span *piece, struct err *e)
+{
+	return loose_next(from, piece, e);
+}
+
+/* What libgit2 has in memory is its only piece. */
+static int next_of_whole(void *from, struct span *piece, struct err *e)
+{
+	struct span *rest = from;
+
+	(void)e;
+	*piece = *rest;
+	*rest = SPAN_NONE;
+	return piece->n > 0;
+}
+
+static int import_pieces(struct import *im, next_piece *next, void *from, struct oid_hash *out, struct err *e)
+{
+	struct store_blob stored;
+	struct blob_writer w;
+	struct span piece;
+	int rc = blob_writer_begin(&w, im->batch.store, e);
+
+	while (rc == 0 && (rc = next(from, &piece, e)) > 0)
+		rc = blob_writer_add(&w, piece, e);
+	if (rc == 0)
+		rc = blob_writer_end(&w, &stored, e);
+	if (rc == 0) {
+		*out = (struct oid_hash){.hash = stored.hash, .size = (uint64_t)w.size, .files = 1};
+		rc = batch_add_stored(&im->batch, &stored, e);
+	}
+	blob_writer_release(&w);
+	return rc;
+}
+
+static int too_large(struct err *e)
+{
+	return err_set(e, ERR_TOO_LARGE, "has more than %lu bytes; take it out of the project", CAP_BLOB);
+}
+
+static int import_whole(struct import *im, const git_oid *id, struct oid_hash *out, struct err *e)
 {
 	cleanup_git(git_blob) *blob = NULL;
+	struct span content;
 	struct blob *b;
-	int rc;
+	int rc = LIBGIT(git_blob_lookup(&blob, im->p->repo, id));
 
-	if (oidmap_get_hash(id, out) && (im->trust || store_has_blob(im->batch.store, &out->hash)))
-		return 0;
-	rc = LIBGIT(git_blob_lookup(&blob, im->p->repo, id));
 	if (rc)
 		return libgit_err(e, rc, "read a file of a commit");
 	if (git_blob_rawsize(blob) > CAP_BLOB)
-		return err_set(e, ERR_TOO_LARGE, "has more than %lu bytes; take it out of the project", CAP_BLOB);
-	b = blob_new(git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
+		return too_large(e);
+	content = span_n(git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
+	if (content.n > CAP_FILE_WHOLE) /* once in memory is enough */
+		return import_pieces(im, next_of_whole, &content, out, e);
+	b = blob_new(content.p, content.n);
 	if (!b)
 		return err_nomem(e);
 	*out = (struct oid_hash){.size = b->size, .files = 1};
 	store_blob_hash(blob_span(b), &out->hash);
-	if (batch_add(&im->batch, &out->hash, b, e))
+	return batch_add(&im->batch, &out->hash, b, e);
+}
+
+/* A large one piece by piece where it can be read so: from a file of its own. In packs (a clone's, or of git gc) lie
+ * differences and other things that libgit2 reads. */
+static int import_blob(struct import *im, const git_oid *id, struct oid_hash *out, struct err *e)
+{
+	struct loose loose;
+	int rc;
+
+	if (oidmap_get_hash(id, out) && (im->trust || store_has_blob(im->batch.store, &out->hash)))
+		return 0;
+	rc = loose_open(&loose, project_objects(im->p), id, e);
+	if (rc == 1 && loose.size > CAP_BLOB)
+		rc = too_large(e);
+	else if (rc == 1 && loose.size > CAP_FILE_WHOLE)
+		rc = import_pieces(im, next_of_loose, &loose, out, e);
+	else if (rc >= 0)
+		rc = import_whole(im, id, out, e);
+	loose_release(&loose);
+	if (rc)
 		return -1;
 	oidmap_put_hash(id, out);
 	oidmap_put(&out->hash, id);
@@ -178,23 +243,39 @@ struct export
 static int export_tree(struct export *ex, const struct hash *folder, const git_tree *parent, const struct ignore *up,
 	bool tracked_only, git_oid *out, bool *empty, struct err *e);
 
+/* Into an object of its own, as git_odb_write does it. */
+static int write_pieces(git_odb *odb, struct blob_reader *from, git_oid *out, struct err *e)
+{
+	git_odb_stream *to = NULL;
+	struct span piece;
+	int rc = LIBGIT(git_odb_open_wstream(&to, odb, (git_object_size_t)from->size, GIT_OBJECT_BLOB)), more = 0;
+
+	while (rc == 0 && (more = blob_reader_next(from, &piece, e)) > 0)
+		rc = LIBGIT(git_odb_stream_write(to, piece.p, piece.n));
+	if (rc == 0 && more == 0)
+		rc = LIBGIT(git_odb_stream_finalize_write(out, to));
+	git_odb_stream_free(to);
+	if (rc)
+		return libgit_err(e, rc, "write a file into the repository");
+	return more;
+}
+
 static int export_blob(struct export *ex, const struct hash *h, git_oid *out, struct err *e)
 {
-	struct blob *b;
+	struct blob_reader from;
 	int rc;
 
 	if (oidmap_get(h, out) && git_odb_exists(ex->odb, out))
 		return 0;
-	b = store_blob(ex->store, h, e);
-	if (!b)
-		return -1;
-	rc = LIBGIT(git_odb_write(out, ex->odb, b->data, b->size, GIT_OBJECT_BLOB));
+	rc = blob_reader_open(&from, ex->store, h, e);
+	if (rc == 0)
+		rc = write_pieces(ex->odb, &from, out, e);
 	if (rc == 0) {
 		oidmap_put(h, out);
-		oidmap_put_hash(out, &(struct oid_hash){.hash = *h, .size = b->size, .files = 1});
+		oidmap_put_hash(out, &(struct oid_hash){.hash = *h, .size = (uint64_t)from.size, .files = 1});
 	}
-	blob_unref(b);
-	return rc ? libgit_err(e, rc, "write a file into the repository") : 0;
+	blob_reader_release(&from);
+	return rc;
 }
 
 static git_filemode_t mode_of(enum entry_kind kind)
