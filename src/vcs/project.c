@@ -149,7 +149,48 @@ struct import {
 	git_repository *repo;
 	git_odb_backend *memory; /* new objects gather here and become one pack; NULL: they are written one by one */
 	uint64_t bytes;
+	git_oid commit; /* zero: there are no files */
 };
+
+/* Comes before the memory: takes what is too large for it into files, as it is read. */
+struct aside {
+	git_odb_backend base;
+	git_odb_backend *files;
+};
+
+static int aside_write(git_odb_stream **out, git_odb_backend *b, git_object_size_t size, git_object_t type)
+{
+	struct aside *a = container_of(b, struct aside, base);
+
+	a->files->odb = b->odb; /* which is asked whether it has the object already */
+	return size > CAP_FILE_WHOLE ? a->files->writestream(out, a->files, size, type) : GIT_PASSTHROUGH;
+}
+
+static void aside_free(git_odb_backend *b)
+{
+	struct aside *a = container_of(b, struct aside, base);
+
+	a->files->free(a->files);
+	mem_free(a);
+}
+
+/* A backend that the database, once it has it, owns. */
+static int aside_new(git_repository *repo, git_odb_backend **out)
+{
+	cleanup_free char *objects = fs_join(git_repository_path(repo), "objects");
+	struct aside *a = objects ? MEM_NEW(struct aside) : NULL;
+	int rc;
+
+	if (!a)
+		return -1;
+	a->base = (git_odb_backend){.version = GIT_ODB_BACKEND_VERSION, .writestream = aside_write, .free = aside_free};
+	rc = LIBGIT(git_odb_backend_loose(&a->files, objects, -1, true, 0, 0));
+	if (rc)
+		mem_free(a);
+	else
+		*out = &a->base;
+	return rc;
+}
 
 /* Called for each file before it is added; 1 leaves it out. */
 static int before_add(const char *path, const char *spec, void *ctx)
@@ -162,7 +203,7 @@ static int before_add(const char *path, const char *spec, void *ctx)
 	if (strncmp(path, NEW_GIT, strlen(NEW_GIT)) == 0)
 		return 1;
 	full = fs_join(git_repository_workdir(im->repo), path);
-	if (full && im->memory && SEAM(lstat(full, &st)) == 0)
+	if (full && im->memory && SEAM(lstat(full, &st)) == 0 && (uint64_t)st.st_size <= CAP_FILE_WHOLE)
 		im->bytes += (uint64_t)st.st_size;
 	return im->bytes > CAP_IMPORT_MEMORY ? GIT_EUSER : 0;
 }
@@ -175,7 +216,7 @@ static int commit_files(struct import *im)
 	cleanup_git(git_tree) *tree = NULL;
 	char everything[] = "*", *specs[] = {everything};
 	git_strarray spec = {specs, 1};
-	git_oid tree_id, commit;
+	git_oid tree_id;
 	int rc = LIBGIT(git_repository_index(&index, im->repo));
 
 	if (rc == 0)
@@ -191,49 +232,83 @@ static int commit_files(struct import *im)
 	if (rc == 0)
 		rc = LIBGIT(git_signature_new(&sign, "muster", "muster@localhost", time(NULL), 0));
 	if (rc == 0)
-		rc = LIBGIT(
-			git_commit_create_v(&commit, im->repo, "HEAD", sign, sign, NULL, FIRST_MESSAGE "\n", tree, 0));
+		rc = LIBGIT(git_commit_create_v(
+			&im->commit, im->repo, "HEAD", sign, sign, NULL, FIRST_MESSAGE "\n", tree, 0));
 	return rc;
 }
 
-/* The gathered objects as a pack of the repository. */
-static int write_pack(struct import *im, git_odb *odb)
+struct packing {
+	const struct import *im;
+	git_packbuilder *pack;
+};
+
+static int pack_object(const struct packing *p, const git_oid *id, const char *name)
 {
-	git_buf pack = {0};
-	git_odb_writepack *to = NULL;
-	git_indexer_progress progress = {0};
-	int rc = LIBGIT(git_mempack_dump(&pack, im->repo, im->memory));
+	git_odb_backend *memory = p->im->memory;
+
+	return memory->exists(memory, id) ? LIBGIT(git_packbuilder_insert(p->pack, id, name)) : 0;
+}
+
+static int pack_entry(const char *folder, const git_tree_entry *entry, void *ctx)
+{
+	(void)folder;
+	return pack_object(ctx, git_tree_entry_id(entry), git_tree_entry_name(entry));
+}
+
+/* The gathered objects as a pack of the repository. (git_mempack_dump would take the others in, too.) */
+static int write_pack(const struct import *im)
+{
+	cleanup_git(git_commit) *commit = NULL;
+	cleanup_git(git_tree) *tree = NULL;
+	struct packing p = {.im = im};
+	int rc = LIBGIT(git_packbuilder_new(&p.pack, im->repo));
 
 	if (rc == 0)
-		rc = LIBGIT(git_odb_write_pack(&to, odb, NULL, NULL));
+		rc = LIBGIT(git_commit_lookup(&commit, im->repo, &im->commit));
 	if (rc == 0)
-		rc = LIBGIT(to->append(to, pack.ptr, pack.size, &progress));
+		rc = LIBGIT(git_commit_tree(&tree, commit));
 	if (rc == 0)
-		rc = LIBGIT(to->commit(to, &progress));
-	if (to)
-		to->free(to);
-	git_buf_dispose(&pack);
+		rc = pack_object(&p, &im->commit, NULL);
+	if (rc == 0)
+		rc = pack_object(&p, git_tree_id(tree), NULL);
+	if (rc == 0)
+		rc = git_tree_walk(tree, GIT_TREEWALK_PRE, pack_entry, &p);
+	if (rc == 0)
+		rc = LIBGIT(git_packbuilder_write(p.pack, NULL, 0, NULL, NULL));
+	git_packbuilder_free(p.pack);
 	return rc;
 }
 
-/* in_memory: fast, for as much as CAP_IMPORT_MEMORY; more is GIT_EUSER. */
+/* Give the database a backend; it is freed when that fails. */
+static int add_backend(git_odb *odb, git_odb_backend *b, int priority)
+{
+	int rc = LIBGIT(git_odb_add_backend(odb, b, priority));
+
+	if (rc)
+		b->free(b);
+	return rc;
+}
+
+/* in_memory: fast, for as much as CAP_IMPORT_MEMORY of small files; more is GIT_EUSER. */
 static int import_files(git_repository *repo, bool in_memory)
 {
 	struct import im = {.repo = repo};
 	cleanup_git(git_odb) *odb = NULL;
+	git_odb_backend *aside;
 	int rc = LIBGIT(git_repository_odb(&odb, repo));
 
 	if (rc || !in_memory)
 		return rc ? rc : commit_files(&im);
 	rc = LIBGIT(git_mempack_new(&im.memory));
-	if (rc == 0) {
-		rc = git_odb_add_backend(odb, im.memory, 999); /* and owns it */
-		if (rc)
-			im.memory->free(im.memory);
-	}
+	if (rc == 0)
+		rc = add_backend(odb, im.memory, 999);
+	if (rc == 0)
+		rc = aside_new(repo, &aside);
+	if (rc == 0)
+		rc = add_backend(odb, aside, 1000);
 	if (rc == 0)
 		rc = commit_files(&im);
-	return rc ? rc : write_pack(&im, odb);
+	return rc || git_oid_is_zero(&im.commit) ? rc : write_pack(&im);
 }
 
 static int fill_new(const char *dir, const char *fresh, bool in_memory, struct err *e)
