@@ -4,7 +4,7 @@
  * libgit2's (patch.c). */
 #include "base/caps.h"
 #include "base/mem.h"
-#include "store/store.h"
+#include "store/pieces.h"
 #include "vcs/copy.h"
 #include "vcs/patch.h"
 
@@ -127,6 +127,19 @@ static bool absent(const struct hash *h)
 	return hash_eq(h, &zero);
 }
 
+/* 1, 0 or -1; found without reading it. */
+static int is_large(struct store *s, const struct hash *h, struct err *e)
+{
+	struct blob_reader r;
+	int rc;
+
+	if (absent(h))
+		return 0;
+	rc = blob_reader_open(&r, s, h, e) ? -1 : r.size > (int64_t)CAP_DIFF_FILE;
+	blob_reader_release(&r);
+	return rc;
+}
+
 static int load_side(struct store *s, const struct hash *h, struct blob **out, struct err *e)
 {
 	*out = absent(h) ? NULL : store_blob(s, h, e);
@@ -136,8 +149,13 @@ static int load_side(struct store *s, const struct hash *h, struct blob **out, s
 static int add_change(struct store *s, const struct change *c, struct buf *out, struct err *e)
 {
 	struct blob *before = NULL, *after = NULL;
-	int rc = -1;
+	int rc = is_large(s, &c->before, e);
 
+	if (rc == 0)
+		rc = is_large(s, &c->after, e);
+	if (rc)
+		return rc < 0 ? -1 : patch_add_large(c->path, out, e);
+	rc = -1;
 	if (load_side(s, &c->before, &before, e) == 0 && load_side(s, &c->after, &after, e) == 0)
 		rc = patch_add(c->path, before, after, out, e);
 	blob_unref(before);

@@ -32,6 +32,11 @@ static int add_note(const char *path, const char *note, struct buf *out, struct 
 	return buf_check(&line, path, e) ? -1 : patch_add_text(buf_span(&line), out, e);
 }
 
+int patch_add_large(const char *path, struct buf *out, struct err *e)
+{
+	return add_note(path, "the file is too large to be compared", out, e);
+}
+
 int patch_add(const char *path, const struct blob *before, const struct blob *after, struct buf *out, struct err *e)
 {
 	git_diff_options options = GIT_DIFF_OPTIONS_INIT;
@@ -39,8 +44,6 @@ int patch_add(const char *path, const struct blob *before, const struct blob *af
 	git_buf text = {0};
 	int rc;
 
-	if ((before && before->size > CAP_DIFF_FILE) || (after && after->size > CAP_DIFF_FILE))
-		return add_note(path, "the file is too large to be compared", out, e);
 	if (before && after && before->size == after->size && memcmp(before->data, after->data, after->size) == 0)
 		return add_note(path, "only the mode has changed", out, e);
 	if (libgit_setup(e))
