@@ -227,7 +227,7 @@ static bool is_as_in(int root, const git_tree *tree, const char *path)
 {
 	git_tree_entry *entry = NULL;
 	cleanup_fd int fd = -1;
-	struct blob *b = NULL;
+	char self[32];
 	struct stat st;
 	git_oid id;
 	bool same = false;
@@ -237,11 +237,11 @@ static bool is_as_in(int root, const git_tree *tree, const char *path)
 	if (git_tree_entry_type(entry) == GIT_OBJECT_BLOB && git_tree_entry_filemode(entry) != GIT_FILEMODE_LINK)
 		fd = beneath_open(root, path, O_RDONLY, 0, BENEATH_NO_FOLLOW);
 	if (fd >= 0 && SEAM(fstat(fd, &st)) == 0 && S_ISREG(st.st_mode) &&
-		!(st.st_mode & 0100) == (git_tree_entry_filemode(entry) == GIT_FILEMODE_BLOB))
-		b = beneath_read(fd, CAP_BLOB);
-	if (b && git_odb_hash(&id, b->data, b->size, GIT_OBJECT_BLOB) == 0)
-		same = git_oid_equal(&id, git_tree_entry_id(entry));
-	blob_unref(b);
+		!(st.st_mode & 0100) == (git_tree_entry_filemode(entry) == GIT_FILEMODE_BLOB)) {
+		snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+		same = LIBGIT(git_odb_hashfile(&id, self, GIT_OBJECT_BLOB)) == 0 &&
+		       git_oid_equal(&id, git_tree_entry_id(entry));
+	}
 	git_tree_entry_free(entry);
 	return same;
 }
@@ -313,6 +313,54 @@ static int checkout_rest(struct project *p, const git_tree *had, const git_commi
 	if (rc == 0)
 		rc = put_paths(index, tree, there);
 	return rc ? rc : LIBGIT(git_index_write(index));
+}
+
+/* ---- large files ---- */
+
+/* Is nothing in the way? */
+static bool is_free(struct project *p, const git_commit *to, const git_tree *from)
+{
+	git_checkout_options o = GIT_CHECKOUT_OPTIONS_INIT;
+
+	o.checkout_strategy = GIT_CHECKOUT_NONE | GIT_CHECKOUT_DONT_OVERWRITE_IGNORED | GIT_CHECKOUT_DONT_UPDATE_INDEX;
+	o.disable_filters = 1;
+	o.baseline = (git_tree *)from;
+	return LIBGIT(git_checkout_tree(p->repo, (const git_object *)to, &o)) == 0;
+}
+
+/* Into the person's index, with their times: git need not read them to know that they are as in the commit. */
+static int put_entries(struct project *p, git_index *files)
+{
+	cleanup_git(git_index) *index = NULL;
+	int rc = LIBGIT(git_repository_index(&index, p->repo));
+
+	for (size_t i = 0; rc == 0 && i < git_index_entrycount(files); i++)
+		rc = LIBGIT(git_index_add(index, git_index_get_byindex(files, i)));
+	return rc ? rc : LIBGIT(git_index_write(index));
+}
+
+/* A checkout that does not load large files: these are written first, as if by a landing that was cut off then; so one
+ * that is cut off here is mended as any other. placed: their paths. */
+static int checkout_all(struct project *p, const git_commit *to, const git_tree *had, const git_tree *tree,
+	struct obstacles *placed, struct obstacles *found)
+{
+	cleanup_git(git_index) *files = NULL;
+	int rc = LIBGIT(git_index_new(&files));
+
+	if (rc == 0)
+		rc = large_find(p, had, tree, files);
+	if (rc == 0 && git_index_entrycount(files) && is_free(p, to, had))
+		rc = large_write(p, files);
+	else if (rc == 0)
+		rc = git_index_clear(files);
+	for (size_t i = 0; rc == 0 && i < git_index_entrycount(files); i++)
+		rc = noted(GIT_CHECKOUT_NOTIFY_NONE, git_index_get_byindex(files, i)->path, NULL, NULL, NULL, placed);
+	if (rc)
+		return rc;
+	if (!placed->count)
+		return checkout(p, to, had, NULL, found);
+	rc = checkout_rest(p, had, to, tree, placed, found);
+	return rc ? rc : put_entries(p, files);
 }
 
 /* ---- the disk ---- */
@@ -426,7 +474,8 @@ static int locked(const struct project *p, struct err *e)
 static int bring_files(const struct mark *m, struct project *p, const git_oid *from, const git_commit *to,
 	json_t **conflicts, struct err *e)
 {
-	struct obstacles written = {.paths = NULL}, found = {.written = &written}, there = {.paths = NULL};
+	struct obstacles written = {.paths = NULL}, found = {.written = &written}, there = {.paths = NULL},
+			 placed = {.paths = NULL};
 	cleanup_free char *lock = mem_printf("%sindex.lock", git_repository_path(p->repo));
 	cleanup_git(git_tree) *tree = NULL;
 	cleanup_git(git_tree) *had = NULL;
@@ -445,20 +494,22 @@ static int bring_files(const struct mark *m, struct project *p, const git_oid *f
 	if (rc == 0 && m->count)
 		rc = mend_index(p, had);
 	if (rc == 0)
-		rc = checkout(p, to, had, NULL, &found);
+		rc = checkout_all(p, to, had, tree, &placed, &found);
 	if (rc && drop_unfinished(m, p, tree, &found)) {
 		obstacles_release(&found);
-		rc = checkout(p, to, had, NULL, &found);
+		rc = checkout_all(p, to, had, tree, &placed, &found);
 	}
 	if (rc && all_as_in(p, tree, &found)) {
 		there = found;
 		found = (struct obstacles){.written = &written};
 		rc = checkout_rest(p, had, to, tree, &there, &found);
 	}
-	if (found.nomem || written.nomem)
+	if (found.nomem || written.nomem || placed.nomem)
 		rc = err_nomem(e);
 	else if (rc == 0)
-		rc = sync_files(p, &written, e) || sync_files(p, &there, e) ? -1 : sync_index(p, e);
+		rc = sync_files(p, &written, e) || sync_files(p, &there, e) || sync_files(p, &placed, e)
+			     ? -1
+			     : sync_index(p, e);
 	else if (found.count)
 		rc = refuse(p, &found, conflicts, e);
 	else if (rc == GIT_ELOCKED)
@@ -468,6 +519,7 @@ static int bring_files(const struct mark *m, struct project *p, const git_oid *f
 	obstacles_release(&found);
 	obstacles_release(&written);
 	obstacles_release(&there);
+	obstacles_release(&placed);
 	return rc;
 }
 

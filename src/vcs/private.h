@@ -54,6 +54,15 @@ int gittree_import(
 int gittree_export(struct project *p, struct store *s, const struct hash *root, const git_tree *parent, git_oid *out,
 	struct err *e);
 
+/* ---- large files of the person's checkout (large.c) ---- */
+
+/* Those that differ between two trees (from may be NULL) and lie in the repository so that they can be read piece by
+ * piece, as entries of an index in memory. 0, or libgit2's error. */
+int large_find(struct project *p, const git_tree *from, const git_tree *to, git_index *out);
+/* Write them, nothing being in their way, and note their times; what cannot be written is taken out of the index, for
+ * the checkout to do or to say why not. 0, or libgit2's error. */
+int large_write(struct project *p, git_index *files);
+
 /* ---- the person's checkout (land.c) ---- */
 
 /* The ref of the person's branch, and its commit unless it has none yet. */

@@ -517,6 +517,68 @@ static void failures_while_merging(void **state)
 	end(&r);
 }
 
+/* Large files are written past libgit2: with their modes and folders, and known to git as unchanged; never over what
+ * the person has changed; and after a kill at any of the moments between, merging again completes it. */
+static void large_files_land(void **state)
+{
+	struct world *w = *state;
+	struct err e = ERR_INIT;
+	struct run r;
+	bool already;
+	json_t *conflicts = NULL;
+	int failures = 0;
+
+	begin(w, &r,
+		BASE
+		" && seq 100000 >old && seq 100000 >gone && ln -s a turned && git add . && git commit -q -m second");
+	mem_free(shell(r.c.dir,
+		"seq 150000 >old; rm gone turned; mkdir -p new/deep; head -c 900000 /dev/urandom >new/deep/big; "
+		"seq 200000 >run.sh; chmod +x run.sh; seq 120000 >turned; echo run >a"));
+	commit(w, &r);
+#define AS_COMMITTED                                                                                                   \
+	"for f in old new/deep/big run.sh turned a; do git show muster/run:$f | cmp - $f; done && test -x run.sh && "  \
+	"test ! -x old && test ! -e gone && test ! -L turned && git diff-index --cached "                              \
+	"--quiet HEAD && git fsck && test -z \"$(git status --porcelain)\""
+	mem_free(shell(r.dir.dir, "git branch back; echo mine >>old"));
+	assert_int_equal(merge(&r, &already, &conflicts, &e), -1);
+	assert_int_equal(e.code, ERR_CONFLICT);
+	json_decref(conflicts);
+	mem_free(shell(r.dir.dir, "git diff --stat | grep -q old && test ! -e new && git checkout -q old"));
+	err_clear(&e);
+	must(merge(&r, &already, &conflicts, &e), &e);
+	mem_free(shell(r.dir.dir, "git diff-files --quiet && " AS_COMMITTED));
+
+	static const char *const left[] = {
+		"git show muster/run:old >old",
+		"git show muster/run:old | head -c 300000 >old",
+		"mkdir -p new/deep; git show muster/run:new/deep/big | head -c 1 >new/deep/big; : >run.sh",
+		"mkdir -p new/deep; git show muster/run:new/deep/big >new/deep/big; touch .git/index.lock; rm old",
+	};
+	for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++) {
+		mem_free(shell(r.dir.dir, "git reset -q --hard back; date +%s%N > .git/muster-landing; sleep 0.02"));
+		mem_free(shell(r.dir.dir, left[i]));
+		must(merge(&r, &already, &conflicts, &e), &e);
+		mem_free(shell(r.dir.dir, AS_COMMITTED));
+	}
+	for (uint64_t n = 1;; n++) {
+		mem_free(shell(r.dir.dir, "git reset -q --hard back"));
+		fault_arm(FAULT_IO, n, false);
+		int rc = merge(&r, &already, &conflicts, &e);
+		bool hit = fault_seen() >= n;
+		fault_disarm();
+		assert_true(rc == 0 || (hit && e.code != ERR_OK));
+		json_decref(conflicts);
+		err_clear(&e);
+		must(merge(&r, &already, &conflicts, &e), &e);
+		mem_free(shell(r.dir.dir, "git diff --quiet HEAD muster/run && test -z \"$(git status --porcelain)\""));
+		if (!hit)
+			break;
+		failures++;
+	}
+	assert_true(failures > 40);
+	end(&r);
+}
+
 /* Killed after the files were written and before the ref moved. */
 static void crash_between_files_and_ref(void **state)
 {
@@ -615,7 +677,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {T(committing), T(ignored_files_stay_out), T(names_that_git_refuses),
 		T(fast_forward), T(into_nothing), T(diverged_without_conflict), T(conflicts_change_nothing),
 		T(dirty_checkouts), T(checkouts_in_the_wrong_state), T(links_in_the_checkout), T(merging_branches),
-		T(failures_while_merging), T(crash_between_files_and_ref), T(crash_in_the_middle)};
+		T(failures_while_merging), T(large_files_land), T(crash_between_files_and_ref), T(crash_in_the_middle)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
