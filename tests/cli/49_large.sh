@@ -190,6 +190,62 @@ test_a_large_file_is_kept_and_never_shown_whole()
 	is_status 0 muster verify
 }
 
+# in_memory NAME LIMIT muster's words…: it succeeds, and had at no time more memory than LIMIT KiB; sets $peak.
+in_memory()
+{
+	local name=$1 limit=$2
+	shift 2
+	is_status 0 python3 -c '
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[2:])
+with open(sys.argv[1], "w") as out:
+    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=out)
+sys.exit(status)' "$T/peak" "$MUSTER" "$@"
+	peak=$(cat "$T/peak")
+	[ "$peak" -le "$limit" ] || fail "$name: $peak KiB of memory, more than $limit"
+}
+
+# Whatever is done with 64 MB that nothing makes smaller, they are never in memory; without them it is as much but for
+# a few buffers.
+test_a_large_file_is_never_in_memory()
+{
+	local limit fork
+	command -v python3 >/dev/null || skip "no python3"
+	mode large <<-'END'
+		return function(run) return { summary = agent { role = "worker", task = "go" }.result } end
+	END
+	works()
+	{
+		{
+			call worker shell "{\"command\":\"$1\"}"
+			call worker finish '{"result":"done"}'
+		} | script
+	}
+	works true
+	in_memory "a run without it" 1000000 run large --project small --script script.jsonl
+	limit=$((peak + 12 * 1024))
+	works "mkdir d; head -c 64000000 /dev/urandom >d/large; cp d/large first"
+	in_memory "made by a command" "$limit" run large --project p --script script.jsonl
+	run=$(newest)
+	cmp p/d/large p/first
+	in_memory "a fork" "$limit" fork "$run" --json
+	fork=$(muster show "$(json_get .run)" --json | jq -r .run.copy)
+	diff -r -x .git p "$fork"
+	works "cmp d/large first && truncate -s 60000000 first && printf x | dd of=d/large bs=1 seek=7777777 conv=notrunc"
+	in_memory "a later run" "$limit" run large --project p --script script.jsonl
+	run=$(newest)
+	in_memory "its merge" "$limit" merge "$run"
+	! cmp -s p/d/large p/first || fail "nothing was merged"
+	same "$(stat -c %s p/first) $(cmp -l p/d/large "$fork/d/large" | wc -l)" "60000000 1"
+	same "$(git -C p status --porcelain)" ""
+	in_memory "its difference" "$limit" diff "$run"
+	mkdir new
+	mv p/d new
+	works true
+	in_memory "a folder that has it" "$limit" run large --project new --script script.jsonl
+	in_memory "verify" "$limit" verify
+}
+
 test_a_conversation_of_two_megabytes_goes_on()
 {
 	local i
