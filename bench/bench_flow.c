@@ -6,14 +6,13 @@
 #include <lualib.h>
 #include <malloc.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 
 #include "base/caps.h"
 #include "base/mem.h"
 #include "flow/flow.h"
+#include "rig.h"
 
 enum { ROUNDS = 7, CALLS = 20000, FLOWS = 400 };
 
@@ -35,12 +34,6 @@ static const char filler[] = "local function step_%d(run, task)\n"
 			     "  return { name = 'step %d', text = result.text }\n"
 			     "end\n";
 
-static void die(const struct err *e)
-{
-	fprintf(stderr, "%s\n", e->text);
-	exit(1);
-}
-
 /* Of this thread's processor time: nothing here waits, and others may be at work on the machine. */
 static double now(void)
 {
@@ -48,19 +41,6 @@ static double now(void)
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(double *values)
-{
-	qsort(values, ROUNDS, sizeof *values, by_size);
-	return values[ROUNDS / 2];
 }
 
 static struct span file(void *ctx, const char *name)
@@ -92,15 +72,14 @@ static void background_failed(void *ctx, const char *key, const struct err *erro
 {
 	(void)ctx;
 	(void)key;
-	die(error);
+	must(true, error);
 }
 
 static void ended(void *ctx, bool ok, const json_t *value, const struct err *error)
 {
 	(void)ctx;
 	(void)value;
-	if (!ok)
-		die(error);
+	must(!ok, error);
 }
 
 static struct flow *start(int calls, int branches)
@@ -117,19 +96,16 @@ static struct flow *start(int calls, int branches)
 	for (int i = 0; i < branches; i++)
 		json_array_append_new(list, json_string("item"));
 	f = flow_new(&source, &host, &limits, run, 1, &e);
-	if (!f)
-		die(&e);
+	must(!f, &e);
 	json_decref(run);
 	flow_start(f);
-	if (flow_rest(f, &e))
-		die(&e);
+	must(flow_rest(f, &e), &e);
 	return f;
 }
 
 /* Microseconds for a host call whose result is this text, parsed from the journal (replay) or at hand. */
-static double host_calls(const char *result, bool parse)
+static void host_calls(struct sample *us, const char *result, bool parse)
 {
-	double rounds[ROUNDS];
 	struct err e = ERR_INIT;
 	json_t *ready = json_parse(span_of(result), "result", &e);
 
@@ -138,59 +114,51 @@ static double host_calls(const char *result, bool parse)
 		double begin = now();
 		for (int i = 0; i < CALLS; i++) {
 			json_t *v = parse ? json_parse(span_of(result), "result", &e) : json_incref(ready);
-			if (!v || flow_deliver(f, next_key, true, v, NULL, &e) || flow_rest(f, &e))
-				die(&e);
+			must(!v || flow_deliver(f, next_key, true, v, NULL, &e) || flow_rest(f, &e), &e);
 			json_decref(v);
 		}
-		rounds[r] = (now() - begin) / CALLS * 1e6;
+		sample_add(us, (now() - begin) / CALLS * 1e6);
 		flow_free(f);
 	}
 	json_decref(ready);
-	return median(rounds);
 }
 
 /* Bytes of memory for each of FLOWS flows that wait, and microseconds to make one. */
-static double live_flows(double *bytes, double *resident)
+static void live_flows(struct sample *us, double *bytes, double *resident)
 {
 	static struct flow *flows[FLOWS];
-	double rounds[ROUNDS];
 
 	for (int r = 0; r < ROUNDS; r++) {
 		struct mallinfo2 before = mallinfo2();
 		double begin = now();
 		for (int i = 0; i < FLOWS; i++)
 			flows[i] = start(1, 0);
-		rounds[r] = (now() - begin) / FLOWS * 1e6;
+		sample_add(us, (now() - begin) / FLOWS * 1e6);
 		*resident = (double)(mallinfo2().uordblks - before.uordblks) / FLOWS;
 		*bytes = (double)flow_memory(flows[0]);
 		for (int i = 0; i < FLOWS; i++)
 			flow_free(flows[i]);
 	}
-	return median(rounds);
 }
 
-static double branches(double *bytes)
+static void branches(struct sample *us, double *bytes)
 {
 	enum { COUNT = 2000 };
-	double rounds[ROUNDS];
 
 	for (int r = 0; r < ROUNDS; r++) {
 		struct flow *few = start(0, 1);
 		double begin = now();
 		struct flow *many = start(0, COUNT);
-		rounds[r] = (now() - begin) / COUNT * 1e6;
+		sample_add(us, (now() - begin) / COUNT * 1e6);
 		*bytes = ((double)flow_memory(many) - (double)flow_memory(few)) / (COUNT - 1);
 		flow_free(few);
 		flow_free(many);
 	}
-	return median(rounds);
 }
 
 /* Unchanged Lua: resume and yield with a string. */
-static double floor_call(void)
+static void floor_call(struct sample *us)
 {
-	double rounds[ROUNDS];
-
 	for (int r = 0; r < ROUNDS; r++) {
 		lua_State *L = luaL_newstate(), *co;
 		int results;
@@ -198,7 +166,7 @@ static double floor_call(void)
 		if (luaL_dostring(L,
 			    "return function(n) local t = 0 for i = 1, n do local v = coroutine.yield('file' .. i) "
 			    "t = t + #v end end"))
-			exit(1);
+			BUG("%s", lua_tostring(L, -1));
 		co = lua_newthread(L);
 		lua_pushvalue(L, -2);
 		lua_xmove(L, co, 1);
@@ -210,10 +178,9 @@ static double floor_call(void)
 			lua_pushstring(co, "text");
 			lua_resume(co, NULL, 1, &results);
 		}
-		rounds[r] = (now() - begin) / CALLS * 1e6;
+		sample_add(us, (now() - begin) / CALLS * 1e6);
 		lua_close(L);
 	}
-	return median(rounds);
 }
 
 static char *object_of(size_t size)
@@ -227,41 +194,43 @@ static char *object_of(size_t size)
 	return buf_take(&b);
 }
 
+/* A replayed call whose result is a JSON object of about this size. */
+static void replayed_calls(size_t size, const char *key)
+{
+	struct sample us = {0};
+	cleanup_free char *result = object_of(size),
+			  *what = mem_printf("replayed call, %zu bytes of JSON", strlen(result));
+
+	host_calls(&us, result, true);
+	rig_median(what, key, "us", &us, "");
+}
+
 int main(void)
 {
 	struct buf text = BUF_INIT(MIB);
-	struct utsname machine;
-	double make, bytes, resident, branch, branch_bytes, small, replayed, large, floor;
+	struct sample make = {0}, branch = {0}, small = {0}, floor = {0};
+	double bytes, resident, branch_bytes;
 
-	json_setup();
-	uname(&machine);
+	rig_setup("flow");
 	for (int i = 0; i < 27; i++)
 		buf_addf(&text, filler, i, i, i, i);
 	buf_adds(&text, head);
 	program = buf_take(&text);
-	char *few = object_of(346), *many = object_of(4096);
-
-	make = live_flows(&bytes, &resident);
-	branch = branches(&branch_bytes);
-	small = host_calls("\"text\"", false);
-	replayed = host_calls(few, true);
-	large = host_calls(many, true);
-	floor = floor_call();
-	printf("flow of 170 lines: made in %.0f us, Lua %.1f KiB, allocated %.1f KiB\n", make, bytes / 1024,
-		resident / 1024);
-	printf("branch of parallel until its first call: %.2f us, %.1f KiB of Lua\n", branch, branch_bytes / 1024);
-	printf("host call, short text back: %.2f us (floor, resume and yield in unchanged Lua: %.2f us)\n", small,
-		floor);
-	printf("replayed call, %zu bytes of JSON: %.2f us, %zu bytes: %.2f us\n", strlen(few), replayed, strlen(many),
-		large);
-	printf("{\"bench\":\"flow\",\"machine\":\"%s "
-	       "%s\",\"rounds\":%d,\"make_us\":%.1f,\"lua_bytes\":%.0f,\"allocated_bytes\":%.0f,"
-	       "\"branch_us\":%.2f,\"branch_bytes\":%.0f,\"call_us\":%.2f,\"floor_us\":%.2f,\"replay_346_us\":%.2f,"
-	       "\"replay_4k_us\":%.2f}\n",
-		machine.sysname, machine.machine, ROUNDS, make, bytes, resident, branch, branch_bytes, small, floor,
-		replayed, large);
-	mem_free(few);
-	mem_free(many);
+	rig_json("rounds", ROUNDS);
+	live_flows(&make, &bytes, &resident);
+	rig_median("flow of 170 lines: made in", "make_us", "us", &make, "");
+	rig_row("  Lua's memory", "lua_bytes", bytes, "bytes", NULL, "");
+	rig_row("  allocated", "allocated_bytes", resident, "bytes", NULL, "");
+	branches(&branch, &branch_bytes);
+	rig_median("branch of parallel until its first call", "branch_us", "us", &branch, "");
+	rig_row("  Lua's memory", "branch_bytes", branch_bytes, "bytes", NULL, "");
+	host_calls(&small, "\"text\"", false);
+	rig_median("host call, short text back", "call_us", "us", &small, "");
+	floor_call(&floor);
+	rig_median("  floor: resume and yield in unchanged Lua", "floor_us", "us", &floor, "");
+	replayed_calls(346, "replay_346_us");
+	replayed_calls(4096, "replay_4k_us");
+	rig_finish();
 	mem_free(program);
 	return has_next ? 0 : 1;
 }

@@ -1,59 +1,37 @@
 /* How long a sandbox takes to start, a `true` in a running one, a terminal's echo, and output through a pipe. The floor
  * beside them: posix_spawn of the same `true`, with no isolation at all. Limits are the defaults but for the processor
  * time (4 cpus), whose throttling would be measured otherwise. */
-#include <fcntl.h>
+#include <errno.h>
 #include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/utsname.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/caps.h"
-#include "base/fs.h"
-#include "base/mem.h"
+#include "rig.h"
 #include "sandbox/sandbox.h"
 
-enum { STARTS = 60, COMMANDS = 500, KEYS = 500, UID = 71950 };
+enum { STARTS = 60, COMMANDS = 500, KEYS = 500, OUTPUTS = 5, UID = 71950 };
 
 static struct loop *loop;
 static struct sandbox *box;
 static struct sandbox_spec spec;
-static char copy[] = "/tmp/muster-bench-XXXXXX";
 static int done;
 static size_t bytes_seen;
 
-static void die(const struct err *e)
+/* A line of JSON for each row. */
+static void row(const char *name, struct sample *ms, const char *target)
 {
-	fprintf(stderr, "%s\n", e->text);
-	exit(1);
-}
-
-static double now(void)
-{
-	return (double)clock_mono(&clock_real) / 1e3;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return x < y ? -1 : x > y;
-}
-
-static void row(const char *name, double *ms, size_t n, const char *target)
-{
-	qsort(ms, n, sizeof(*ms), by_size);
-	printf("%-34s median %8.3f ms   p95 %8.3f ms   %s\n", name, ms[n / 2], ms[n * 95 / 100], target);
-	printf("{\"bench\":\"sandbox\",\"name\":\"%s\",\"median_ms\":%.4f,\"p95_ms\":%.4f,\"n\":%zu}\n", name,
-		ms[n / 2], ms[n * 95 / 100], n);
+	double mid = sample_at(ms, 0.5), p95 = sample_at(ms, 0.95);
+	printf("%-34s median %8.3f ms   p95 %8.3f ms   %s\n", name, mid, p95, target);
+	printf("{\"bench\":\"sandbox\",\"name\":\"%s\",\"median_ms\":%.4f,\"p95_ms\":%.4f,\"n\":%zu}\n", name, mid, p95,
+		ms->n);
 }
 
 static void on_done(struct sandbox_exec *x, const struct err *why)
 {
 	(void)x;
-	if (why->code != ERR_OK)
-		die(why);
+	must(why->code != ERR_OK, why);
 	done = 1;
 }
 
@@ -82,19 +60,17 @@ static double run(const char *line)
 	static const char *const argv[] = {"true", NULL};
 	struct sandbox_exec x = {.line = line, .argv = argv, .on_done = on_done, .on_output = on_output};
 	struct err e = ERR_INIT;
-	double start = now();
-	if (sandbox_exec_start(&x, box, &e) != 0)
-		die(&e);
+	double start = rig_ms();
+	must(sandbox_exec_start(&x, box, &e), &e);
 	until_done();
-	return now() - start;
+	return rig_ms() - start;
 }
 
 static void open_box(void)
 {
 	struct err e = ERR_INIT;
 	box = sandbox_new(loop, &spec, &e);
-	if (!box)
-		die(&e);
+	must(!box, &e);
 }
 
 static void close_box(void)
@@ -105,54 +81,61 @@ static void close_box(void)
 
 static void bench_floor(void)
 {
-	static double ms[COMMANDS];
+	static struct sample ms;
 	char *argv[] = {(char *)(uintptr_t) "true", NULL}, *env[] = {NULL};
 	for (int i = 0; i < COMMANDS; i++) {
 		pid_t pid;
-		double start = now();
-		if (posix_spawn(&pid, "/usr/bin/true", NULL, NULL, argv, env) != 0)
-			exit(1);
+		double start = rig_ms();
+		errno = posix_spawn(&pid, "/usr/bin/true", NULL, NULL, argv, env);
+		must_sys(errno, "/usr/bin/true");
 		waitpid(pid, NULL, 0);
-		ms[i] = now() - start;
+		sample_add(&ms, rig_ms() - start);
 	}
-	row("floor: posix_spawn of true", ms, COMMANDS, "");
+	row("floor: posix_spawn of true", &ms, "");
 }
 
 static void bench_start(void)
 {
-	static double ms[STARTS], end[STARTS];
+	static struct sample ms, end;
 	for (int i = 0; i < STARTS; i++) {
 		open_box();
-		ms[i] = run(NULL);
-		double start = now();
+		sample_add(&ms, run(NULL));
+		double start = rig_ms();
 		close_box();
-		end[i] = now() - start;
+		sample_add(&end, rig_ms() - start);
 		usleep(30000);
 	}
-	row("new sandbox and true in it", ms, STARTS, "target 8 ms");
-	row("end of a sandbox", end, STARTS, "");
+	row("new sandbox and true in it", &ms, "target 8 ms");
+	row("end of a sandbox", &end, "");
+}
+
+static void repeat(const char *name, const char *line, int times, useconds_t apart, const char *target)
+{
+	struct sample ms = {0};
+	for (int i = 0; i < times; i++) {
+		if (apart)
+			usleep(apart);
+		sample_add(&ms, run(line));
+	}
+	row(name, &ms, target);
 }
 
 static void bench_commands(void)
 {
-	static double ms[COMMANDS];
+	struct sample rates = {0};
 	open_box();
 	run(NULL);
-	for (int i = 0; i < COMMANDS; i++)
-		ms[i] = run(NULL);
-	row("true in a running sandbox", ms, COMMANDS, "target 0.8 ms");
-	for (int i = 0; i < COMMANDS / 5; i++) {
-		usleep(20000);
-		ms[i] = run(NULL);
+	repeat("true in a running sandbox", NULL, COMMANDS, 0, "target 0.8 ms");
+	repeat("the same, 20 ms apart", NULL, COMMANDS / 5, 20000, "target 0.8 ms");
+	repeat("sh -c true in a running sandbox", "true", COMMANDS, 0, "");
+	for (int i = 0; i < OUTPUTS; i++) {
+		bytes_seen = 0;
+		double took = run("head -c 100000000 /dev/zero");
+		sample_add(&rates, (double)bytes_seen / took / 1e3);
 	}
-	row("the same, 20 ms apart", ms, COMMANDS / 5, "target 0.8 ms");
-	for (int i = 0; i < COMMANDS; i++)
-		ms[i] = run("true");
-	row("sh -c true in a running sandbox", ms, COMMANDS, "");
-	bytes_seen = 0;
-	double took = run("head -c 500000000 /dev/zero");
-	printf("%-34s %.0f MB/s\n", "output", (double)bytes_seen / took / 1e3);
-	printf("{\"bench\":\"sandbox\",\"name\":\"output\",\"mb_s\":%.1f}\n", (double)bytes_seen / took / 1e3);
+	double rate = sample_at(&rates, 0.5);
+	printf("%-34s %.0f MB/s (%.0f-%.0f)\n", "output", rate, sample_at(&rates, 0.1), sample_at(&rates, 0.9));
+	printf("{\"bench\":\"sandbox\",\"name\":\"output\",\"mb_s\":%.1f}\n", rate);
 	close_box();
 }
 
@@ -171,26 +154,24 @@ static void on_term_done(struct sandbox_term *t, const struct err *why)
 
 static void bench_keys(void)
 {
-	static double ms[KEYS];
+	struct sample ms = {0};
 	static const char *const argv[] = {"cat", NULL};
 	struct sandbox_term t = {.argv = argv, .rows = 24, .cols = 80, .on_output = on_term, .on_done = on_term_done};
 	struct err e = ERR_INIT;
 	open_box();
 	bytes_seen = 0;
-	if (sandbox_term_start(&t, box, &e) != 0 || sandbox_term_write(&t, span_of("x"), &e) != 0)
-		die(&e);
+	must(sandbox_term_start(&t, box, &e) || sandbox_term_write(&t, span_of("x"), &e), &e);
 	while (bytes_seen < 1)
 		loop_turn(loop, 1000);
 	for (int i = 0; i < KEYS; i++) {
 		size_t before = bytes_seen;
-		double start = now();
-		if (sandbox_term_write(&t, span_of(i % 60 ? "x" : "\n"), &e) != 0)
-			die(&e);
+		double start = rig_ms();
+		must(sandbox_term_write(&t, span_of(i % 60 ? "x" : "\n"), &e), &e);
 		while (bytes_seen == before)
 			loop_turn(loop, 1000);
-		ms[i] = now() - start;
+		sample_add(&ms, rig_ms() - start);
 	}
-	row("terminal, key to echo", ms, KEYS, "target 1 ms");
+	row("terminal, key to echo", &ms, "target 1 ms");
 	sandbox_term_close(&t);
 	until_done();
 	close_box();
@@ -199,26 +180,23 @@ static void bench_keys(void)
 int main(void)
 {
 	struct err e = ERR_INIT;
-	struct utsname u;
+	rig_setup("sandbox");
+	rig_folder();
 	loop = loop_new(&e);
-	if (!loop)
-		die(&e);
-	if (!mkdtemp(copy))
-		return 1;
-	spec = (struct sandbox_spec){.copy = copy, .uid = UID};
+	must(!loop, &e);
+	spec = (struct sandbox_spec){.copy = rig_path("copy"), .uid = UID};
 	sandbox_limits_default(&spec.limits);
 	spec.limits.cpus = 4;
-	if (geteuid() == 0 && sandbox_own(copy, UID, &e) != 0)
-		die(&e);
+	must_sys(mkdir(spec.copy, 0700), spec.copy);
+	must(geteuid() == 0 && sandbox_own(spec.copy, UID, &e), &e);
 	const struct sandbox_host *h = sandbox_probe(&e);
-	if (!h || uname(&u) != 0)
-		die(&e);
-	printf("%s %s %s, %ld processors, %s, level %d\n", u.sysname, u.release, u.machine,
-		sysconf(_SC_NPROCESSORS_ONLN), h->root ? "root" : "ordinary user", (int)h->level);
+	must(!h, &e);
+	printf("%s, %s, level %d\n", rig_machine(), h->root ? "root" : "ordinary user", (int)h->level);
 	bench_floor();
 	bench_start();
 	bench_commands();
 	bench_keys();
 	loop_free(loop);
-	return fs_remove_tree(copy, &e);
+	rig_folder_remove();
+	return 0;
 }

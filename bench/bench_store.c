@@ -1,67 +1,43 @@
 /* The journal's speed: durable appends one by one and batched, with and without projections; reading; blobs; disk.
  * Figures are the medians of ROUNDS rounds. The floor beside them: the same bytes by write and fdatasync, without any
  * database. */
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
-#include "base/caps.h"
-#include "base/fs.h"
+#include "base/crypt.h"
 #include "base/mem.h"
+#include "rig.h"
 #include "store/store.h"
 
 #define ROUNDS 5
+#define APPENDS 4000
+#define REPEATS 3
 
 static const uint8_t key[KEY_SIZE] = "a key of the benchmark, 32 bytes";
 static struct loop *loop;
 static struct store *store;
-static char dir[] = "/tmp/muster-bench-XXXXXX";
 
-static void die(const struct err *e)
+static void open_store(void)
 {
-	fprintf(stderr, "%s\n", e->text);
-	exit(1);
-}
-
-static double now(void)
-{
-	return (double)clock_mono(&clock_real) / 1e6;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double at_share(double *values, size_t n, double share)
-{
-	qsort(values, n, sizeof *values, by_size);
-	return values[(size_t)((double)(n - 1) * share)];
-}
-
-static void start(void)
-{
-	struct store_options o = {.dir = dir, .access = STORE_OWN, .chain_key = key};
 	struct err e = ERR_INIT;
 
+	rig_folder();
+	struct store_options o = {.dir = rig_path("data"), .access = STORE_OWN, .chain_key = key};
 	loop = loop_new(&e);
 	store = loop ? store_open(loop, &o, &e) : NULL;
-	if (!store)
-		die(&e);
+	must(!store, &e);
 }
 
-static void stop(bool remove)
+static void close_store(void)
 {
-	struct err e = ERR_INIT;
-
 	store_close(store);
 	loop_free(loop);
-	if (remove && fs_remove_tree(dir, &e))
-		die(&e);
+}
+
+static void stop(void)
+{
+	close_store();
+	rig_folder_remove();
 }
 
 /* The five durable events of one step of an agent, or one log line. */
@@ -101,23 +77,21 @@ static void create_run(const char *stream)
 {
 	struct err e = ERR_INIT;
 	struct store_blob bundle = {.bytes = payloads[5]};
-	char hex[HASH_HEX], *data;
+	char hex[HASH_HEX];
 	struct event ev;
 	struct append a = {.stream = stream, .events = &ev, .event_count = 1, .blobs = &bundle, .blob_count = 1};
 
 	store_blob_hash(blob_span(bundle.bytes), &bundle.hash);
 	hash_hex(&bundle.hash, hex);
-	data = mem_printf(
+	cleanup_free char *data = mem_printf(
 		"{\"bundle\":\"%s\",\"dir\":\"/somewhere\",\"mode\":\"pipeline\",\"project\":\"p\",\"title\":\"A run\","
 		"\"user\":\"u\"}",
 		hex);
 	fill(&ev, 1, 5);
 	ev.type = EVENT_RUN_CREATED;
 	ev.data = blob_new(data, strlen(data));
-	if (store_append_wait(store, &a, &e))
-		die(&e);
+	must(store_append_wait(store, &a, &e), &e);
 	event_release(&ev);
-	mem_free(data);
 }
 
 static double batched(int count, int each, bool steps, int runs)
@@ -126,13 +100,12 @@ static double batched(int count, int each, bool steps, int runs)
 	struct append a = {.events = events, .event_count = (size_t)each};
 	struct err e = ERR_INIT;
 	char name[32];
-	double begin;
 
 	for (int r = 0; r < runs && steps; r++) {
 		snprintf(name, sizeof name, "run/%d", r);
 		create_run(name);
 	}
-	begin = now();
+	double begin = rig_ms();
 	for (int i = 0, n = 0; n < count; i++) {
 		int64_t seq = (int64_t)(i / runs) * each + (steps ? 2 : 1);
 		snprintf(name, sizeof name, "run/%d", i % runs);
@@ -140,199 +113,140 @@ static double batched(int count, int each, bool steps, int runs)
 		for (int k = 0; k < each; k++, n++)
 			fill(&events[k], seq + k, steps ? (int)((seq + k - 2) % 5) : 5);
 		while (store_append(store, &a, &e)) {
-			if (e.code != ERR_OVERLOADED)
-				die(&e);
+			must(e.code != ERR_OVERLOADED, &e);
 			loop_turn(loop, 1);
 		}
 		if (i % 64 == 0)
 			loop_turn(loop, 0);
 	}
-	if (store_flush(store, &e))
-		die(&e);
-	return count / (now() - begin);
+	must(store_flush(store, &e), &e);
+	return count / (rig_ms() - begin) * 1e3;
 }
 
-static double rate(int count, int each, bool steps, int runs)
+static void rate(const char *what, const char *tag, const char *note, int count, int each, bool steps, int runs)
 {
-	double rates[ROUNDS];
+	struct sample rates = {0};
 
 	for (int r = 0; r < ROUNDS; r++) {
-		start();
-		rates[r] = batched(count, each, steps, runs);
-		stop(true);
+		open_store();
+		sample_add(&rates, batched(count, each, steps, runs));
+		stop();
 	}
-	return at_share(rates, ROUNDS, 0.5);
+	rig_median(what, tag, "events/s", &rates, note);
 }
 
-static void single(double *p50, double *p99)
-{
-	static double times[4000];
-	struct event ev;
-	struct append a = {.stream = "run/a", .events = &ev, .event_count = 1};
-	struct err e = ERR_INIT;
-
-	start();
-	for (int i = 0; i < 4000; i++) {
-		double begin = now();
-		fill(&ev, i + 1, 5);
-		if (store_append_wait(store, &a, &e))
-			die(&e);
-		times[i] = (now() - begin) * 1e3;
-		if (i % 64 == 0)
-			loop_turn(loop, 0);
-	}
-	stop(true);
-	*p50 = at_share(times, 4000, 0.5);
-	*p99 = at_share(times, 4000, 0.99);
-}
-
-struct delivery {
-	double at;
-};
+static double durable_at;
 
 static void delivered(void *ctx, const struct err *why)
 {
-	struct delivery *d = ctx;
-
-	if (why->code)
-		die(why);
-	d->at = now();
+	(void)ctx;
+	must(why->code != ERR_OK, why);
+	durable_at = rig_ms();
 }
 
-/* As the engine does it: append, and the loop turns until the callback. */
-static double through_the_loop(void)
+/* One by one: waited for, or as the engine does it, where the loop turns until the callback. */
+static void appends(struct sample *ms, bool wait)
 {
-	static double times[4000];
-	struct delivery d;
 	struct event ev;
-	struct append a = {.stream = "run/a", .events = &ev, .event_count = 1, .cb = delivered, .ctx = &d};
+	struct append a = {.stream = "run/a", .events = &ev, .event_count = 1, .cb = delivered};
 	struct err e = ERR_INIT;
 
-	start();
-	for (int i = 0; i < 4000; i++) {
-		double begin = now();
-		d.at = 0;
+	open_store();
+	for (int i = 0; i < APPENDS; i++) {
+		double begin = rig_ms();
+		durable_at = 0;
 		fill(&ev, i + 1, 5);
-		if (store_append(store, &a, &e))
-			die(&e);
-		while (d.at == 0)
+		must(wait ? store_append_wait(store, &a, &e) : store_append(store, &a, &e), &e);
+		if (wait)
+			durable_at = rig_ms();
+		while (durable_at == 0)
 			loop_turn(loop, -1);
-		times[i] = (d.at - begin) * 1e3;
+		sample_add(ms, durable_at - begin);
+		if (wait && i % 64 == 0)
+			loop_turn(loop, 0);
 	}
-	stop(true);
-	return at_share(times, 4000, 0.5);
+	stop();
 }
 
-static double floor_sync(void)
-{
-	static double times[4000];
-	char block[512] = {1};
-	int fd;
-
-	if (mkdir(dir, 0700))
-		return 0;
-	fd = open("/tmp/muster-bench-floor", O_CREAT | O_WRONLY | O_TRUNC, 0600);
-	for (int i = 0; i < 4000; i++) {
-		double begin = now();
-		if (write(fd, block, sizeof block) != sizeof block || fdatasync(fd))
-			return 0;
-		times[i] = (now() - begin) * 1e3;
-	}
-	close(fd);
-	unlink("/tmp/muster-bench-floor");
-	rmdir(dir);
-	return at_share(times, 4000, 0.5);
-}
-
-static void reading(double *us100, double *verify_rate, double *rebuild_rate)
+static void read_all(struct sample *us)
 {
 	struct event out[100];
-	struct store_verified v;
 	struct err e = ERR_INIT;
-	double begin;
-	int n, reads = 0;
 
-	start();
-	batched(100000, 5, true, 20);
-	if (store_head(store, "run/0", &e) < 0) /* the connection is there then */
-		die(&e);
-	begin = now();
 	for (int r = 0; r < 20; r++) {
 		char name[32];
+		int n;
 		snprintf(name, sizeof name, "run/%d", r);
-		for (int64_t after = 0; (n = store_read(store, name, after, out, 100, &e)) > 0; after += n, reads++)
+		for (int64_t after = 0;; after += n) {
+			double begin = rig_ms();
+			n = store_read(store, name, after, out, 100, &e);
+			must(n < 0, &e);
 			for (int i = 0; i < n; i++)
 				event_release(&out[i]);
+			if (n == 0)
+				break;
+			sample_add(us, (rig_ms() - begin) * 1e3);
+		}
 	}
-	*us100 = (now() - begin) / reads * 1e6;
-	begin = now();
-	if (store_verify(store, NULL, &v, &e))
-		die(&e);
-	*verify_rate = (double)v.events / (now() - begin);
-	begin = now();
-	if (store_rebuild(store, &e))
-		die(&e);
-	*rebuild_rate = (double)v.events / (now() - begin);
-	stop(true);
 }
 
-static double disk(void)
+static void reading(void)
 {
-	struct stat st;
-	char path[64];
+	struct sample us = {0}, verified = {0}, rebuilt = {0};
+	struct store_verified v;
+	struct err e = ERR_INIT;
 
-	start();
+	open_store();
+	batched(100000, 5, true, 20);
+	must(store_head(store, "run/0", &e) < 0, &e); /* the connection is there then */
+	read_all(&us);
+	for (int r = 0; r < REPEATS; r++) {
+		double begin = rig_ms();
+		must(store_verify(store, NULL, &v, &e), &e);
+		sample_add(&verified, (double)v.events / (rig_ms() - begin) * 1e3);
+		begin = rig_ms();
+		must(store_rebuild(store, &e), &e);
+		sample_add(&rebuilt, (double)v.events / (rig_ms() - begin) * 1e3);
+	}
+	stop();
+	rig_median("reading 100 events, chain checked", "read100_us", "us", &us, "");
+	rig_median("verify", "verify_events_s", "events/s", &verified, "");
+	rig_median("rebuild", "rebuild_events_s", "events/s", &rebuilt, "");
+}
+
+static void disk(void)
+{
+	open_store();
 	batched(2500, 5, true, 1);
-	stop(false);
-	snprintf(path, sizeof path, "%s/muster.db", dir);
-	if (stat(path, &st))
-		st.st_size = 0;
-	start();
-	stop(true);
-	return (double)st.st_size / 1e6;
+	close_store();
+	rig_row("disk for a run of 500 steps", "disk_mb", rig_megabytes("data/muster.db"), "MB", NULL, "target 2");
+	rig_folder_remove();
 }
 
 int main(void)
 {
-	struct err e = ERR_INIT;
-	struct utsname host;
-	double p50, p99, us100, verified, rebuilt, bare, full, runs1000, one, loop_p50, floor_p50, mb, memory;
+	static struct sample floor, waited, called;
 
-	json_setup();
-	if (crypt_setup(&e) || !mkdtemp(dir))
-		die(&e);
-	rmdir(dir);
+	rig_setup("store");
 	for (int i = 0; i < 6; i++) {
 		const char *text = i < 5 ? step[i].data : log_line;
 		payloads[i] = blob_new(text, strlen(text));
 	}
-	uname(&host);
-	floor_p50 = floor_sync();
-	single(&p50, &p99);
-	loop_p50 = through_the_loop();
-	one = rate(60000, 1, false, 1);
-	bare = rate(200000, 5, false, 20);
-	full = rate(100000, 5, true, 20);
-	runs1000 = rate(100000, 1, true, 1000);
-	reading(&us100, &verified, &rebuilt);
-	mb = disk();
-	memory = (double)mem_in_use() / 1024;
-	printf("store on %s %s, %ld processors\n", host.sysname, host.release, sysconf(_SC_NPROCESSORS_ONLN));
-	printf("  one durable append, waited for       p50 %.3f ms, p99 %.3f ms (target 0.25; floor %.3f)\n", p50, p99,
-		floor_p50);
-	printf("  the same, called back on the loop    p50 %.3f ms\n", loop_p50);
-	printf("  batched, 1 log event an append       %8.0f events/s\n", one);
-	printf("  batched, 5 log events an append      %8.0f events/s (target 100000)\n", bare);
-	printf("  batched, 5 of a step, projections    %8.0f events/s (target 40000)\n", full);
-	printf("  1 of a step, 1000 runs, projections  %8.0f events/s\n", runs1000);
-	printf("  reading 100 events, chain checked    %8.1f us\n", us100);
-	printf("  verify / rebuild                     %8.0f / %.0f events/s\n", verified, rebuilt);
-	printf("  disk for a run of 500 steps          %8.2f MB (target 2)\n", mb);
-	printf("  memory left in use                   %8.1f KiB\n", memory);
-	printf("{\"bench\":\"store\",\"append_ms_p50\":%.4f,\"append_ms_p99\":%.4f,\"loop_ms_p50\":%.4f,\"floor_ms_"
-	       "p50\":"
-	       "%.4f,\"single_events_s\":%.0f,\"bare_events_s\":%.0f,\"projected_events_s\":%.0f,\"runs1000_events_s\":"
-	       "%.0f,\"read100_us\":%.1f,\"verify_events_s\":%.0f,\"rebuild_events_s\":%.0f,\"disk_mb\":%.3f}\n",
-		p50, p99, loop_p50, floor_p50, one, bare, full, runs1000, us100, verified, rebuilt, mb);
+	printf("store on %s\n", rig_machine());
+	appends(&waited, true);
+	rig_median("one durable append, waited for", "append_ms_p50", "ms", &waited, "target 0.25");
+	rig_row("  its 99th percentile", "append_ms_p99", sample_at(&waited, 0.99), "ms", NULL, "");
+	appends(&called, false);
+	rig_median("the same, called back on the loop", "loop_ms_p50", "ms", &called, "");
+	sample_sync(&floor, APPENDS, 1, 512);
+	rig_median("  floor: the same bytes by write and fdatasync", "floor_ms_p50", "ms", &floor, "");
+	rate("batched, 1 log event an append", "single_events_s", "", 60000, 1, false, 1);
+	rate("batched, 5 log events an append", "bare_events_s", "target 100000", 200000, 5, false, 20);
+	rate("batched, 5 of a step, projections", "projected_events_s", "target 40000", 100000, 5, true, 20);
+	rate("1 of a step, 1000 runs, projections", "runs1000_events_s", "", 100000, 1, true, 1000);
+	reading();
+	disk();
+	rig_row("memory left in use", NULL, (double)mem_in_use() / 1024, "KiB", NULL, "");
+	rig_finish();
 	return 0;
 }
