@@ -9,8 +9,7 @@
  *   talk      an agent whose conversation reaches 2 MB, against one of 200 KB
  *
  * All but the first run the program itself ($MUSTER) and tell the processor time and the most memory of each command:
- * figures that hardly depend on what else the machine does. Data lies in $TMPDIR. usage: bench_large [PART…]
- * Above 600 lines because the parts share the frame, and a table of six programs would be longer. */
+ * figures that hardly depend on what else the machine does. usage: bench_large [PART…] */
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -23,72 +22,17 @@
 #include "base/caps.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "config/vault.h"
-#include "flow/house.h"
-#include "flow/run.h"
+#include "house_rig.h"
 
 #define WAITING 10000
 #define SEGMENT 100 /* steps */
 
-static char root[256];
-
-static void must(int failed, const struct err *e)
-{
-	if (failed) {
-		fprintf(stderr, "bench_large: %s\n", e->text);
-		exit(1);
-	}
-}
-
-static void put_span(const char *name, struct span text)
-{
-	struct err e = ERR_INIT;
-	cleanup_free char *path = mem_printf("%s/%s", root, name), *dir = mem_strdup(path);
-	*strrchr(dir, '/') = '\0';
-	must(fs_mkdirs(dir, 0755, &e) || fs_replace(path, text, 0644, &e), &e);
-}
-
-static void put(const char *name, const char *text)
-{
-	put_span(name, span_of(text));
-}
-
-/* A data folder of its own with one mode, whose roles all work alike. */
+/* A data folder with one mode. */
 static void begin(const char *flow, const char *tools)
 {
-	struct err e = ERR_INIT;
-	snprintf(root, sizeof(root), "%s/muster-bench-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/var/tmp");
-	must(!mkdtemp(root), &e);
-	must(chmod(root, 0755) || setenv("MUSTER_DATA", mem_printf("%s/data", root), 1), &e);
-	put("data/modes/bench/mode.yaml",
-		"id: bench\nname: Bench\ndescription: Large.\nengine: planning\ncategory: test\n"
-		"inputs: [{name: n, type: number}]\nroles: [lead, worker]\n");
-	put("data/modes/bench/flow.lua", flow);
-	for (int i = 0; i < 2; i++) {
-		cleanup_free char *name = mem_printf("data/modes/bench/roles/%s.md", i ? "worker" : "lead");
-		cleanup_free char *role =
-			mem_printf("---\nid: %s\ntools: [%s]\ncheck: none\nlimits: {turns: 10000}\n---\nYou work.\n",
-				i ? "worker" : "lead", tools);
-		put(name, role);
-	}
-}
-
-static void end(void)
-{
-	struct err e = ERR_INIT;
-	fs_remove_tree(root, &e);
-}
-
-static double seconds(const struct timeval *t)
-{
-	return (double)t->tv_sec + (double)t->tv_usec / 1e6;
-}
-
-static double cpu_now(void)
-{
-	struct rusage u;
-	getrusage(RUSAGE_SELF, &u);
-	return seconds(&u.ru_utime) + seconds(&u.ru_stime);
+	rig_folder();
+	must_sys(setenv("MUSTER_DATA", rig_path("data"), 1), "MUSTER_DATA");
+	house_rig_mode(flow, tools);
 }
 
 /* ---- the program ---- */
@@ -98,20 +42,19 @@ struct cost {
 	long kib;   /* the most memory it had */
 };
 
-/* muster with these words, its output to root/out; it must succeed. */
+/* muster with these words, its output to "out" in the folder; it must succeed. */
 static struct cost muster(const char *const *words)
 {
 	const char *program = getenv("MUSTER") ? getenv("MUSTER") : "build/muster";
-	const char *argv[24] = {program};
-	cleanup_free char *out = mem_printf("%s/out", root), *err = mem_printf("%s/err", root);
+	const char *argv[24] = {program}, *err = rig_path("err");
 	struct rusage u;
-	int status;
+	int status = -1;
 	fflush(stdout);
 	for (int i = 0; words[i]; i++)
 		argv[i + 1] = words[i];
 	pid_t child = fork();
 	if (child == 0) {
-		if (chdir(root) || !freopen("/dev/null", "r", stdin) || !freopen(out, "w", stdout) ||
+		if (chdir(rig_path("%s", "")) || !freopen("/dev/null", "r", stdin) || !freopen("out", "w", stdout) ||
 			!freopen(err, "w", stderr))
 			_exit(126);
 		execv(program, (char *const *)argv);
@@ -121,29 +64,9 @@ static struct cost muster(const char *const *words)
 		fprintf(stderr, "bench_large: %s %s ended with status %d; see %s\n", program, words[0], status, err);
 		exit(1);
 	}
-	return (struct cost){seconds(&u.ru_utime) + seconds(&u.ru_stime), u.ru_maxrss};
+	return (struct cost){rig_cpu_s(&u), u.ru_maxrss};
 }
 #define MUSTER(...) muster((const char *const[]){__VA_ARGS__, NULL})
-
-/* The id of the newest run. mem_free. */
-static char *newest(void)
-{
-	struct err e = ERR_INIT;
-	struct buf text = BUF_INIT(KIB);
-	cleanup_free char *path = mem_printf("%s/out", root);
-	MUSTER("runs", "--names", "--limit", "1");
-	must(fs_read(path, &text, &e), &e);
-	char *id = span_dup(span_trim(buf_span(&text)));
-	buf_release(&text);
-	return id;
-}
-
-static double megabytes(const char *name)
-{
-	struct stat st;
-	cleanup_free char *path = mem_printf("%s/%s", root, name);
-	return stat(path, &st) ? 0 : (double)st.st_size / 1e6;
-}
 
 static void head(const char *what)
 {
@@ -156,6 +79,44 @@ static void row(const char *what, struct cost c)
 	fflush(stdout);
 }
 
+/* ---- a run of the mode ---- */
+
+static struct buf script = {.cap = CAP_SCRIPT};
+static char id[ID_TEXT]; /* of the last run, as people see it */
+
+static void call(const char *tool, const char *args)
+{
+	house_rig_call(&script, "", tool, args);
+}
+
+/* With the script gathered so far; the budget is for a script with prices, else NULL. */
+static struct cost run_mode(const char *input, const char *budget)
+{
+	struct err e = ERR_INIT;
+	cleanup_buf struct buf text = BUF_INIT(KIB);
+	house_rig_script(&script);
+	struct cost c = MUSTER("run", "bench", "--input", input, "--project", "project", "--script", "script.jsonl",
+		"--json", budget ? "--budget" : NULL, budget);
+	MUSTER("runs", "--names", "--limit", "1");
+	must(fs_read(rig_path("out"), &text, &e), &e);
+	struct span name = span_trim(buf_span(&text));
+	snprintf(id, sizeof(id), "%.*s", (int)name.n, name.p);
+	return c;
+}
+
+/* With the calls gathered so far. */
+static struct cost run_calls(void)
+{
+	call("finish", "{\"result\":\"x\"}");
+	return run_mode("n=0", NULL);
+}
+
+static struct cost run_call(const char *tool, const char *args)
+{
+	call(tool, args);
+	return run_calls();
+}
+
 /* ---- waiting runs ---- */
 
 static const char waiting_flow[] = "return function(run)\n"
@@ -166,88 +127,19 @@ static const char waiting_flow[] = "return function(run)\n"
 				   "  return waitfor 'go'\n"
 				   "end\n";
 
-struct place {
-	struct loop *loop;
-	struct store *store;
-	struct house *house;
-};
+static void open_house(struct house_rig *h)
+{
+	house_rig_open(h, &(struct house_rig_options){.no_sync = true, .passivate = true});
+}
 
 static long private_bytes(void)
 {
-	FILE *f = fopen("/proc/self/smaps_rollup", "re");
-	char line[256];
-	long kib = 0, n;
 	malloc_trim(0);
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "Private_Clean: %ld", &n) == 1 || sscanf(line, "Private_Dirty: %ld", &n) == 1)
-			kib += n;
-	if (f)
-		fclose(f);
-	return kib * 1024;
-}
-
-static void open_place(struct place *p)
-{
-	struct err e = ERR_INIT;
-	static char data[300], modes[300];
-	snprintf(data, sizeof(data), "%s/data", root);
-	snprintf(modes, sizeof(modes), "%s/data/modes", root);
-	uint8_t key[KEY_SIZE];
-	struct vault *vault = vault_open(data, false, &e);
-	*p = (struct place){.loop = vault ? loop_new(&e) : NULL};
-	must(!p->loop, &e);
-	vault_chain_key(vault, key);
-	vault_close(vault);
-	p->store = store_open(p->loop,
-		&(struct store_options){.dir = data,
-			.access = STORE_OWN,
-			.chain_key = key,
-			.clock = loop_clock(p->loop),
-			.no_sync = true},
-		&e);
-	must(!p->store, &e);
-	p->house = house_new(&(struct house_options){.loop = p->loop,
-				     .store = p->store,
-				     .data_dir = data,
-				     .modes_dir = modes,
-				     .roles_dir = modes,
-				     .user = "bench",
-				     .passivate = true},
-		&e);
-	must(!p->house, &e);
-}
-
-static void closed(void *ctx)
-{
-	*(bool *)ctx = true;
-}
-
-static void close_place(struct place *p)
-{
-	bool done = false;
-	house_close(p->house, closed, &done);
-	while (!done)
-		loop_turn(p->loop, 10);
-	store_close(p->store);
-	loop_free(p->loop);
-}
-
-/* What stands in the first event of the one run that the program made. */
-static json_t *read_first(struct place *p)
-{
-	struct err e = ERR_INIT;
-	struct event ev;
-	cleanup_json json_t *rows = store_runs(p->store, NULL, 1, &e);
-	cleanup_free char *stream = mem_printf("run/%s", json_str(json_array_get(rows, 0), "run"));
-	must(store_read(p->store, stream, 0, &ev, 1, &e) != 1, &e);
-	json_t *data = event_data(&ev, &e);
-	must(!data, &e);
-	event_release(&ev);
-	return data;
+	return rig_private_bytes();
 }
 
 /* A run like the first one, but for its id and what it waits for. */
-static void make_like(struct place *p, const json_t *first, int n, char id[ID_TEXT])
+static void make_like(struct house_rig *h, const json_t *first, int n, char new_id[ID_TEXT])
 {
 	struct err e = ERR_INIT;
 	char stream[EVENT_STREAM_MAX];
@@ -255,8 +147,8 @@ static void make_like(struct place *p, const json_t *first, int n, char id[ID_TE
 	cleanup_json json_t *data = json_deep_copy(first);
 	must(json_object_set_new(json_get(data, "inputs"), "n", json_integer(n % 3)), &e);
 	cleanup_free char *text = json_text(data);
-	id_new(id, clock_wall(&clock_real), NULL);
-	snprintf(stream, sizeof(stream), "run/%s", id);
+	id_new(new_id, clock_wall(&clock_real), NULL);
+	snprintf(stream, sizeof(stream), "run/%s", new_id);
 	struct event ev = {.seq = 1,
 		.type = EVENT_RUN_CREATED,
 		.v = event_kinds[EVENT_RUN_CREATED].version,
@@ -264,33 +156,42 @@ static void make_like(struct place *p, const json_t *first, int n, char id[ID_TE
 		.actor = ACTOR_SYSTEM,
 		.data = blob_new(text, strlen(text))};
 	id_new(ev.id, ev.at, NULL);
-	must(store_lease(p->store, stream, "folder", 3600000, &fence, &e), &e);
+	must(store_lease(h->store, stream, "folder", 3600000, &fence, &e), &e);
 	struct append a = {.stream = stream, .fence = fence, .events = &ev, .event_count = 1};
-	must(store_append(p->store, &a, &e), &e);
+	must(store_append(h->store, &a, &e), &e);
 	event_release(&ev);
 }
 
 /* Until all of these sleep. */
-static void settle(struct place *p, char (*ids)[ID_TEXT], int count)
+static void settle(struct house_rig *h, char (*ids)[ID_TEXT], int count)
 {
 	for (int i = 0; i < count;)
-		if (house_run(p->house, ids[i]))
-			loop_turn(p->loop, 10);
+		if (house_run(h->house, ids[i]))
+			loop_turn(h->loop, 10);
 		else
 			i++;
 }
 
-static void begin_runs(struct place *p, const json_t *first, char (*ids)[ID_TEXT], int from, int to)
+static void begin_runs(struct house_rig *h, const json_t *first, char (*ids)[ID_TEXT], int from, int to)
 {
 	struct err e = ERR_INIT;
 	for (; from < to; from += 100) {
 		for (int i = from; i < from + 100; i++)
-			make_like(p, first, i, ids[i]);
-		must(store_flush(p->store, &e), &e);
+			make_like(h, first, i, ids[i]);
+		must(store_flush(h->store, &e), &e);
 		for (int i = from; i < from + 100; i++)
-			must(house_resume(p->house, ids[i], &e), &e);
-		settle(p, ids + from, 100);
+			must(house_resume(h->house, ids[i], &e), &e);
+		settle(h, ids + from, 100);
 	}
+}
+
+/* Processor time since the last call of this. */
+static double lap_s(void)
+{
+	static double last;
+	double now = rig_own_cpu_s(), took = now - last;
+	last = now;
+	return took;
 }
 
 static int rows_of(json_t *rows)
@@ -303,93 +204,64 @@ static int rows_of(json_t *rows)
 static void part_waiting(void)
 {
 	struct err e = ERR_INIT;
-	struct place p;
+	struct house_rig h;
 	char(*ids)[ID_TEXT] = mem_calloc(WAITING, sizeof(*ids));
 	begin(waiting_flow, "finish");
-	put("script.jsonl", "{\"match\":{},\"reply\":{\"text\":\"\"}}\n");
-	MUSTER("run", "bench", "--input", "n=3", "--project", "project", "--script", "script.jsonl");
-	open_place(&p);
-	json_t *first = read_first(&p);
-	begin_runs(&p, first, ids, 0, WAITING / 2);
+	call("finish", "{}");
+	run_mode("n=3", NULL);
+	open_house(&h);
+	cleanup_json json_t *made = store_run(h.store, id, &e);
+	cleanup_json json_t *first = made ? run_created(h.store, json_str(made, "run"), NULL, &e) : NULL;
+	must(!first, &e);
+	begin_runs(&h, first, ids, 0, WAITING / 2);
 	long before = private_bytes();
-	size_t held = mem_in_use();
-	double cpu = cpu_now();
-	begin_runs(&p, first, ids, WAITING / 2, WAITING);
+	double held = (double)mem_in_use();
+	lap_s();
+	begin_runs(&h, first, ids, WAITING / 2, WAITING);
 	long after = private_bytes();
 	printf("%d runs that wait for a person, a timer, a signal\n", WAITING);
 	printf("  memory of each of the last %d  %.0f bytes, %.0f of them in use\n", WAITING / 2,
-		(double)(after - before) / (WAITING / 2), (double)(mem_in_use() - held) / (WAITING / 2));
-	printf("  processor time to begin one and put it to sleep  %.0f us\n", (cpu_now() - cpu) / (WAITING / 2) * 1e6);
+		(double)(after - before) / (WAITING / 2), ((double)mem_in_use() - held) / (WAITING / 2));
+	printf("  processor time to begin one and put it to sleep  %.0f us\n", lap_s() / (WAITING / 2) * 1e6);
 
-	json_t *answer = json_pack("{s:s, s:s, s:s, s:s}", "kind", "answer", "action", "a1", "text", "yes", "by", "me");
-	cpu = cpu_now();
+	cleanup_json json_t *answer =
+		json_pack("{s:s, s:s, s:s, s:s}", "kind", "answer", "action", "a1", "text", "yes", "by", "me");
+	lap_s();
 	for (int i = 0; i < 300; i += 3) {
-		must(house_command(p.house, ids[i], answer, 0, &e), &e);
+		must(house_command(h.house, ids[i], answer, 0, &e), &e);
 		for (int k = 0; k < WAITING && i == 0; k++)
-			must((house_run(p.house, ids[k]) != NULL) != (k == i), &e);
-		settle(&p, ids + i, 1);
+			must((house_run(h.house, ids[k]) != NULL) != (k == i), &e);
+		settle(&h, ids + i, 1);
 	}
-	printf("  answering one of them, to its end: processor time  %.2f ms\n", (cpu_now() - cpu) * 10);
-	close_place(&p);
+	printf("  answering one of them, to its end: processor time  %.2f ms\n", lap_s() * 10);
+	house_rig_close(&h);
 
-	cpu = cpu_now();
-	open_place(&p);
-	printf("  a house that finds them: processor time  %.2f ms\n", (cpu_now() - cpu) * 1e3);
-	cpu = cpu_now();
-	int rows = rows_of(store_runs(p.store, NULL, 50, &e));
-	printf("  the newest %d runs  %.2f ms\n", rows, (cpu_now() - cpu) * 1e3);
-	cpu = cpu_now();
+	lap_s();
+	open_house(&h);
+	printf("  a house that finds them: processor time  %.2f ms\n", lap_s() * 1e3);
+	int rows = rows_of(store_runs(h.store, NULL, 50, &e));
+	printf("  the newest %d runs  %.2f ms\n", rows, lap_s() * 1e3);
 	cleanup_json json_t *open = json_pack("{s:s}", "state", "open");
-	rows = rows_of(store_actions(p.store, open, -1, &e));
-	printf("  the %d open actions  %.2f ms\n", rows, (cpu_now() - cpu) * 1e3);
-	close_place(&p);
+	rows = rows_of(store_actions(h.store, open, -1, &e));
+	printf("  the %d open actions  %.2f ms\n", rows, lap_s() * 1e3);
+	house_rig_close(&h);
 	row("muster runs", MUSTER("runs"));
 	row("muster runs --state waiting --limit -1", MUSTER("runs", "--state", "waiting", "--limit", "-1"));
 	row("muster actions", MUSTER("actions"));
-	json_decref(answer);
-	json_decref(first);
 	mem_free(ids);
-	end();
+	rig_folder_remove();
 }
 
 /* ---- segments ---- */
 
-/* A line that is used again and again when it names its turn, else once. */
-static void add_call(struct buf *to, const char *match, const char *tool, const char *args)
-{
-	buf_addf(to, "{\"match\":{%s},\"repeat\":%s,\"reply\":{\"text\":\"\",\"tool_calls\":[{\"name\":\"%s\",", match,
-		*match ? "true" : "false", tool);
-	buf_adds(to, "\"arguments\":");
-	buf_adds(to, args);
-	buf_adds(to, "}]}}\n");
-}
-
-static void script(struct buf *text)
-{
-	struct err e = ERR_INIT;
-	must(buf_check(text, "the script", &e), &e);
-	put_span("script.jsonl", buf_span(text));
-	buf_release(text);
-}
-
-static struct cost run_mode(const char *n, char **id)
-{
-	cleanup_free char *input = mem_printf("n=%s", n);
-	struct cost c =
-		MUSTER("run", "bench", "--input", input, "--project", "project", "--script", "script.jsonl", "--json");
-	*id = newest();
-	return c;
-}
-
 static void one_steps(int steps)
 {
-	struct buf text = BUF_INIT(CAP_SCRIPT);
-	char args[100], match[32], n[16], what[80], *id;
-	for (int i = 1; i <= SEGMENT;
-		i++) { /* by turn, so that the script is as long for a long run as for a short one */
+	char args[100], match[32], input[16], what[80];
+	/* by turn, so that the script is as long for a long run as for a short one */
+	for (int i = 1; i <= SEGMENT; i++) {
 		snprintf(match, sizeof(match), "\"turn\":%d", i);
 		snprintf(args, sizeof(args), "{\"path\":\"f%d.txt\",\"content\":\"%d\"}", i % 20, i);
-		add_call(&text, match, i == SEGMENT ? "finish" : "write_file",
+		house_rig_call(&script, match, i == SEGMENT ? "finish" : "write_file",
 			i == SEGMENT ? "{\"result\":\"x\"}" : args);
 	}
 	begin("return function(run)\n"
@@ -399,18 +271,16 @@ static void one_steps(int steps)
 	      "  return n\n"
 	      "end\n",
 		"write_file, finish");
-	script(&text);
-	snprintf(n, sizeof(n), "%d", steps / SEGMENT);
-	snprintf(what, sizeof(what), "%d steps in %s segments", steps, n);
-	struct cost run = run_mode(n, &id);
+	snprintf(input, sizeof(input), "n=%d", steps / SEGMENT);
+	snprintf(what, sizeof(what), "%d steps in %d segments", steps, steps / SEGMENT);
+	struct cost run = run_mode(input, NULL);
 	row(what, run);
 	printf("  %-50s %10.0f us, %.0f bytes of journal\n", "  a step", run.cpu / steps * 1e6,
-		megabytes("data/muster.db") * 1e6 / steps);
+		rig_megabytes("data/muster.db") * 1e6 / steps);
 	row("  its replay", MUSTER("replay", id));
 	row("  a fork from the first segment", MUSTER("fork", id, "--at", "250"));
 	row("  muster show", MUSTER("show", id));
-	mem_free(id);
-	end();
+	rig_folder_remove();
 }
 
 static void part_steps(void)
@@ -422,10 +292,9 @@ static void part_steps(void)
 
 /* ---- a tree of agents ---- */
 
-static void one_tree(const char *n)
+static void one_tree(int n)
 {
-	struct buf text = BUF_INIT(CAP_SCRIPT);
-	char what[80], *id;
+	char input[16], what[80];
 	begin("local function fan(run, depth)\n"
 	      "  local list = {}\n"
 	      "  for i = 1, run.inputs.n do list[i] = i end\n"
@@ -445,99 +314,69 @@ static void one_tree(const char *n)
 	      "  return agent { role = 'lead', task = 'lead', on = fan(run, 0) }.result\n"
 	      "end\n",
 		"note, finish");
-	buf_adds(&text, "{\"recording\":{\"v\":1,\"model\":\"scripted\",\"date\":\"2026-11-20\",\"prices\":{\"input\":"
-			"1,\"output\":1}}}\n");
-	buf_adds(&text,
-		"{\"match\":{\"role\":\"lead\",\"turn\":1},\"repeat\":true,\"reply\":{\"text\":\"\",\"tool_calls\":"
-		"[{\"name\":\"fan\",\"arguments\":{}}]}}\n"
-		"{\"match\":{\"role\":\"worker\",\"turn\":1},\"repeat\":true,\"reply\":{\"text\":\"\",\"tool_calls\":"
-		"[{\"name\":\"note\",\"arguments\":{\"key\":\"k\",\"value\":\"v\"}}]}}\n"
-		"{\"match\":{},\"repeat\":true,\"reply\":{\"text\":\"\",\"tool_calls\":"
-		"[{\"name\":\"finish\",\"arguments\":{\"result\":\"ok\"}}]}}\n");
-	script(&text);
-	int k = atoi(n), agents = 1 + k + k * k + k * k * k, steps = 2 * agents;
+	buf_adds(&script,
+		"{\"recording\":{\"v\":1,\"model\":\"scripted\",\"date\":\"2026-11-20\",\"prices\":{\"input\":"
+		"1,\"output\":1}}}\n");
+	house_rig_call(&script, "\"role\":\"lead\",\"turn\":1", "fan", "{}");
+	house_rig_call(&script, "\"role\":\"worker\",\"turn\":1", "note", "{\"key\":\"k\",\"value\":\"v\"}");
+	house_rig_call(&script, "\"turn\":2", "finish", "{\"result\":\"ok\"}");
+	int agents = 1 + n + n * n + n * n * n;
 	snprintf(what, sizeof(what), "%d agents, each by itself two turns", agents);
-	struct cost run = MUSTER("run", "bench", "--input", mem_printf("n=%s", n), "--project", "project", "--script",
-		"script.jsonl", "--budget", "1000", "--json");
-	id = newest();
+	snprintf(input, sizeof(input), "n=%d", n);
+	struct cost run = run_mode(input, "1000");
 	row(what, run);
-	printf("  %-50s %10.0f us\n", "  a step", run.cpu / steps * 1e6);
+	printf("  %-50s %10.0f us\n", "  a step", run.cpu / (2 * agents) * 1e6);
 	row("  its replay", MUSTER("replay", id));
 	row("  muster show", MUSTER("show", id));
 	row("  muster log", MUSTER("log", id));
-	mem_free(id);
-	end();
+	rig_folder_remove();
 }
 
 static void part_agents(void)
 {
 	head("a tree of agents");
-	one_tree("4");
-	one_tree("9");
-	one_tree("10");
+	one_tree(4);
+	one_tree(9);
+	one_tree(10);
 }
 
 /* ---- many files ---- */
 
 static void make_files(int files)
 {
-	char path[512], text[1600];
-	struct err e = ERR_INIT;
-	memset(text, 'x', sizeof(text));
+	char x[1500], name[64];
+	memset(x, 'x', sizeof(x));
 	for (int i = 0; i < files; i++) {
-		if (i % 100 == 0) {
-			snprintf(path, sizeof(path), "%s/project/d%02d/e%03d", root, i / 100 % 50, i / 100);
-			must(fs_mkdirs(path, 0755, &e), &e);
-		}
-		snprintf(path, sizeof(path), "%s/project/d%02d/e%03d/f%05d.c", root, i / 100 % 50, i / 100, i);
-		FILE *f = fopen(path, "w");
-		if (!f || fprintf(f, "int x%d;\n%.*s\n", i, 1000 + i % 500, text) < 0 || fclose(f)) {
-			perror(path);
-			exit(1);
-		}
+		struct buf text = BUF_INIT(2 * KIB);
+		buf_addf(&text, "int x%d;\n%.*s\n", i, 1000 + i % 500, x);
+		snprintf(name, sizeof(name), "project/d%02d/e%03d/f%05d.c", i / 100 % 50, i / 100, i);
+		rig_put(name, buf_span(&text));
+		buf_release(&text);
 	}
-}
-
-static const char one_flow[] = "return function(run) return agent { role = 'worker', task = 'go' }.result end\n";
-
-/* A run of these calls, as a script; each is one tool call. */
-static struct cost calls(const char *const *pairs, char **id)
-{
-	struct buf text = BUF_INIT(CAP_SCRIPT);
-	for (; pairs[0]; pairs += 2)
-		add_call(&text, "", pairs[0], pairs[1]);
-	add_call(&text, "", "finish", "{\"result\":\"x\"}");
-	script(&text);
-	return run_mode("0", id);
 }
 
 static void one_files(int files)
 {
-	char what[80], *id;
-	begin(one_flow, "read_file, write_file, list, glob, search, shell, git_commit, finish");
+	char what[80], args[80];
+	begin(house_rig_worker, "read_file, write_file, list, glob, search, shell, git_commit, finish");
 	make_files(files);
 	snprintf(what, sizeof(what), "%d files: import, copy, snapshot, nothing done", files);
-	row(what, calls((const char *const[]){NULL}, &id));
-	row("  a second run", calls((const char *const[]){NULL}, &id));
-	row("  an edit",
-		calls((const char *const[]){"write_file", "{\"path\":\"d00/e000/f00000.c\",\"content\":\"y\"}", NULL},
-			&id));
-	row("  twenty edits", calls(
-				      (const char *const[]){
-#define EDIT(n) "write_file", "{\"path\":\"d01/e001/g" #n ".c\",\"content\":\"" #n "\"}",
-					      EDIT(1) EDIT(2) EDIT(3) EDIT(4) EDIT(5) EDIT(6) EDIT(7) EDIT(8) EDIT(9)
-						      EDIT(10) EDIT(11) EDIT(12) EDIT(13) EDIT(14) EDIT(15) EDIT(16)
-							      EDIT(17) EDIT(18) EDIT(19) EDIT(20) NULL},
-				      &id));
-	row("  a command", calls((const char *const[]){"shell", "{\"command\":\"echo z >d00/z.txt\"}", NULL}, &id));
-	row("  list, glob, search",
-		calls((const char *const[]){"list", "{}", "glob", "{\"pattern\":\"**/*.c\"}", "search",
-			      "{\"pattern\":\"x4242;\"}", "search", "{\"pattern\":\"x\"}", NULL},
-			&id));
+	row(what, run_calls());
+	row("  a second run", run_calls());
+	row("  an edit", run_call("write_file", "{\"path\":\"d00/e000/f00000.c\",\"content\":\"y\"}"));
+	for (int i = 1; i <= 20; i++) {
+		snprintf(args, sizeof(args), "{\"path\":\"d01/e001/g%d.c\",\"content\":\"%d\"}", i, i);
+		call("write_file", args);
+	}
+	row("  twenty edits", run_calls());
+	row("  a command", run_call("shell", "{\"command\":\"echo z >d00/z.txt\"}"));
+	call("list", "{}");
+	call("glob", "{\"pattern\":\"**/*.c\"}");
+	call("search", "{\"pattern\":\"x4242;\"}");
+	row("  list, glob, search", run_call("search", "{\"pattern\":\"x\"}"));
 	row("  a fork of the last", MUSTER("fork", id));
 	row("  muster diff", MUSTER("diff", id));
-	mem_free(id);
-	end();
+	rig_folder_remove();
 }
 
 static void part_files(void)
@@ -553,23 +392,20 @@ static void part_files(void)
 
 static void part_file(void)
 {
-	char *id;
-	begin(one_flow, "read_file, write_file, list, glob, search, shell, finish");
+	begin(house_rig_worker, "read_file, write_file, list, glob, search, shell, finish");
 	head("a file of 100 MB");
-	row("a run without it", calls((const char *const[]){"shell", "{\"command\":\"true\"}", NULL}, &id));
-	row("  a command makes it",
-		calls((const char *const[]){"shell", "{\"command\":\"" MAKE_LARGE "\"}", NULL}, &id));
+	row("a run without it", run_call("shell", "{\"command\":\"true\"}"));
+	row("  a command makes it", run_call("shell", "{\"command\":\"" MAKE_LARGE "\"}"));
 	row("  a fork restores it", MUSTER("fork", id));
 	row("  merged into the project", MUSTER("merge", id));
-	row("  a second run", calls((const char *const[]){"shell", "{\"command\":\"true\"}", NULL}, &id));
-	row("  read, list, search", calls((const char *const[]){"read_file", "{\"path\":\"large.txt\"}", "read_file",
-						  "{\"path\":\"large.txt\",\"from\":20000,\"to\":20010}", "list", "{}",
-						  "search", "{\"pattern\":\"4242\"}", NULL},
-					    &id));
-	row("  a line is added",
-		calls((const char *const[]){"shell", "{\"command\":\"echo x >>large.txt\"}", NULL}, &id));
+	row("  a second run", run_call("shell", "{\"command\":\"true\"}"));
+	call("read_file", "{\"path\":\"large.txt\"}");
+	call("read_file", "{\"path\":\"large.txt\",\"from\":20000,\"to\":20010}");
+	call("list", "{}");
+	row("  read, list, search", run_call("search", "{\"pattern\":\"4242\"}"));
+	row("  a line is added", run_call("shell", "{\"command\":\"echo x >>large.txt\"}"));
 	row("  muster diff", MUSTER("diff", id));
-	end();
+	rig_folder_remove();
 }
 
 /* ---- a long conversation ---- */
@@ -577,31 +413,27 @@ static void part_file(void)
 /* Turns that each read 20 KB, with a model whose window has room for all. */
 static void one_talk(int turns)
 {
-	struct buf text = BUF_INIT(CAP_SCRIPT);
-	char args[100], what[80], *id;
-	begin(one_flow, "read_file, finish");
-	cleanup_free char *config =
-		mem_printf("models:\n  \"script:%s/script.jsonl\": {context: 4000000, max_output: 1000}\n", root);
-	put("data/config.yaml", config);
+	char args[100], what[80];
+	begin(house_rig_worker, "read_file, finish");
+	cleanup_free char *config = mem_printf(
+		"models:\n  \"script:%s\": {context: 4000000, max_output: 1000}\n", rig_path("script.jsonl"));
+	rig_put("data/config.yaml", span_of(config));
 	for (int i = 0; i < turns; i++) {
 		struct buf file = BUF_INIT(MIB);
 		for (int k = 0; k < 400; k++)
 			buf_addf(&file, "%04d line %04d of a file that an agent reads, quite ordinary\n", i, k);
 		snprintf(args, sizeof(args), "project/f%d.txt", i);
-		put_span(args, buf_span(&file));
+		rig_put(args, buf_span(&file));
 		buf_release(&file);
 		snprintf(args, sizeof(args), "{\"path\":\"f%d.txt\"}", i);
-		add_call(&text, "", "read_file", args);
+		call("read_file", args);
 	}
-	add_call(&text, "", "finish", "{\"result\":\"x\"}");
-	script(&text);
 	snprintf(what, sizeof(what), "a conversation of %d KB in %d turns", turns * 22, turns);
-	struct cost run = run_mode("0", &id);
+	struct cost run = run_calls();
 	row(what, run);
 	printf("  %-50s %10.0f us\n", "  a turn", run.cpu / turns * 1e6);
 	row("  its replay", MUSTER("replay", id));
-	mem_free(id);
-	end();
+	rig_folder_remove();
 }
 
 static void part_talk(void)
@@ -634,10 +466,8 @@ static int run_part(void (*part)(void))
 
 int main(int argc, char **argv)
 {
-	struct err e = ERR_INIT;
 	int failed = 0;
-	json_setup();
-	must(crypt_setup(&e), &e);
+	rig_setup("large");
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		bool wanted = argc == 1;
 		for (int k = 1; k < argc; k++)

@@ -14,18 +14,16 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/caps.h"
-#include "base/fs.h"
 #include "base/mem.h"
-#include "flow/house.h"
-#include "flow/run.h"
+#include "house_rig.h"
 #include "http/reply.h"
 
 #define MODEL_MS 200
+#define PART_MS 500
 
 static int runs_wanted = 1000, steps_wanted = 20;
 
@@ -34,19 +32,6 @@ struct served {
 	_Atomic bool finishing;
 };
 static struct served *served; /* shared with the model's process */
-
-static void must(int failed, const struct err *e)
-{
-	if (failed) {
-		fprintf(stderr, "bench_scale: %s\n", e->text);
-		exit(1);
-	}
-}
-
-static double now_s(void)
-{
-	return (double)clock_mono(&clock_real) / 1e6;
-}
 
 static void pin(int core)
 {
@@ -61,7 +46,6 @@ static void pin(int core)
 struct question {
 	struct server_request *r;
 	struct timer timer;
-	struct loop *loop;
 };
 
 static size_t steps_in(struct span body)
@@ -117,7 +101,7 @@ static void asked(struct server_request *r, const struct err *why)
 static void handle(struct server_request *r, void *ctx)
 {
 	struct question *q = MEM_NEW(struct question);
-	*q = (struct question){.r = r, .loop = ctx};
+	*q = (struct question){.r = r};
 	timer_init(&q->timer, ctx, answer);
 	r->user = q;
 	request_collect(r, 16 * MIB, asked);
@@ -144,190 +128,130 @@ static void serve(int say)
 
 /* ---- the runs ---- */
 
-static void put(const char *root, const char *name, const char *text)
-{
-	struct err e = ERR_INIT;
-	cleanup_free char *path = mem_printf("%s/%s", root, name), *dir = mem_strdup(path);
-	*strrchr(dir, '/') = '\0';
-	must(fs_mkdirs(dir, 0755, &e) || fs_replace(path, span_of(text), 0644, &e), &e);
-}
-
-static long private_kib(void)
-{
-	FILE *f = fopen("/proc/self/smaps_rollup", "re");
-	char line[256];
-	long kib = 0, n;
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "Private_Clean: %ld", &n) == 1 || sscanf(line, "Private_Dirty: %ld", &n) == 1)
-			kib += n;
-	if (f)
-		fclose(f);
-	return kib;
-}
-
-static double cpu_s(void)
-{
-	struct rusage u;
-	getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
 struct count {
 	long steps;
-	double at, cpu;
+	double at_ms, cpu_s;
 };
 
 static struct count count_now(void)
 {
-	return (struct count){.steps = served->answers, .at = now_s(), .cpu = cpu_s()};
+	return (struct count){.steps = served->answers, .at_ms = rig_ms(), .cpu_s = rig_own_cpu_s()};
 }
 
-static void closed(void *ctx)
+static double rate_of(struct count from, struct count to)
 {
-	*(bool *)ctx = true;
+	return (double)(to.steps - from.steps) / (to.at_ms - from.at_ms) * 1e3;
 }
 
-/* How many are still at work. */
-static int left(struct house *h, char (*ids)[ID_TEXT])
+static double cpu_of(struct count from, struct count to)
 {
-	int n = 0;
-	for (int i = 0; i < runs_wanted; i++) {
-		struct run *r = house_run(h, ids[i]);
-		if (!r)
-			continue;
-		must(run_broken(r)->code != ERR_OK, run_broken(r));
-		must(!strcmp(run_state(r), "failed"), run_error(r));
-		n += !run_final(r) || !run_quiet(r);
-	}
-	return n;
+	return (to.cpu_s - from.cpu_s) / (double)(to.steps - from.steps) * 1e6;
 }
 
 struct scale {
-	double create_ms, steps, rate, cpu_us, run_kib;
+	struct sample create_ms;
+	struct count from, to;
+	struct sample rate, cpu_us; /* of each PART_MS between these */
+	double run_kib;
 };
 
-static void measure(struct loop *l, struct house *h, const char *root, struct scale *out)
+/* Until one is told to finish. */
+static void work(struct loop *l, struct scale *out)
+{
+	struct count last = out->from = count_now();
+	while (!served->finishing) {
+		loop_turn(l, 20);
+		if (rig_ms() - last.at_ms < PART_MS || served->answers == last.steps)
+			continue;
+		struct count now = count_now();
+		sample_add(&out->rate, rate_of(last, now));
+		sample_add(&out->cpu_us, cpu_of(last, now));
+		last = now;
+	}
+	out->to = count_now();
+}
+
+static bool any_busy(struct house_rig *h, char (*ids)[ID_TEXT])
+{
+	int n = 0;
+	for (int i = 0; i < runs_wanted; i++)
+		n += house_rig_busy(h, ids[i]);
+	return n > 0;
+}
+
+static void measure(struct house_rig *h, struct scale *out)
 {
 	struct err e = ERR_INIT;
 	char(*ids)[ID_TEXT] = mem_calloc((size_t)runs_wanted, sizeof(*ids));
-	double begin = now_s();
 	for (int i = 0; i < runs_wanted; i++) {
-		cleanup_free char *project = mem_printf("%s/projects/%d", root, i);
-		json_t *q = json_pack(
-			"{s:s, s:s, s:s, s:{}}", "mode", "bench", "project", project, "model", "mock:m", "inputs");
-		must(house_create(h, q, ids[i], &e), &e);
-		json_decref(q);
+		cleanup_free char *project = mem_printf("projects/%d", i);
+		double begin = rig_ms();
+		house_rig_create(h, project, "mock:m", ids[i]);
+		sample_add(&out->create_ms, rig_ms() - begin);
 	}
-	out->create_ms = (now_s() - begin) / runs_wanted * 1e3;
-	long before = private_kib();
+	long before = rig_private_bytes();
 	for (int i = 0; i < runs_wanted; i++)
-		must(house_resume(h, ids[i], &e), &e);
+		must(house_resume(h->house, ids[i], &e), &e);
 	while (served->answers < 2L * runs_wanted)
-		loop_turn(l, 20);
-	struct count from = count_now();
-	while (!served->finishing)
-		loop_turn(l, 20);
-	struct count to = count_now();
-	out->run_kib = (double)(private_kib() - before) / runs_wanted;
-	out->steps = (double)(to.steps - from.steps);
-	out->rate = out->steps / (to.at - from.at);
-	out->cpu_us = (to.cpu - from.cpu) / out->steps * 1e6;
-	while (left(h, ids)) {
-		double until = now_s() + 0.1;
-		while (now_s() < until)
-			loop_turn(l, 20);
+		loop_turn(h->loop, 20);
+	work(h->loop, out);
+	out->run_kib = (double)(rig_private_bytes() - before) / KIB / runs_wanted;
+	while (any_busy(h, ids)) {
+		double until = rig_ms() + 100;
+		while (rig_ms() < until)
+			loop_turn(h->loop, 20);
 	}
 	mem_free(ids);
 }
 
-/* A house in root, whose model listens on port. */
-static struct scale bench(const char *root, int port)
+/* The model's process, which listens on *port. */
+static pid_t start_model(int *port)
 {
-	struct err e = ERR_INIT;
-	struct scale out = {0};
-	static uint8_t key[KEY_SIZE] = {1};
-	cleanup_free char *data = fs_join(root, "data"), *modes = fs_join(root, "modes"),
-			  *roles = fs_join(root, "roles"), *url = mem_printf("http://127.0.0.1:%d/v1", port);
-	struct loop *l = loop_new(&e);
-	must(!l, &e);
-	struct store *s = store_open(l,
-		&(struct store_options){.dir = data, .access = STORE_OWN, .chain_key = key, .clock = loop_clock(l)},
-		&e);
-	must(!s, &e);
-	cleanup_json json_t *config =
-		json_pack("{s:{s:{s:s, s:s}}}", "providers", "mock", "base_url", url, "profile", "compatible");
-	struct llm *m = llm_new(&(struct llm_options){.loop = l, .config = config, .allow_local = true}, &e);
-	must(!m, &e);
-	struct house_options o = {.loop = l,
-		.store = s,
-		.llm = m,
-		.data_dir = data,
-		.modes_dir = modes,
-		.roles_dir = roles,
-		.user = "bench"};
-	struct house *h = house_new(&o, &e);
-	must(!h, &e);
-	measure(l, h, root, &out);
-	bool done = false;
-	house_close(h, closed, &done);
-	while (!done)
-		loop_turn(l, 10);
-	store_close(s);
-	llm_free(m);
-	return out;
-}
-
-static void write_inputs(const char *root)
-{
-	put(root, "roles/worker.md",
-		"---\nid: worker\ntools: [write_file, finish]\ncheck: none\nlimits: {turns: 10000}\n---\nYou work.\n");
-	put(root, "modes/bench/mode.yaml",
-		"id: bench\nname: Bench\ndescription: Steps.\nengine: planning\ncategory: test\nroles: [worker]\n");
-	put(root, "modes/bench/flow.lua",
-		"return function(run) return agent { role = 'worker', task = 'go' }.result end\n");
+	int pipes[2];
+	must_sys(pipe(pipes), "pipe");
+	pid_t peer = fork();
+	must_sys(peer < 0, "fork");
+	if (peer == 0)
+		serve(pipes[1]);
+	must_sys(read(pipes[0], port, sizeof(*port)) != sizeof(*port), "the model's port");
+	return peer;
 }
 
 int main(int argc, char **argv)
 {
-	struct err e = ERR_INIT;
-	int pipes[2], port;
+	static struct scale got;
+	struct house_rig h;
+	struct rlimit files = {65536, 65536};
+	int port;
 	if (argc > 1)
 		runs_wanted = (int)strtol(argv[1], NULL, 10);
 	if (argc > 2)
 		steps_wanted = (int)strtol(argv[2], NULL, 10);
-	served = mmap(NULL, sizeof(*served), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	must(served == MAP_FAILED, &e);
-	struct rlimit files = {65536, 65536};
+	rig_setup("scale");
 	setrlimit(RLIMIT_NOFILE, &files);
-	json_setup();
-	must(crypt_setup(&e), &e);
-	must(pipe(pipes), &e);
-	pid_t peer = fork();
-	if (peer == 0)
-		serve(pipes[1]);
-	must(read(pipes[0], &port, sizeof(port)) != sizeof(port), &e);
+	served = mmap(NULL, sizeof(*served), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must_sys(served == MAP_FAILED, "mmap");
+	pid_t peer = start_model(&port);
 	pin(0);
-	cleanup_free char *root =
-		mem_printf("%s/muster-bench-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/var/tmp");
-	if (!mkdtemp(root))
-		return 1;
-	chmod(root, 0755);
-	write_inputs(root);
-	struct scale got = bench(root, port);
+	rig_folder();
+	house_rig_mode(house_rig_worker, "write_file, finish");
+	cleanup_free char *url = mem_printf("http://127.0.0.1:%d/v1", port);
+	house_rig_open(&h, &(struct house_rig_options){.base_url = url});
+	measure(&h, &got);
+	house_rig_close(&h);
 	kill(peer, SIGKILL);
 	waitpid(peer, NULL, 0);
-	fs_remove_tree(root, &e);
+	rig_folder_remove();
 	double bound = runs_wanted * 1e3 / MODEL_MS;
-	printf("%d runs at once, an answer after %d ms, %.0f steps counted   target\n", runs_wanted, MODEL_MS,
-		got.steps);
-	printf("  steps a second                     %10.0f   4500 (bound by the model: %.0f)\n", got.rate, bound);
-	printf("  processor time of a step           %10.1f us\n", got.cpu_us);
-	printf("  private memory of a run            %10.1f KiB   96\n", got.run_kib);
-	printf("  creating a run                     %10.2f ms\n", got.create_ms);
-	printf("{\"bench\":\"scale\",\"runs\":%d,\"steps_s\":%.0f,\"bound_steps_s\":%.0f,\"cpu_us\":%.1f,\"run_kib\":%."
-	       "1f,"
-	       "\"create_ms\":%.2f}\n",
-		runs_wanted, got.rate, bound, got.cpu_us, got.run_kib, got.create_ms);
+	cleanup_free char *note = mem_printf("target 4500 (bound by the model: %.0f)", bound);
+	printf("%d runs at once, an answer after %d ms, %ld steps counted; spread over parts of %d ms\n", runs_wanted,
+		MODEL_MS, got.to.steps - got.from.steps, PART_MS);
+	rig_json("runs", runs_wanted);
+	rig_row("steps a second", "steps_s", rate_of(got.from, got.to), "", &got.rate, note);
+	rig_json("bound_steps_s", bound);
+	rig_row("processor time of a step", "cpu_us", cpu_of(got.from, got.to), "us", &got.cpu_us, "");
+	rig_row("private memory of a run", "run_kib", got.run_kib, "KiB", NULL, "target 96");
+	rig_median("creating a run", "create_ms", "ms", &got.create_ms, "");
+	rig_finish();
 	return 0;
 }
