@@ -6,7 +6,7 @@
  * folders in it over the disk's block groups. Else they share a group, and an ext4 without a journal goes, for each
  * file it makes, one by one past all inodes of the group that were deleted in the last minutes (recently_deleted in
  * fs/ext4/ialloc.c): to make 5,000 files after 5,000 others were removed takes seconds instead of 0.2, and a benchmark
- * that runs after another one would measure that.
+ * that runs after another one would measure that. It is no promise: a large tree can still come upon such a group.
  *
  * A benchmark that fails leaves its folder behind. */
 #ifndef MUSTER_BENCH_RIG_H
