@@ -363,7 +363,7 @@ static void a_leaf_serves_again(void **state)
 	cgroup_discover(&h, root);
 	sandbox_limits_default(&l);
 	must(cgroup_new(&c, &h, &l, 0, &e), &e);
-	snprintf(dir, sizeof(dir), "%s", c.path[CGROUP_UNIFIED]);
+	assert_true(cgroup_path(&c, CGROUP_UNIFIED, dir) < CGROUP_PATH);
 	must(leaf_new(&limited, &c, 1, MIB, &e), &e);
 	leaf_keep(&limited, &c);
 	assert_true(limited.dir >= 0);
