@@ -122,8 +122,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (size < 2)
 		return 0;
-	kind = data[0] & 1 ? "anthropic" : data[0] & 2 ? "openai" : "compatible";
-	profile = data[0] & 1 ? anthropic_profiles->name : openai_profiles[data[0] / 4 % 8].name;
+	if (data[0] & 0x41) {
+		kind = profile = data[0] & 1 ? "anthropic" : "openai-responses";
+	} else {
+		kind = data[0] & 2 ? "openai" : "compatible";
+		profile = dialect_openai.profiles[data[0] / 4 % 8].name;
+	}
 	bytes = span_n((const char *)data + 2, size - 2);
 	loopback_answer(&server, bytes, bytes.n, false);
 	ask(&whole, kind, profile);

@@ -20,7 +20,7 @@
 #define CACHE_MARK ",\"cache_control\":{\"type\":\"ephemeral\"}"
 #define NOTHING "(empty)" /* the API refuses empty text blocks */
 
-const struct profile anthropic_profiles[] = {
+static const struct profile profiles[] = {
 	{.name = "anthropic", .max_tokens = "max_tokens", .done_marker = true, .needs_max_tokens = true},
 	{0},
 };
@@ -349,6 +349,7 @@ static int event(struct decoder *d, struct span name, struct span data, struct e
 const struct dialect dialect_anthropic = {
 	.name = "anthropic",
 	.wire = LLM_WIRE_ANTHROPIC,
+	.profiles = profiles,
 	.path = "/v1/messages",
 	.headers = headers,
 	.encode = encode,

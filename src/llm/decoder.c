@@ -90,6 +90,14 @@ int decoder_add_text(struct decoder *d, struct span piece, struct err *e)
 	return 0;
 }
 
+struct draft *decoder_find(struct decoder *d, long index)
+{
+	for (size_t i = 0; i < d->draft_count; i++)
+		if (d->drafts[i].index == index)
+			return &d->drafts[i];
+	return NULL;
+}
+
 struct draft *decoder_draft(struct decoder *d, long index, struct span name, struct err *e)
 {
 	struct draft *t;

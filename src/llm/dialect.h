@@ -43,8 +43,6 @@ struct profile {
 	bool samples;		 /* an unknown model of it takes a temperature */
 	const char *no_thinking; /* member that switches thinking off, for NO_THINK_TOOLS; NULL none */
 };
-/* NULL-terminated; the first is the default of the dialect. */
-extern const struct profile anthropic_profiles[], openai_profiles[];
 const struct profile *profile_named(const struct profile *list, const char *name); /* NULL: none */
 
 /* ---- answers ---- */
@@ -82,7 +80,8 @@ enum { STREAM_START, STREAM_OPEN, STREAM_STOPPED, STREAM_ENDED };
 struct dialect {
 	const char *name;
 	enum llm_wire wire;
-	const char *path; /* after the base URL */
+	const struct profile *profiles; /* to one without a name; the first is the default */
+	const char *path;		/* after the base URL */
 	/* Headers besides content-type: writes name/value pairs (literals, or into the arena); returns their number. */
 	int (*headers)(struct wire *w, const char *key, struct http_header *out, int max);
 	int (*encode)(struct wire *w, const struct llm_call *c, const char *model, const struct profile *p,
@@ -93,7 +92,7 @@ struct dialect {
 	 * says. */
 	int (*event)(struct decoder *d, struct span name, struct span data, struct err *e);
 };
-extern const struct dialect dialect_anthropic, dialect_openai;
+extern const struct dialect dialect_anthropic, dialect_openai, dialect_responses;
 /* All tools, joined by commas. ERR_INVALID: one has no name or schema. */
 int encode_tools(const struct dialect *d, const json_t *tools, struct buf *out, struct err *e);
 
@@ -108,6 +107,7 @@ int decoder_calls(struct decoder *d, int turn, struct llm_tool_call **calls, siz
 
 /* For dialects. */
 int decoder_add_text(struct decoder *d, struct span piece, struct err *e);
+struct draft *decoder_find(struct decoder *d, long index);				     /* NULL: none yet */
 struct draft *decoder_draft(struct decoder *d, long index, struct span name, struct err *e); /* a new one */
 int decoder_add_arguments(struct decoder *d, struct draft *t, struct span piece, struct err *e);
 /* A count of tokens, made sane: 0 to 10^12. */
@@ -129,6 +129,8 @@ void encode_arguments(struct buf *out, const struct llm_tool_call *call);
 void encode_text(struct buf *out, struct span text); /* a JSON string with its quotes */
 /* An offered tool as {name, description, SCHEMA}, by the name that the provider has for its schema. */
 void encode_offer(struct buf *out, const json_t *tool, const char *schema);
+/* Headers of a dialect whose key is a bearer token (RFC 6750). */
+int bearer_header(struct wire *w, const char *key, struct http_header *out, int max);
 /* Order in which the messages from `from` go out: within a run of messages that are not the assistant's, tool results
  * come first, because providers want them right after the calls. Fills order[] (indices, count of them). */
 void wire_order(struct llm_message *const *messages, size_t count, size_t *order);

@@ -15,7 +15,7 @@
 #define MAX_COMPLETION "max_completion_tokens"
 #define NO_THINKING ",\"thinking\":{\"type\":\"disabled\"}"
 
-const struct profile openai_profiles[] = {
+static const struct profile profiles[] = {
 	{.name = "compatible",
 		.max_tokens = "max_tokens",
 		.stream_usage = true,
@@ -64,25 +64,6 @@ const struct profile openai_profiles[] = {
 };
 
 /* ---- request ---- */
-
-static int headers(struct wire *w, const char *key, struct http_header *out, int max)
-{
-	struct buf b = BUF_INIT(64 * KIB);
-	char *value;
-
-	BUG_ON(max < 1);
-	if (!key)
-		return 0;
-	buf_addf(&b, "Bearer %s", key);
-	value = b.failed ? NULL : arena_dup(&w->arena, buf_span(&b));
-	buf_release(&b);
-	if (!value) {
-		w->failed = true;
-		return 0;
-	}
-	out[0] = (struct http_header){"authorization", value};
-	return 1;
-}
 
 static void encode_tool(const json_t *tool, struct buf *out)
 {
@@ -210,14 +191,6 @@ static void take_usage(struct decoder *d, const json_t *u)
 	to->cache_write = decoder_tokens(in, "cache_write_tokens", 0);
 }
 
-static struct draft *find_draft(struct decoder *d, long index)
-{
-	for (size_t i = 0; i < d->draft_count; i++)
-		if (d->drafts[i].index == index)
-			return &d->drafts[i];
-	return NULL;
-}
-
 static int take_arguments(struct decoder *d, struct draft *t, const json_t *args, struct err *e)
 {
 	char *text;
@@ -242,7 +215,7 @@ static int take_call(struct decoder *d, const json_t *v, struct err *e)
 
 	/* Without an index a piece with a name begins a call and one without goes on with the last. */
 	if (indexed)
-		t = find_draft(d, (long)json_int(v, "index", 0));
+		t = decoder_find(d, (long)json_int(v, "index", 0));
 	else if (!name.n && d->draft_count)
 		t = &d->drafts[d->draft_count - 1];
 	if (!t) {
@@ -327,8 +300,9 @@ static int event(struct decoder *d, struct span name, struct span data, struct e
 const struct dialect dialect_openai = {
 	.name = "openai",
 	.wire = LLM_WIRE_OPENAI,
+	.profiles = profiles,
 	.path = "/chat/completions",
-	.headers = headers,
+	.headers = bearer_header,
 	.encode = encode,
 	.encode_tool = encode_tool,
 	.event = event,

@@ -47,6 +47,8 @@ const struct model_row *model_row(const char *provider, const char *model)
 {
 	const struct model_row *snapshot = NULL;
 
+	if (strcmp(provider, "openai-responses") == 0) /* the same models at another address */
+		provider = "openai";
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		size_t n = strlen(rows[i].model);
 		if (strcmp(rows[i].provider, provider) != 0 || strncmp(rows[i].model, model, n) != 0)

@@ -32,15 +32,16 @@ static const struct kind {
 	const char *name;
 	const struct service *service;
 	const struct dialect *dialect;
-	const struct profile *profiles;
 } kinds[] = {
-	{"anthropic", &service_http, &dialect_anthropic, anthropic_profiles},
-	{"openai", &service_http, &dialect_openai, openai_profiles},
-	{"compatible", &service_http, &dialect_openai, openai_profiles},
-	{"exec", &service_exec, NULL, NULL},
-	{"script", &service_script, NULL, NULL},
+	{"anthropic", &service_http, &dialect_anthropic},
+	{"openai", &service_http, &dialect_openai},
+	{"openai-responses", &service_http, &dialect_responses},
+	{"compatible", &service_http, &dialect_openai},
+	{"exec", &service_exec, NULL},
+	{"script", &service_script, NULL},
 };
-static const char *const kind_names[] = {"anthropic", "openai", "compatible", "exec", "script", NULL};
+static const char *const kind_names[] = {
+	"anthropic", "openai", "openai-responses", "compatible", "exec", "script", NULL};
 
 static int set_kind(struct provider *p, const char *kind, const char *profile, struct err *e)
 {
@@ -49,11 +50,11 @@ static int set_kind(struct provider *p, const char *kind, const char *profile, s
 			continue;
 		p->service = kinds[i].service;
 		p->dialect = kinds[i].dialect;
-		if (!kinds[i].profiles)
+		if (!p->dialect)
 			return 0;
 		if (!profile)
-			profile = kinds[i].dialect == &dialect_openai ? kind : kinds[i].profiles->name;
-		p->profile = profile_named(kinds[i].profiles, profile);
+			profile = p->dialect == &dialect_openai ? kind : p->dialect->profiles->name;
+		p->profile = profile_named(p->dialect->profiles, profile);
 		if (p->profile)
 			return 0;
 		return err_set(e, ERR_INVALID, "providers/%s: there is no profile \"%.60s\" of kind %s", p->name,
@@ -61,7 +62,8 @@ static int set_kind(struct provider *p, const char *kind, const char *profile, s
 	}
 	const char *near = nearest(kind, kind_names);
 	return err_set(e, ERR_INVALID,
-		"providers/%s: there is no kind \"%.60s\"%s%s; possible: anthropic, openai, compatible, exec, script",
+		"providers/%s: there is no kind \"%.60s\"%s%s; possible: anthropic, openai, openai-responses, "
+		"compatible, exec, script",
 		p->name, kind, near ? "; did you mean " : "", near ? near : "");
 }
 
@@ -347,12 +349,17 @@ int providers_none(const char *class_name, struct err *e)
 	struct buf names = BUF_INIT(1 * KIB);
 
 	for (size_t i = 0; i < BUILTINS; i++)
-		if (builtins[i].key_needed)
-			buf_addf(&names, "%s%s", names.len ? ", " : "", builtins[i].key_env);
-	err_set(e, ERR_NO_MODEL,
-		"no model is configured for the class %s; set one of %s, or MUSTER_MODEL_URL for a server of your own "
-		"(and MUSTER_MODEL_NAME), or classes/%s in config.yaml; `muster demo` needs none",
-		class_name, names.len ? names.data : "", class_name);
+		if (class_model(class_name, builtins[i].name))
+			buf_addf(&names, "%s, ", builtins[i].key_env);
+	if (names.len)
+		err_set(e, ERR_NO_MODEL,
+			"no model is configured for the class %s; set one of %sor MUSTER_MODEL_URL for a server of "
+			"your own "
+			"(and MUSTER_MODEL_NAME), or classes/%s in config.yaml; `muster demo` needs none",
+			class_name, names.data, class_name);
+	else
+		err_set(e, ERR_NO_MODEL, "no model is known for the class %s; name one as classes/%s in config.yaml",
+			class_name, class_name);
 	buf_release(&names);
 	return -1;
 }

@@ -131,6 +131,25 @@ void wire_join(struct wire *w)
 
 /* ---- encoding ---- */
 
+int bearer_header(struct wire *w, const char *key, struct http_header *out, int max)
+{
+	struct buf b = BUF_INIT(64 * KIB);
+	char *value;
+
+	BUG_ON(max < 1);
+	if (!key)
+		return 0;
+	buf_addf(&b, "Bearer %s", key);
+	value = b.failed ? NULL : arena_dup(&w->arena, buf_span(&b));
+	buf_release(&b);
+	if (!value) {
+		w->failed = true;
+		return 0;
+	}
+	out[0] = (struct http_header){"authorization", value};
+	return 1;
+}
+
 void encode_text(struct buf *out, struct span text)
 {
 	buf_addc(out, '"');

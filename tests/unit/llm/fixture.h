@@ -43,9 +43,7 @@ static inline void fixture_load(struct fixture *f, const struct dialect *d, cons
 	assert_non_null(json_str(v, "source"));
 	assert_non_null(json_str(v, "read"));
 	f->expect = json_incref(json_get(v, "expect"));
-	f->profile = d == &dialect_anthropic ? anthropic_profiles
-					     : profile_named(openai_profiles,
-						       json_str(v, "profile") ? json_str(v, "profile") : "compatible");
+	f->profile = json_str(v, "profile") ? profile_named(d->profiles, json_str(v, "profile")) : d->profiles;
 	assert_non_null(f->profile);
 	json_decref(v);
 	buf_release(&text);
@@ -58,11 +56,11 @@ static inline int fixture_order(const void *a, const void *b)
 
 static inline size_t fixtures_load(struct fixture *list)
 {
-	static const struct dialect *const dialects[] = {&dialect_anthropic, &dialect_openai};
+	static const struct dialect *const dialects[] = {&dialect_anthropic, &dialect_openai, &dialect_responses};
 	const char *source = getenv("MUSTER_SOURCE");
 	size_t n = 0;
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof dialects / sizeof *dialects; i++) {
 		char dir[300];
 		struct dirent *entry;
 		DIR *d;

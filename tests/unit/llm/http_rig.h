@@ -44,10 +44,13 @@ static inline struct llm *open_llm(int64_t first_byte_ms, int64_t idle_ms)
 	const struct profile *p;
 	struct llm *made;
 
-	for (p = openai_profiles; p->name; p++) /* a provider for each profile */
+	for (p = dialect_openai.profiles; p->name; p++) /* a provider for each profile */
 		json_put(json_get(config, "providers"), p->name,
 			json_pack(
 				"{s:s, s:s, s:s}", "base_url", peer.url, "profile", p->name, "key", "sk-canary-4711"));
+	json_put(json_get(config, "providers"), dialect_responses.profiles->name,
+		json_pack(
+			"{s:s, s:s, s:s}", "kind", "openai-responses", "base_url", peer.url, "key", "sk-canary-4711"));
 	made = llm_new(&o, &e);
 	if (!made)
 		fail_msg("%s", e.text);

@@ -218,8 +218,8 @@ static void test_damaged(void **state)
 			struct span three[] = {two[0], span_of("\""), two[1]};
 			struct err e = ERR_INIT;
 			if (decode(f, two, 2, false, &e))
-				assert_true(
-					e.code == ERR_MODEL_REPLY || e.code == ERR_OVERLOADED || e.code == ERR_MODEL);
+				assert_true(e.code == ERR_MODEL_REPLY || e.code == ERR_OVERLOADED ||
+					    e.code == ERR_MODEL || e.code == ERR_RATE_LIMITED);
 			decode(f, three, 3, false, NULL);
 		}
 	}
@@ -228,8 +228,7 @@ static void test_damaged(void **state)
 static void refuses(
 	const struct dialect *d, const char *profile, const char *stream, enum err_code code, const char *part)
 {
-	struct fixture f = {.dialect = d,
-		.profile = profile_named(d == &dialect_anthropic ? anthropic_profiles : openai_profiles, profile)};
+	struct fixture f = {.dialect = d, .profile = profile_named(d->profiles, profile)};
 	struct span all = span_of(stream);
 	struct err e = ERR_INIT;
 
@@ -248,7 +247,7 @@ static void refuses(
 
 static void test_wrong_order(void **state)
 {
-	const struct dialect *a = &dialect_anthropic, *o = &dialect_openai;
+	const struct dialect *a = &dialect_anthropic, *o = &dialect_openai, *r = &dialect_responses;
 
 	(void)state;
 	refuses(a, "anthropic", "", ERR_MODEL_REPLY, "empty");
@@ -280,6 +279,30 @@ static void test_wrong_order(void **state)
 		"data: {\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"no\"}}\n\n",
 		ERR_MODEL, "no");
 
+#define ADDED                                                                                                          \
+	"data: "                                                                                                       \
+	"{\"type\":\"response.output_item.added\",\"output_index\":1,\"item\":{\"type\":\"function_call\",\"name\":"   \
+	"\"a\"}}\n\n"
+#define PIECE "data: {\"type\":\"response.function_call_arguments.delta\",\"output_index\":1,\"delta\":\"{}\"}\n\n"
+	refuses(r, "openai-responses", "", ERR_MODEL_REPLY, "empty");
+	refuses(r, "openai-responses", "data: {\"type\":\"response.created\"}\n\n", ERR_MODEL_REPLY, "cut off");
+	refuses(r, "openai-responses", PIECE, ERR_MODEL_REPLY, "never began");
+	refuses(r, "openai-responses", ADDED ADDED, ERR_MODEL_REPLY, "began twice");
+	refuses(r, "openai-responses",
+		ADDED PIECE "data: {\"type\":\"response.output_item.done\",\"output_index\":1,\"item\":{\"type\":"
+			    "\"function_call\",\"arguments\":\"{1}\"}}\n\n",
+		ERR_MODEL_REPLY, "in two ways");
+	refuses(r, "openai-responses",
+		"data: {\"type\":\"response.output_item.done\",\"output_index\":1,\"item\":{\"type\":\"function_call\","
+		"\"arguments\":\"{}\"}}\n\n",
+		ERR_MODEL_REPLY, "never began");
+	refuses(r, "openai-responses",
+		"data: "
+		"{\"type\":\"response.incomplete\",\"response\":{\"incomplete_details\":{\"reason\":\"whim\"}}}\n\n",
+		ERR_MODEL_REPLY, "whim");
+	refuses(r, "openai-responses", "data: 7\n\n", ERR_MODEL_REPLY, "no object");
+	refuses(r, "openai-responses", "data: {\"error\":{\"message\":\"quota\",\"code\":\"insufficient_quota\"}}\n\n",
+		ERR_MODEL, "quota");
 	refuses(o, "openai", "data: [DONE]\n\n", ERR_MODEL_REPLY, "without a finish_reason");
 	refuses(o, "openai", "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\ndata: [DONE]\n\n",
 		ERR_MODEL_REPLY, "without a finish_reason");
@@ -302,7 +325,7 @@ static void test_wrong_order(void **state)
 
 static void test_answer_caps(void **state)
 {
-	struct fixture f = {.dialect = &dialect_openai, .profile = profile_named(openai_profiles, "openai")};
+	struct fixture f = {.dialect = &dialect_openai, .profile = profile_named(dialect_openai.profiles, "openai")};
 	struct buf b = BUF_INIT(64 * MIB), piece = BUF_INIT(2 * MIB);
 	struct err e = ERR_INIT;
 	struct span all;
@@ -365,8 +388,7 @@ static struct llm_message *msg_calls(void)
 static void encodes(
 	const struct dialect *d, const char *profile, unsigned flags, struct llm_call *c, const char *expected)
 {
-	const struct profile *p =
-		profile_named(d == &dialect_anthropic ? anthropic_profiles : openai_profiles, profile);
+	const struct profile *p = profile_named(d->profiles, profile);
 	struct buf tools = BUF_INIT(1 * MIB), got = BUF_INIT(1 * MIB);
 	struct err e = ERR_INIT;
 	struct wire w;
@@ -459,6 +481,26 @@ static void test_requests(void **state)
 		"{\"role\":\"tool\",\"tool_call_id\":\"c1_1\",\"content\":\"\"},{\"role\":\"user\",\"content\":"
 		"\"steer\"},"
 		"{\"role\":\"assistant\",\"content\":\"ok\"},{\"role\":\"user\",\"content\":\" \"}]}");
+	encodes(&dialect_responses, "openai-responses", NO_THINK_TOOLS | TEMPERATURE, &c,
+		"{\"model\":\"m-1\",\"stream\":true,\"store\":false,\"max_output_tokens\":50,\"temperature\":0.25,"
+		"\"instructions\":\"be\\nbrief\",\"tools\":[{\"type\":\"function\",\"strict\":false,\"name\":\"shell\","
+		"\"description\":\"run\",\"parameters\":{\"type\":\"object\"}}],\"input\":["
+		"{\"role\":\"user\",\"content\":\"task\"},"
+		"{\"type\":\"function_call\",\"call_id\":\"c1_0\",\"name\":\"shell\",\"arguments\":"
+		"\"{\\\"command\\\":\\\"l\\\\\\\"s\\\"}\"},"
+		"{\"type\":\"function_call\",\"call_id\":\"c1_1\",\"name\":\"wait\",\"arguments\":"
+		"\"{\\\"invalid_json\\\":\\\"{x\\\"}\"},"
+		"{\"type\":\"function_call_output\",\"call_id\":\"c1_0\",\"output\":\"out\"},"
+		"{\"type\":\"function_call_output\",\"call_id\":\"c1_1\",\"output\":\"\"},"
+		"{\"role\":\"user\",\"content\":\"steer\"},{\"role\":\"assistant\",\"content\":\"ok\"},"
+		"{\"role\":\"user\",\"content\":\" \"}]}");
+	c.tools = NULL;
+	c.message_count = 1;
+	c.system = SPAN_NONE;
+	encodes(&dialect_responses, "openai-responses", 0, &c,
+		"{\"model\":\"m-1\",\"stream\":true,\"store\":false,\"max_output_tokens\":50,\"text\":{\"format\":{"
+		"\"type\":\"json_schema\",\"name\":\"answer\",\"strict\":false,\"schema\":{\"type\":\"object\"}}},"
+		"\"input\":[{\"role\":\"user\",\"content\":\"task\"}]}");
 	/* A message is encoded once: the second request splices the very same bytes. */
 	assert_non_null(m[3]->encoded[LLM_WIRE_OPENAI]);
 	assert_ptr_equal(message_wire(m[3], LLM_WIRE_OPENAI, NULL, &e).p, m[3]->encoded[LLM_WIRE_OPENAI]->data);

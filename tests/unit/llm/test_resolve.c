@@ -70,7 +70,9 @@ static void test_environment(void **state)
 	fails(l, "antropic:x", ERR_NO_MODEL, "did you mean \"anthropic\"");
 	fails(l, "script:/x", ERR_DENIED, "owner");
 	fails(l, "exec:/x", ERR_DENIED, "owner");
-	fails(l, "embed", ERR_NO_MODEL, "embed");
+	fails(l, "embed", ERR_NO_MODEL, "name one as classes/embed in config.yaml");
+	fails(l, "vision", ERR_NO_MODEL,
+		"set one of ANTHROPIC_API_KEY, OPENAI_API_KEY, XAI_API_KEY, or MUSTER_MODEL_URL");
 	llm_free(l);
 
 	setenv("OPENAI_API_KEY", "sk-test-1", 1);
@@ -78,6 +80,7 @@ static void test_environment(void **state)
 	l = open_llm(NULL);
 	resolves(l, "strong", "anthropic:claude-sonnet-5-5 openai:gpt-5.6-terra");
 	resolves(l, "openai:anything", "openai:anything");
+	resolves(l, "openai-responses:gpt-6", "openai-responses:gpt-6");
 	fails(l, "openai:", ERR_INVALID, "names no model");
 	llm_free(l);
 	no_variables(NULL);
@@ -212,6 +215,11 @@ static void test_prices(void **state)
 	assert_true(strlen(m.price.date) == 10 && strstr(m.price.source, "claude.com"));
 	/* 0.5M at 4, 0.4M at 0.20, 0.1M at 5, 0.1M out at 20 */
 	assert_true(fabs(llm_cost(&m, &u) - (2.0 + 0.08 + 0.5 + 2.0)) < 1e-9);
+	setenv("OPENAI_API_KEY", "sk-test-1", 1);
+	llm_free(l);
+	l = open_llm(NULL); /* one model, one price, whatever API it is asked through */
+	assert_int_equal(llm_resolve(l, "openai-responses:gpt-5.6-terra", &m, 1, NULL), 1);
+	assert_true(m.priced && fabs(m.price.input - 2) < 1e-9);
 	assert_int_equal(llm_resolve(l, "anthropic:claude-haiku-5-5", &m, 1, NULL), 1);
 	u = (struct llm_usage){.input = 100000, .output = 1000};
 	assert_true(fabs(llm_cost(&m, &u) - (0.01 + 0.0005)) < 1e-9);
