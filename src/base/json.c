@@ -1,11 +1,14 @@
 /* json: parsing by jansson behind checks of size and depth; printing by hand, because it is on the path of every event
  * and jansson's own printer sorts with an allocation for each object and prints 0.1 as 0.10000000000000001.
  *
- * jansson does not always notice that memory ran out (a long string may come back short), so its allocator notes every
- * failure of this thread and the entry points here fail when there was one. */
+ * jansson does not always notice that memory ran out, so its allocator notes every failure of this thread and the entry
+ * points here fail when there was one. Its parser (2.14) even writes behind its memory when a string's text could not
+ * grow (lex_save in load.c drops strbuffer's failure, lex_scan_string then looks for a quote that was not kept): so it
+ * is left at the first failure, by longjmp, and what it had made is freed from a list. */
 #include "base/json.h"
 
 #include <math.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,18 +20,61 @@
 static _Thread_local bool starved; /* since the present call began */
 static _Thread_local bool starved_at_all;
 
+/* What the parser has made and freed so far; a place may have been both, more than once. */
+struct parse {
+	jmp_buf out;
+	void **made, **freed; /* of `room` each: what is freed was made before */
+	size_t made_count, freed_count, room;
+};
+static _Thread_local struct parse parser; /* not automatic: it is read after the longjmp */
+static _Thread_local struct parse *parsing;
+
+static bool grow(struct parse *s)
+{
+	size_t room = s->room ? s->room * 2 : 256;
+	void **made = mem_alloc(room * sizeof *made), **freed = mem_alloc(room * sizeof *freed);
+
+	if (!made || !freed) {
+		mem_free(made);
+		mem_free(freed);
+		return false;
+	}
+	for (size_t i = 0; i < s->made_count; i++)
+		made[i] = s->made[i];
+	for (size_t i = 0; i < s->freed_count; i++)
+		freed[i] = s->freed[i];
+	mem_free(s->made);
+	mem_free(s->freed);
+	s->made = made;
+	s->freed = freed;
+	s->room = room;
+	return true;
+}
+
 static void *json_alloc(size_t n)
 {
-	void *p = mem_alloc(n);
+	bool noted = !parsing || parsing->made_count < parsing->room || grow(parsing);
+	void *p = noted ? mem_alloc(n) : NULL;
 
 	if (!p)
 		starved = starved_at_all = true;
+	if (!p && parsing)
+		longjmp(parsing->out, 1);
+	if (parsing)
+		parsing->made[parsing->made_count++] = p;
 	return p;
+}
+
+static void json_free(void *p)
+{
+	if (parsing && p)
+		parsing->freed[parsing->freed_count++] = p;
+	mem_free(p);
 }
 
 void json_setup(void)
 {
-	json_set_alloc_funcs(json_alloc, mem_free);
+	json_set_alloc_funcs(json_alloc, json_free);
 	json_object_seed(0);
 }
 
@@ -59,6 +105,46 @@ static bool too_deep(struct span text)
 	return false;
 }
 
+static int by_place(const void *a, const void *b)
+{
+	uintptr_t p = (uintptr_t) * (void *const *)a, q = (uintptr_t) * (void *const *)b;
+
+	return p < q ? -1 : p > q;
+}
+
+/* All that was made and not freed. */
+static void drop_made(struct parse *s)
+{
+	size_t i = 0;
+
+	if (!s->made_count)
+		return;
+	qsort(s->made, s->made_count, sizeof *s->made, by_place);
+	qsort(s->freed, s->freed_count, sizeof *s->freed, by_place);
+	for (size_t k = 0; k < s->made_count; k++) {
+		if (i < s->freed_count && s->freed[i] == s->made[k])
+			i++;
+		else
+			mem_free(s->made[k]);
+	}
+}
+
+static json_t *load(struct span text, json_error_t *bad)
+{
+	json_t *volatile v = NULL;
+
+	parsing = &parser;
+	if (setjmp(parser.out) == 0)
+		v = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, bad);
+	parsing = NULL;
+	if (starved && !v)
+		drop_made(&parser);
+	mem_free(parser.made);
+	mem_free(parser.freed);
+	memset(&parser, 0, sizeof parser);
+	return v;
+}
+
 json_t *json_parse(struct span text, const char *what, struct err *e)
 {
 	json_error_t bad = {.line = -1};
@@ -74,7 +160,7 @@ json_t *json_parse(struct span text, const char *what, struct err *e)
 		return NULL;
 	}
 	starved = false;
-	v = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &bad);
+	v = load(text, &bad);
 	if (v && !starved)
 		return v;
 	json_decref(v);

@@ -263,6 +263,25 @@ static int round_trip(struct err *e)
 	return rc;
 }
 
+/* Strings of every length: somewhere it is the quote at the end that finds no room. */
+static int all_lengths(struct err *e)
+{
+	cleanup_buf struct buf text = BUF_INIT(100000);
+	cleanup_json json_t *v = NULL;
+
+	buf_addc(&text, '{');
+	for (int i = 0; i < 80; i++)
+		buf_addf(&text, "%s\"%0*d\":\"%.*s\"", i ? "," : "", i + 2, i, i,
+			"................................................................................");
+	buf_addc(&text, '}');
+	if (buf_check(&text, "it", e))
+		return -1;
+	v = json_parse(buf_span(&text), "x", e);
+	if (v)
+		assert_int_equal(json_object_size(v), 80);
+	return v ? 0 : -1;
+}
+
 static int build(struct err *e)
 {
 	json_t *inner = json_from_span(span_of("bad \xFF byte")), *v;
@@ -282,6 +301,7 @@ static void survives_every_allocation_failure(void **state)
 {
 	(void)state;
 	assert_true(torture(FAULT_ALLOC, ERR_NOMEM, round_trip) > 10);
+	assert_true(torture(FAULT_ALLOC, ERR_NOMEM, all_lengths) > 100);
 	assert_true(torture(FAULT_ALLOC, ERR_NOMEM, build) > 10);
 }
 
