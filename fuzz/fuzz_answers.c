@@ -122,8 +122,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (size < 2)
 		return 0;
-	if (data[0] & 0x41) {
-		kind = profile = data[0] & 1 ? "anthropic" : "openai-responses";
+	if (data[0] & 0x61) {
+		kind = profile = data[0] & 1 ? "anthropic" : data[0] & 0x40 ? "openai-responses" : "gemini";
 	} else {
 		kind = data[0] & 2 ? "openai" : "compatible";
 		profile = dialect_openai.profiles[data[0] / 4 % 8].name;

@@ -52,7 +52,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1)
 		return 0;
-	dialect = data[0] & 1 ? &dialect_anthropic : data[0] & 0x40 ? &dialect_responses : &dialect_openai;
+	dialect = data[0] & 1	   ? &dialect_anthropic
+		  : data[0] & 0x40 ? &dialect_responses
+		  : data[0] & 0x80 ? &dialect_gemini
+				   : &dialect_openai;
 	profile = dialect == &dialect_openai ? &dialect->profiles[data[0] / 2 % 8] : dialect->profiles;
 	step = data[0] & 0x10 ? 1 : data[0] & 0x20 ? 7 : size;
 	decoder_init(&d, dialect, profile);

@@ -81,11 +81,6 @@ static int encode_blocks(const struct llm_message *m, struct buf *out)
 	return 0;
 }
 
-static bool same_turn(const struct llm_message *a, const struct llm_message *b)
-{
-	return (a->role == LLM_ASSISTANT) == (b->role == LLM_ASSISTANT);
-}
-
 /* Messages order[from..to) as one turn; `mark` puts a cache breakpoint on its last block. */
 static int encode_turn(struct wire *w, struct llm_message *const *messages, const size_t *order, size_t from, size_t to,
 	bool mark, struct err *e)
@@ -117,15 +112,11 @@ static int encode_messages(struct wire *w, const struct llm_call *c, struct err 
 	if (!order)
 		return err_nomem(e);
 	wire_order(c->messages, n, order);
-	for (size_t i = 0; i < n; i++) {
-		const struct llm_message *m = c->messages[order[i]];
-		if (m->role != LLM_ASSISTANT && (i == 0 || !same_turn(m, c->messages[order[i - 1]])))
-			users++;
-	}
+	for (size_t i = 0; i < n; i = wire_turn(c->messages, order, n, i))
+		users += c->messages[order[i]]->role != LLM_ASSISTANT;
 	for (size_t i = 0, to; i < n; i = to) {
 		const struct llm_message *m = c->messages[order[i]];
-		for (to = i + 1; to < n && same_turn(m, c->messages[order[to]]); to++)
-			;
+		to = wire_turn(c->messages, order, n, i);
 		seen += m->role != LLM_ASSISTANT;
 		if (i)
 			wire_lit(w, ",");

@@ -81,7 +81,7 @@ struct dialect {
 	const char *name;
 	enum llm_wire wire;
 	const struct profile *profiles; /* to one without a name; the first is the default */
-	const char *path;		/* after the base URL */
+	const char *path;		/* after the base URL; {model} in it stands for the model */
 	/* Headers besides content-type: writes name/value pairs (literals, or into the arena); returns their number. */
 	int (*headers)(struct wire *w, const char *key, struct http_header *out, int max);
 	int (*encode)(struct wire *w, const struct llm_call *c, const char *model, const struct profile *p,
@@ -92,7 +92,7 @@ struct dialect {
 	 * says. */
 	int (*event)(struct decoder *d, struct span name, struct span data, struct err *e);
 };
-extern const struct dialect dialect_anthropic, dialect_openai, dialect_responses;
+extern const struct dialect dialect_anthropic, dialect_openai, dialect_responses, dialect_gemini;
 /* All tools, joined by commas. ERR_INVALID: one has no name or schema. */
 int encode_tools(const struct dialect *d, const json_t *tools, struct buf *out, struct err *e);
 
@@ -134,6 +134,9 @@ int bearer_header(struct wire *w, const char *key, struct http_header *out, int 
 /* Order in which the messages from `from` go out: within a run of messages that are not the assistant's, tool results
  * come first, because providers want them right after the calls. Fills order[] (indices, count of them). */
 void wire_order(struct llm_message *const *messages, size_t count, size_t *order);
+/* Behind the last message, in that order, of the turn that begins at `from`: the assistant's, or all between two of
+ * his. */
+size_t wire_turn(struct llm_message *const *messages, const size_t *order, size_t count, size_t from);
 /* Largest answer to ask for; 0: leave it to the provider. */
 int wire_max_tokens(const struct llm_call *c, const struct profile *p);
 

@@ -223,6 +223,20 @@ static int add_headers(struct http_call *h, const struct provider *p, struct err
 	return wire_check(&h->wire, e);
 }
 
+static int make_url(struct http_call *h, const struct provider *p, const char *model, struct err *e)
+{
+	static const char place[] = "{model}";
+	const char *path = p->dialect->path, *at = strstr(path, place);
+
+	if (at && (strstr(model, "..") ||
+			  model[strspn(model, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")]))
+		return err_set(e, ERR_INVALID, "a model of %s cannot be called \"%.100s\": letters, digits, . - _ only",
+			p->name, model);
+	h->url = at ? mem_printf("%s%.*s%s%s", p->base_url, (int)(at - path), path, model, at + sizeof place - 1)
+		    : mem_printf("%s%s", p->base_url, path);
+	return h->url ? 0 : err_nomem(e);
+}
+
 static int build(struct http_call *h, struct err *e)
 {
 	const struct target *t = call_target(h->call);
@@ -240,10 +254,7 @@ static int build(struct http_call *h, struct err *e)
 	if (p->dialect->encode(&h->wire, h->call, t->model, p->profile, t->flags, tools, e))
 		return -1;
 	wire_join(&h->wire);
-	h->url = mem_printf("%s%s", p->base_url, p->dialect->path);
-	if (!h->url)
-		return err_nomem(e);
-	return add_headers(h, p, e);
+	return make_url(h, p, t->model, e) ? -1 : add_headers(h, p, e);
 }
 
 static int timeout_ms(int64_t ms)

@@ -36,12 +36,13 @@ static const struct kind {
 	{"anthropic", &service_http, &dialect_anthropic},
 	{"openai", &service_http, &dialect_openai},
 	{"openai-responses", &service_http, &dialect_responses},
+	{"gemini", &service_http, &dialect_gemini},
 	{"compatible", &service_http, &dialect_openai},
 	{"exec", &service_exec, NULL},
 	{"script", &service_script, NULL},
 };
 static const char *const kind_names[] = {
-	"anthropic", "openai", "openai-responses", "compatible", "exec", "script", NULL};
+	"anthropic", "openai", "openai-responses", "gemini", "compatible", "exec", "script", NULL};
 
 static int set_kind(struct provider *p, const char *kind, const char *profile, struct err *e)
 {
@@ -62,7 +63,7 @@ static int set_kind(struct provider *p, const char *kind, const char *profile, s
 	}
 	const char *near = nearest(kind, kind_names);
 	return err_set(e, ERR_INVALID,
-		"providers/%s: there is no kind \"%.60s\"%s%s; possible: anthropic, openai, openai-responses, "
+		"providers/%s: there is no kind \"%.60s\"%s%s; possible: anthropic, openai, openai-responses, gemini, "
 		"compatible, exec, script",
 		p->name, kind, near ? "; did you mean " : "", near ? near : "");
 }

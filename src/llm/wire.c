@@ -227,6 +227,16 @@ void wire_order(struct llm_message *const *messages, size_t count, size_t *order
 	}
 }
 
+size_t wire_turn(struct llm_message *const *messages, const size_t *order, size_t count, size_t from)
+{
+	bool assistant = messages[order[from]]->role == LLM_ASSISTANT;
+	size_t to = from + 1;
+
+	while (to < count && (messages[order[to]]->role == LLM_ASSISTANT) == assistant)
+		to++;
+	return to;
+}
+
 int wire_max_tokens(const struct llm_call *c, const struct profile *p)
 {
 	int most = c->model->max_output, want = c->max_tokens;

@@ -56,7 +56,8 @@ static inline int fixture_order(const void *a, const void *b)
 
 static inline size_t fixtures_load(struct fixture *list)
 {
-	static const struct dialect *const dialects[] = {&dialect_anthropic, &dialect_openai, &dialect_responses};
+	static const struct dialect *const dialects[] = {
+		&dialect_anthropic, &dialect_openai, &dialect_responses, &dialect_gemini};
 	const char *source = getenv("MUSTER_SOURCE");
 	size_t n = 0;
 

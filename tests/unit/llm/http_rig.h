@@ -51,6 +51,8 @@ static inline struct llm *open_llm(int64_t first_byte_ms, int64_t idle_ms)
 	json_put(json_get(config, "providers"), dialect_responses.profiles->name,
 		json_pack(
 			"{s:s, s:s, s:s}", "kind", "openai-responses", "base_url", peer.url, "key", "sk-canary-4711"));
+	json_put(json_get(config, "providers"), dialect_gemini.profiles->name,
+		json_pack("{s:s, s:s, s:s}", "kind", "gemini", "base_url", peer.url, "key", "sk-canary-4711"));
 	made = llm_new(&o, &e);
 	if (!made)
 		fail_msg("%s", e.text);

@@ -247,7 +247,8 @@ static void refuses(
 
 static void test_wrong_order(void **state)
 {
-	const struct dialect *a = &dialect_anthropic, *o = &dialect_openai, *r = &dialect_responses;
+	const struct dialect *a = &dialect_anthropic, *o = &dialect_openai, *r = &dialect_responses,
+			     *g = &dialect_gemini;
 
 	(void)state;
 	refuses(a, "anthropic", "", ERR_MODEL_REPLY, "empty");
@@ -303,6 +304,13 @@ static void test_wrong_order(void **state)
 	refuses(r, "openai-responses", "data: 7\n\n", ERR_MODEL_REPLY, "no object");
 	refuses(r, "openai-responses", "data: {\"error\":{\"message\":\"quota\",\"code\":\"insufficient_quota\"}}\n\n",
 		ERR_MODEL, "quota");
+	refuses(g, "gemini", "", ERR_MODEL_REPLY, "empty");
+	refuses(g, "gemini", "data: {\"candidates\":[]}\n\n", ERR_MODEL_REPLY, "cut off");
+	refuses(g, "gemini", "data: {\"candidates\":[{\"finishReason\":\"OTHER\"}]}\n\n", ERR_MODEL_REPLY, "OTHER");
+	refuses(g, "gemini", "data: []\n\n", ERR_MODEL_REPLY, "no object");
+	refuses(g, "gemini",
+		"data: {\"error\":{\"code\":429,\"message\":\"slow\",\"status\":\"RESOURCE_EXHAUSTED\"}}\n\n",
+		ERR_RATE_LIMITED, "slow");
 	refuses(o, "openai", "data: [DONE]\n\n", ERR_MODEL_REPLY, "without a finish_reason");
 	refuses(o, "openai", "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\ndata: [DONE]\n\n",
 		ERR_MODEL_REPLY, "without a finish_reason");
@@ -494,9 +502,24 @@ static void test_requests(void **state)
 		"{\"type\":\"function_call_output\",\"call_id\":\"c1_1\",\"output\":\"\"},"
 		"{\"role\":\"user\",\"content\":\"steer\"},{\"role\":\"assistant\",\"content\":\"ok\"},"
 		"{\"role\":\"user\",\"content\":\" \"}]}");
+	encodes(&dialect_gemini, "gemini", TEMPERATURE, &c,
+		"{\"generationConfig\":{\"candidateCount\":1,\"maxOutputTokens\":50,\"temperature\":0.25},"
+		"\"systemInstruction\":{\"parts\":[{\"text\":\"be\\nbrief\"}]},\"tools\":[{\"functionDeclarations\":[{"
+		"\"name\":\"shell\",\"description\":\"run\",\"parametersJsonSchema\":{\"type\":\"object\"}}]}],"
+		"\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"task\"}]},{\"role\":\"model\",\"parts\":[{"
+		"\"functionCall\":{\"name\":\"shell\",\"args\":{\"command\":\"l\\\"s\"}},\"thoughtSignature\":"
+		"\"skip_thought_signature_validator\"},{\"functionCall\":{\"name\":\"wait\",\"args\":{\"invalid_json\":"
+		"\"{x\"}}}]},{\"role\":\"user\",\"parts\":[{\"functionResponse\":{\"name\":\"shell\",\"response\":{"
+		"\"status\":\"ok\",\"content\":\"out\"}}},{\"functionResponse\":{\"name\":\"wait\",\"response\":{"
+		"\"status\":\"denied\",\"content\":\"\"}}},{\"text\":\"steer\"}]},{\"role\":\"model\",\"parts\":[{"
+		"\"text\":\"ok\"}]},{\"role\":\"user\",\"parts\":[{\"text\":\" \"}]}]}");
 	c.tools = NULL;
 	c.message_count = 1;
 	c.system = SPAN_NONE;
+	encodes(&dialect_gemini, "gemini", 0, &c,
+		"{\"generationConfig\":{\"candidateCount\":1,\"maxOutputTokens\":50,\"responseMimeType\":"
+		"\"application/json\",\"responseJsonSchema\":{\"type\":\"object\"}},\"contents\":[{\"role\":\"user\","
+		"\"parts\":[{\"text\":\"task\"}]}]}");
 	encodes(&dialect_responses, "openai-responses", 0, &c,
 		"{\"model\":\"m-1\",\"stream\":true,\"store\":false,\"max_output_tokens\":50,\"text\":{\"format\":{"
 		"\"type\":\"json_schema\",\"name\":\"answer\",\"strict\":false,\"schema\":{\"type\":\"object\"}}},"
