@@ -1,5 +1,4 @@
-/* sse and the dialects, without a network: every fixture cut and split at every byte, requests byte for byte, malformed
- * streams. */
+/* sse and the dialects' answers, without a network: every fixture cut and split at every byte, malformed streams. */
 #include "fixture.h"
 
 #include "base/blob.h"
@@ -378,159 +377,6 @@ static void test_memory(void **state)
 	}
 }
 
-/* ---- requests ---- */
-
-static struct llm_message *msg_calls(void)
-{
-	struct llm_tool_call *calls = mem_calloc(2, sizeof *calls);
-	struct err e = ERR_INIT;
-
-	calls[0] = (struct llm_tool_call){.id = mem_strdup("c1_0"),
-		.name = mem_strdup("shell"),
-		.arguments = json_pack("{s:s}", "command", "l\"s")};
-	calls[1] =
-		(struct llm_tool_call){.id = mem_strdup("c1.1"), .name = mem_strdup("wait"), .bad = mem_strdup("{x")};
-	return llm_message_calls(SPAN_NONE, calls, 2, &e);
-}
-
-static void encodes(
-	const struct dialect *d, const char *profile, unsigned flags, struct llm_call *c, const char *expected)
-{
-	const struct profile *p = profile_named(d->profiles, profile);
-	struct buf tools = BUF_INIT(1 * MIB), got = BUF_INIT(1 * MIB);
-	struct err e = ERR_INIT;
-	struct wire w;
-	json_t *v;
-
-	wire_init(&w);
-	if (c->tools)
-		must(encode_tools(d, c->tools, &tools, &e), &e);
-	must(d->encode(&w, c, "m-1", p, flags, c->tools ? buf_span(&tools) : SPAN_NONE, &e), &e);
-	for (size_t i = 0; i < w.count; i++)
-		buf_addspan(&got, w.pieces[i]);
-	assert_int_equal(got.len, w.bytes);
-	v = json_parse(buf_span(&got), "request", &e);
-	if (!v)
-		fail_msg("%s: %s", e.text, got.data);
-	json_decref(v);
-	assert_string_equal(got.data, expected);
-	wire_release(&w);
-	buf_release(&tools);
-	buf_release(&got);
-}
-
-static void test_requests(void **state)
-{
-	struct err e = ERR_INIT;
-	struct llm_model model = {.max_output = 1000};
-	struct llm_message *m[7] = {
-		llm_message_text(LLM_USER, span_of("task"), &e),
-		msg_calls(),
-		llm_message_text(LLM_USER, span_of("steer"), &e),
-		llm_message_result("c1_0", "shell", "ok", span_of("out"), &e),
-		llm_message_result("c1.1", "wait", "denied", SPAN_NONE, &e),
-		llm_message_text(LLM_ASSISTANT, span_of("ok"), &e),
-		llm_message_text(LLM_USER, span_of(" "), &e),
-	};
-	cleanup_json json_t *tools = json_pack("[{s:s, s:s, s:{s:s}}]", "name", "shell", "description", "run", "schema",
-				    "type", "object"),
-			    *schema = json_pack("{s:s}", "type", "object");
-	struct llm_call c = {.model = &model, .messages = m, .message_count = 1, .temperature = 0.25};
-
-	(void)state;
-	encodes(&dialect_anthropic, "anthropic", 0, &c,
-		"{\"model\":\"m-1\",\"max_tokens\":1000,\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":["
-		"{\"type\":\"text\",\"text\":\"task\",\"cache_control\":{\"type\":\"ephemeral\"}}]}]}");
-	encodes(&dialect_openai, "compatible", TEMPERATURE, &c,
-		"{\"model\":\"m-1\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"temperature\":0.25,"
-		"\"messages\":[{\"role\":\"user\",\"content\":\"task\"}]}");
-	encodes(&dialect_openai, "plain", 0, &c,
-		"{\"model\":\"m-1\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"task\"}]}");
-	c.output_schema = schema;
-	c.max_tokens = 5000; /* more than the model can write */
-	encodes(&dialect_openai, "openai", 0, &c,
-		"{\"model\":\"m-1\",\"stream\":true,\"stream_options\":{\"include_usage\":true},"
-		"\"max_completion_tokens\":1000,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{"
-		"\"name\":\"answer\",\"strict\":false,\"schema\":{\"type\":\"object\"}}},"
-		"\"messages\":[{\"role\":\"user\",\"content\":\"task\"}]}");
-	c.tools = tools;
-	c.system = span_of("be\nbrief");
-	c.message_count = 7;
-	c.max_tokens = 50;
-	encodes(&dialect_anthropic, "anthropic", TEMPERATURE, &c,
-		"{\"model\":\"m-1\",\"max_tokens\":50,\"stream\":true,\"temperature\":0.25,\"system\":[{\"type\":"
-		"\"text\","
-		"\"text\":\"be\\nbrief\",\"cache_control\":{\"type\":\"ephemeral\"}}],\"tools\":[{\"name\":\"shell\","
-		"\"description\":\"run\",\"input_schema\":{\"type\":\"object\"}}],\"messages\":["
-		"{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"task\"}]},"
-		"{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"c1_0\",\"name\":\"shell\","
-		"\"input\":"
-		"{\"command\":\"l\\\"s\"}},{\"type\":\"tool_use\",\"id\":\"c1_1\",\"name\":\"wait\",\"input\":"
-		"{\"invalid_json\":\"{x\"}}]},"
-		"{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"c1_0\",\"content\":"
-		"\"out\"},"
-		"{\"type\":\"tool_result\",\"tool_use_id\":\"c1_1\",\"is_error\":true,\"content\":\"\"},"
-		"{\"type\":\"text\",\"text\":\"steer\",\"cache_control\":{\"type\":\"ephemeral\"}}]},"
-		"{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"ok\"}]},"
-		"{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"(empty)\",\"cache_control\":{\"type\":"
-		"\"ephemeral\"}}]}]}");
-	encodes(&dialect_openai, "openai", NO_THINK_TOOLS, &c,
-		"{\"model\":\"m-1\",\"stream\":true,\"stream_options\":{\"include_usage\":true},"
-		"\"max_completion_tokens\":50,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"shell\","
-		"\"description\":\"run\",\"parameters\":{\"type\":\"object\"}}}],\"reasoning_effort\":\"none\","
-		"\"messages\":[{\"role\":\"system\",\"content\":\"be\\nbrief\"},{\"role\":\"user\",\"content\":"
-		"\"task\"},"
-		"{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"c1_0\",\"type\":\"function\","
-		"\"function\":{\"name\":\"shell\",\"arguments\":\"{\\\"command\\\":\\\"l\\\\\\\"s\\\"}\"}},{\"id\":"
-		"\"c1_1\","
-		"\"type\":\"function\",\"function\":{\"name\":\"wait\",\"arguments\":\"{\\\"invalid_json\\\":\\\"{"
-		"x\\\"}\"}}]},"
-		"{\"role\":\"tool\",\"tool_call_id\":\"c1_0\",\"content\":\"out\"},"
-		"{\"role\":\"tool\",\"tool_call_id\":\"c1_1\",\"content\":\"\"},{\"role\":\"user\",\"content\":"
-		"\"steer\"},"
-		"{\"role\":\"assistant\",\"content\":\"ok\"},{\"role\":\"user\",\"content\":\" \"}]}");
-	encodes(&dialect_responses, "openai-responses", NO_THINK_TOOLS | TEMPERATURE, &c,
-		"{\"model\":\"m-1\",\"stream\":true,\"store\":false,\"max_output_tokens\":50,\"temperature\":0.25,"
-		"\"instructions\":\"be\\nbrief\",\"tools\":[{\"type\":\"function\",\"strict\":false,\"name\":\"shell\","
-		"\"description\":\"run\",\"parameters\":{\"type\":\"object\"}}],\"input\":["
-		"{\"role\":\"user\",\"content\":\"task\"},"
-		"{\"type\":\"function_call\",\"call_id\":\"c1_0\",\"name\":\"shell\",\"arguments\":"
-		"\"{\\\"command\\\":\\\"l\\\\\\\"s\\\"}\"},"
-		"{\"type\":\"function_call\",\"call_id\":\"c1_1\",\"name\":\"wait\",\"arguments\":"
-		"\"{\\\"invalid_json\\\":\\\"{x\\\"}\"},"
-		"{\"type\":\"function_call_output\",\"call_id\":\"c1_0\",\"output\":\"out\"},"
-		"{\"type\":\"function_call_output\",\"call_id\":\"c1_1\",\"output\":\"\"},"
-		"{\"role\":\"user\",\"content\":\"steer\"},{\"role\":\"assistant\",\"content\":\"ok\"},"
-		"{\"role\":\"user\",\"content\":\" \"}]}");
-	encodes(&dialect_gemini, "gemini", TEMPERATURE, &c,
-		"{\"generationConfig\":{\"candidateCount\":1,\"maxOutputTokens\":50,\"temperature\":0.25},"
-		"\"systemInstruction\":{\"parts\":[{\"text\":\"be\\nbrief\"}]},\"tools\":[{\"functionDeclarations\":[{"
-		"\"name\":\"shell\",\"description\":\"run\",\"parametersJsonSchema\":{\"type\":\"object\"}}]}],"
-		"\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"task\"}]},{\"role\":\"model\",\"parts\":[{"
-		"\"functionCall\":{\"name\":\"shell\",\"args\":{\"command\":\"l\\\"s\"}},\"thoughtSignature\":"
-		"\"skip_thought_signature_validator\"},{\"functionCall\":{\"name\":\"wait\",\"args\":{\"invalid_json\":"
-		"\"{x\"}}}]},{\"role\":\"user\",\"parts\":[{\"functionResponse\":{\"name\":\"shell\",\"response\":{"
-		"\"status\":\"ok\",\"content\":\"out\"}}},{\"functionResponse\":{\"name\":\"wait\",\"response\":{"
-		"\"status\":\"denied\",\"content\":\"\"}}},{\"text\":\"steer\"}]},{\"role\":\"model\",\"parts\":[{"
-		"\"text\":\"ok\"}]},{\"role\":\"user\",\"parts\":[{\"text\":\" \"}]}]}");
-	c.tools = NULL;
-	c.message_count = 1;
-	c.system = SPAN_NONE;
-	encodes(&dialect_gemini, "gemini", 0, &c,
-		"{\"generationConfig\":{\"candidateCount\":1,\"maxOutputTokens\":50,\"responseMimeType\":"
-		"\"application/json\",\"responseJsonSchema\":{\"type\":\"object\"}},\"contents\":[{\"role\":\"user\","
-		"\"parts\":[{\"text\":\"task\"}]}]}");
-	encodes(&dialect_responses, "openai-responses", 0, &c,
-		"{\"model\":\"m-1\",\"stream\":true,\"store\":false,\"max_output_tokens\":50,\"text\":{\"format\":{"
-		"\"type\":\"json_schema\",\"name\":\"answer\",\"strict\":false,\"schema\":{\"type\":\"object\"}}},"
-		"\"input\":[{\"role\":\"user\",\"content\":\"task\"}]}");
-	/* A message is encoded once: the second request splices the very same bytes. */
-	assert_non_null(m[3]->encoded[LLM_WIRE_OPENAI]);
-	assert_ptr_equal(message_wire(m[3], LLM_WIRE_OPENAI, NULL, &e).p, m[3]->encoded[LLM_WIRE_OPENAI]->data);
-	for (int i = 0; i < 7; i++)
-		llm_message_unref(m[i]);
-}
-
 /* ---- problems ---- */
 
 static void body_is(int status, const char *body, enum err_code code, const char *part)
@@ -599,7 +445,6 @@ int main(void)
 		cmocka_unit_test(test_wrong_order),
 		cmocka_unit_test(test_answer_caps),
 		cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_problems),
 		cmocka_unit_test(test_retry_after),
 	};
