@@ -30,7 +30,7 @@ static void open_server(struct loop *l)
 	atexit(clean_up);
 }
 
-/* What came of it, as text. */
+/* What came of it, as text; of two things that are wrong the pieces decide which is met first. */
 static void ask(struct app *a, struct buf *out)
 {
 	struct err e = ERR_INIT;
@@ -38,7 +38,7 @@ static void ask(struct app *a, struct buf *out)
 
 	BUG_ON((v == NULL) != (e.code != ERR_OK));
 	BUG_ON(!v && !e.text[0]);
-	buf_addf(out, "%s\n", err_name(e.code));
+	buf_adds(out, v ? "" : "refused");
 	if (v)
 		json_print(v, out);
 }

@@ -47,7 +47,7 @@ static bool check_sandbox(json_t *rows)
 static char *existing(const char *dir)
 {
 	char *path = mem_strdup(dir), *slash;
-	while (path && *path && !fs_is_dir(path) && (slash = strrchr(path, '/')))
+	while (path && *path && strcmp(path, "/") != 0 && !fs_is_dir(path) && (slash = strrchr(path, '/')))
 		slash == path ? (void)(slash[1] = '\0') : (void)(*slash = '\0');
 	return path;
 }

@@ -74,7 +74,7 @@ static char *existing_dir(const char *dir, struct err *e)
 {
 	cleanup_free char *path = mem_strdup(dir);
 
-	while (path && !fs_is_dir(path)) {
+	while (path && strcmp(path, "/") != 0 && !fs_is_dir(path)) {
 		char *slash = strrchr(path, '/');
 		if (!slash)
 			return real_dir(".", e);
