@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "base/sm.h"
 #include "http/easy.h"
-#include "http/header.h"
 
 /* Purpose: curl's multi interface, driven by our watches and one timer.
  *
@@ -468,8 +467,9 @@ const char *http_response_header(const struct http_request *r, const char *name)
 {
 	struct transfer *t = r->priv;
 	struct curl_header *h;
-	/* curl lets line breaks within a value through when lines end with LF alone. */
-	if (curl_easy_header(t->easy.curl, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK || !header_value_valid(h->value))
+	if (curl_easy_header(t->easy.curl, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+		return NULL;
+	if (strpbrk(h->value, "\r\n")) /* where lines end with LF alone, curl takes some for one */
 		return NULL;
 	return h->value;
 }

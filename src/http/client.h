@@ -46,8 +46,8 @@ int http_request_start(struct http_request *r, struct http *h, struct err *e);
 /* on_done fires later in this turn, with ERR_CANCELLED unless the end was reached before. Only before on_done. */
 void http_request_cancel(struct http_request *r);
 void http_request_resume(struct http_request *r); /* harmless when not paused */
-/* A response header by lower-case name; NULL when there is none, or one with control bytes. Valid until on_done
- * returns. */
+/* A response header by lower-case name, or NULL. Valid until on_done returns. As the peer wrote it: any bytes but NUL
+ * and line breaks, so not to be shown as it is. */
 const char *http_response_header(const struct http_request *r, const char *name);
 
 #endif
