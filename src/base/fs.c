@@ -270,6 +270,21 @@ bool fs_is_dir(const char *path)
 	return TRY(stat(path, &st)) == 0 && S_ISDIR(st.st_mode);
 }
 
+char *fs_existing_dir(const char *path)
+{
+	char *dir = mem_strdup(path);
+
+	while (dir && strcmp(dir, "/") != 0 && !fs_is_dir(dir)) {
+		char *slash = strrchr(dir, '/');
+		if (!slash) {
+			mem_free(dir);
+			return mem_strdup(".");
+		}
+		slash[slash == dir] = '\0';
+	}
+	return dir;
+}
+
 char *fs_join(const char *dir, const char *name)
 {
 	size_t n = strlen(dir);

@@ -34,6 +34,8 @@ int fs_rename(const char *from, const char *to, struct err *e);
 int fs_unlink(const char *path, struct err *e); /* absent is fine */
 bool fs_exists(const char *path);
 bool fs_is_dir(const char *path);
+/* A copy of the nearest path, from this one upwards, that is a folder; "/" or "." in the end. NULL: no memory. */
+char *fs_existing_dir(const char *path);
 /* "a" + "b/c" -> "a/b/c", mem_free it; NULL: no memory. */
 char *fs_join(const char *dir, const char *name) __attribute__((warn_unused_result));
 

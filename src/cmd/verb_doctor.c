@@ -43,15 +43,6 @@ static bool check_sandbox(json_t *rows)
 	return host && host->level != SANDBOX_NONE;
 }
 
-/* The nearest folder that exists. */
-static char *existing(const char *dir)
-{
-	char *path = mem_strdup(dir), *slash;
-	while (path && *path && strcmp(path, "/") != 0 && !fs_is_dir(path) && (slash = strrchr(path, '/')))
-		slash == path ? (void)(slash[1] = '\0') : (void)(*slash = '\0');
-	return path;
-}
-
 static void check_disks(json_t *rows, const char *place)
 {
 	struct err e = ERR_INIT;
@@ -66,7 +57,7 @@ static void check_disks(json_t *rows, const char *place)
 static bool check_folder(json_t *rows, const struct app *a)
 {
 	struct err e = ERR_INIT;
-	cleanup_free char *place = existing(a->data_dir), *format = fs_join(a->data_dir, "format");
+	cleanup_free char *place = fs_existing_dir(a->data_dir), *format = fs_join(a->data_dir, "format");
 	struct statvfs space;
 	bool there = format && fs_exists(format), good = true;
 	if (there && owner_check(a->data_dir, &e)) {

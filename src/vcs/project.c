@@ -69,34 +69,16 @@ static char *real_dir(const char *dir, struct err *e)
 	return out;
 }
 
-/* The nearest folder that exists, from dir upwards. */
-static char *existing_dir(const char *dir, struct err *e)
-{
-	cleanup_free char *path = mem_strdup(dir);
-
-	while (path && strcmp(path, "/") != 0 && !fs_is_dir(path)) {
-		char *slash = strrchr(path, '/');
-		if (!slash)
-			return real_dir(".", e);
-		slash[slash == path] = 0;
-	}
-	if (!path) {
-		err_nomem(e);
-		return NULL;
-	}
-	return real_dir(path, e);
-}
-
 /* Refuse a folder that lies within a repository, naming its root. */
 static int refuse_inside(const char *dir, struct err *e)
 {
-	cleanup_free char *from = existing_dir(dir, e);
+	cleanup_free char *near = fs_existing_dir(dir), *from = near ? real_dir(near, e) : NULL;
 	git_buf found = {0};
 	cleanup_git(git_repository) *repo = NULL;
 	int rc;
 
 	if (!from)
-		return -1;
+		return near ? -1 : err_nomem(e);
 	rc = LIBGIT(git_repository_discover(&found, from, 0, NULL));
 	if (rc == GIT_ENOTFOUND)
 		return 0;

@@ -307,6 +307,22 @@ static void reads_in_pieces(void **state)
 	assert_int_equal(fs_read_some(fd, 3, &b, &e), 0);
 }
 
+static void finds_the_nearest_folder(void **state)
+{
+	static const char *const asked[][2] = {{"/no/such/path", "/"}, {"/", "/"}, {"/tmp", "/tmp"},
+		{"/tmp/no such folder/x", "/tmp"}, {"no such folder", "."}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+		cleanup_free char *found = fs_existing_dir(asked[i][0]);
+		assert_string_equal(found, asked[i][1]);
+	}
+	fault_arm(FAULT_IO, 1, true); /* where nothing can be looked at it ends, too */
+	cleanup_free char *last = fs_existing_dir("/tmp/x");
+	fault_disarm();
+	assert_string_equal(last, "/");
+}
+
 #define test_in_folder(f) cmocka_unit_test_setup_teardown(f, enter, leave)
 
 int main(void)
@@ -322,6 +338,7 @@ int main(void)
 		test_in_folder(removes_trees_without_following_links),
 		test_in_folder(removes_deep_and_wide_trees),
 		test_in_folder(joins_paths),
+		test_in_folder(finds_the_nearest_folder),
 		test_in_folder(reads_and_writes_pipes),
 	};
 	struct err e = ERR_INIT;
