@@ -315,15 +315,14 @@ static const struct {
 static int event(struct decoder *d, struct span name, struct span data, struct err *e)
 {
 	cleanup_json json_t *v = NULL;
-	struct err why = ERR_INIT;
 	struct span type;
 
 	(void)name; /* the data says it too */
 	if (decoder_done(d))
 		return 0;
-	v = json_parse(data, "event", &why);
+	v = decoder_json(data, "event", e);
 	if (!v)
-		return why.code == ERR_NOMEM ? err_nomem(e) : decoder_bad(e, "%.200s", why.text);
+		return -1;
 	type = json_span(v, "type");
 	if (span_is(type, "error"))
 		return problem_from_event(e, v);

@@ -47,6 +47,24 @@ int decoder_bad(struct err *e, const char *fmt, ...)
 	return -1;
 }
 
+json_t *decoder_json(struct span data, const char *what, struct err *e)
+{
+	struct err why = ERR_INIT;
+	json_t *v = json_parse(data, what, &why);
+
+	if (!v && why.code == ERR_NOMEM)
+		err_nomem(e);
+	else if (!v)
+		decoder_bad(e, "%.200s", why.text);
+	return v;
+}
+
+void decoder_model(struct decoder *d, const char *name)
+{
+	if (name && *name)
+		snprintf(d->model, sizeof d->model, "%s", name);
+}
+
 int64_t decoder_tokens(const json_t *obj, const char *key, int64_t otherwise)
 {
 	int64_t n = json_int(obj, key, otherwise);

@@ -106,6 +106,9 @@ int decoder_finish(struct decoder *d, struct err *e);
 int decoder_calls(struct decoder *d, int turn, struct llm_tool_call **calls, size_t *count, struct err *e);
 
 /* For dialects. */
+/* An event's data; NULL: ERR_MODEL_REPLY, ERR_NOMEM. */
+json_t *decoder_json(struct span data, const char *what, struct err *e);
+void decoder_model(struct decoder *d, const char *name); /* what answers says its name is; NULL or "": it does not */
 int decoder_add_text(struct decoder *d, struct span piece, struct err *e);
 struct draft *decoder_find(struct decoder *d, long index);				     /* NULL: none yet */
 struct draft *decoder_draft(struct decoder *d, long index, struct span name, struct err *e); /* a new one */
@@ -126,7 +129,8 @@ struct span message_wire(struct llm_message *m, enum llm_wire wire,
 void encode_id(struct buf *out, const char *id);
 /* A message's arguments as a JSON object; unparsable ones as {"invalid_json": "…"}. */
 void encode_arguments(struct buf *out, const struct llm_tool_call *call);
-void encode_text(struct buf *out, struct span text); /* a JSON string with its quotes */
+void encode_arguments_text(struct buf *out, const struct llm_tool_call *call); /* the same as a JSON string */
+void encode_text(struct buf *out, struct span text);			       /* a JSON string with its quotes */
 /* An offered tool as {name, description, SCHEMA}, by the name that the provider has for its schema. */
 void encode_offer(struct buf *out, const json_t *tool, const char *schema);
 /* Headers of a dialect whose key is a bearer token (RFC 6750). */
@@ -134,10 +138,15 @@ int bearer_header(struct wire *w, const char *key, struct http_header *out, int 
 /* Order in which the messages from `from` go out: within a run of messages that are not the assistant's, tool results
  * come first, because providers want them right after the calls. Fills order[] (indices, count of them). */
 void wire_order(struct llm_message *const *messages, size_t count, size_t *order);
+/* All messages in that order, as encode writes them, joined by commas. */
+int wire_messages(struct wire *w, const struct llm_call *c, enum llm_wire wire,
+	int (*encode)(const struct llm_message *m, struct buf *out), struct err *e);
 /* Behind the last message, in that order, of the turn that begins at `from`: the assistant's, or all between two of
  * his. */
 size_t wire_turn(struct llm_message *const *messages, const size_t *order, size_t count, size_t from);
 /* Largest answer to ask for; 0: leave it to the provider. */
 int wire_max_tokens(const struct llm_call *c, const struct profile *p);
+/* That, and the temperature, as members after others. flags: of models.def. */
+void wire_limits(struct wire *w, const struct llm_call *c, const struct profile *p, unsigned flags);
 
 #endif

@@ -19,7 +19,7 @@
 #define UNSIGNED ",\"thoughtSignature\":\"skip_thought_signature_validator\""
 
 static const struct profile profiles[] = {
-	{.name = "gemini", .max_tokens = "maxOutputTokens", .done_marker = true, .schema = true},
+	{.name = "gemini", .max_tokens = "maxOutputTokens", .done_marker = true},
 	{0},
 };
 
@@ -105,13 +105,8 @@ static int encode_contents(struct wire *w, const struct llm_call *c, struct err 
 static void encode_settings(
 	struct wire *w, const struct llm_call *c, const struct profile *p, unsigned flags, bool tools)
 {
-	int max_tokens = wire_max_tokens(c, p);
-
 	wire_lit(w, "\"generationConfig\":{\"candidateCount\":1");
-	if (max_tokens)
-		wire_printf(w, ",\"%s\":%d", p->max_tokens, max_tokens);
-	if (c->temperature >= 0 && flags & TEMPERATURE)
-		wire_printf(w, ",\"temperature\":%.6g", c->temperature);
+	wire_limits(w, c, p, flags);
 	if (!tools && c->output_schema) {
 		wire_lit(w, ",\"responseMimeType\":\"application/json\",\"responseJsonSchema\":");
 		wire_json(w, c->output_schema);
@@ -179,20 +174,20 @@ static int finished(struct decoder *d, struct span reason, struct err *e)
 {
 	static const char *const refusals[] = {
 		"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", NULL};
+	size_t i = 0;
 
+	while (refusals[i] && !span_is(reason, refusals[i]))
+		i++;
+	if (refusals[i])
+		d->stop = LLM_STOP_REFUSAL;
+	else if (span_is(reason, "MAX_TOKENS"))
+		d->stop = LLM_STOP_LENGTH;
+	else if (span_is(reason, "STOP"))
+		d->stop = d->draft_count ? LLM_STOP_TOOLS : LLM_STOP_END;
+	else
+		return decoder_bad(e, "it ended with %.*s", (int)reason.n, reason.p);
 	d->state = STREAM_ENDED;
-	d->stop = d->draft_count ? LLM_STOP_TOOLS : LLM_STOP_END;
-	if (span_is(reason, "STOP"))
-		return 0;
-	d->stop = LLM_STOP_LENGTH;
-	if (span_is(reason, "MAX_TOKENS"))
-		return 0;
-	d->stop = LLM_STOP_REFUSAL;
-	for (size_t i = 0; refusals[i]; i++)
-		if (span_is(reason, refusals[i]))
-			return 0;
-	d->state = STREAM_OPEN;
-	return decoder_bad(e, "it ended with %.*s", (int)reason.n, reason.p);
+	return 0;
 }
 
 static int take_candidate(struct decoder *d, const json_t *candidate, struct err *e)
@@ -213,24 +208,20 @@ static int event(struct decoder *d, struct span name, struct span data, struct e
 {
 	cleanup_json json_t *v = NULL;
 	const json_t *candidate;
-	struct err why = ERR_INIT;
-	const char *model;
 
 	(void)name;
 	if (decoder_done(d))
 		return 0;
-	v = json_parse(data, "response", &why);
+	v = decoder_json(data, "response", e);
 	if (!v)
-		return why.code == ERR_NOMEM ? err_nomem(e) : decoder_bad(e, "%.200s", why.text);
+		return -1;
 	if (json_get(v, "error"))
 		return problem_from_event(e, v);
 	if (!json_is_object(v))
 		return decoder_bad(e, "a response is no object");
 	if (d->state == STREAM_START)
 		d->state = STREAM_OPEN;
-	model = json_str(v, "modelVersion");
-	if (model && *model)
-		snprintf(d->model, sizeof d->model, "%s", model);
+	decoder_model(d, json_str(v, "modelVersion"));
 	take_usage(d, json_get(v, "usageMetadata"));
 	candidate = json_array_get(json_get(v, "candidates"), 0);
 	if (candidate)

@@ -76,18 +76,13 @@ static void encode_calls(const struct llm_message *m, struct buf *out)
 {
 	buf_adds(out, ",\"tool_calls\":[");
 	for (size_t i = 0; i < m->call_count; i++) {
-		struct buf args = BUF_INIT(out->cap);
 		buf_adds(out, i ? ",{\"id\":" : "{\"id\":");
 		encode_id(out, m->calls[i].id);
 		buf_adds(out, ",\"type\":\"function\",\"function\":{\"name\":");
 		encode_text(out, span_of(m->calls[i].name));
 		buf_adds(out, ",\"arguments\":");
-		encode_arguments(&args, &m->calls[i]);
-		if (args.failed)
-			out->failed = args.failed;
-		encode_text(out, buf_span(&args));
+		encode_arguments_text(out, &m->calls[i]);
 		buf_adds(out, "}}");
-		buf_release(&args);
 	}
 	buf_addc(out, ']');
 }
@@ -117,41 +112,23 @@ static int encode_message(const struct llm_message *m, struct buf *out)
 
 static int encode_messages(struct wire *w, const struct llm_call *c, struct err *e)
 {
-	size_t *order = arena_alloc(&w->arena, (c->message_count + 1) * sizeof *order);
-
-	if (!order)
-		return err_nomem(e);
-	wire_order(c->messages, c->message_count, order);
 	if (c->system.n) {
 		wire_lit(w, "{\"role\":\"system\",\"content\":");
 		wire_text(w, c->system);
 		wire_lit(w, c->message_count ? "}," : "}");
 	}
-	for (size_t i = 0; i < c->message_count; i++) {
-		struct span bytes = message_wire(c->messages[order[i]], LLM_WIRE_OPENAI, encode_message, e);
-		if (!bytes.n)
-			return -1;
-		if (i)
-			wire_lit(w, ",");
-		wire_add(w, bytes);
-	}
-	return 0;
+	return wire_messages(w, c, LLM_WIRE_OPENAI, encode_message, e);
 }
 
 static int encode(struct wire *w, const struct llm_call *c, const char *model, const struct profile *p, unsigned flags,
 	struct span tools, struct err *e)
 {
-	int max_tokens = wire_max_tokens(c, p);
-
 	wire_lit(w, "{\"model\":");
 	wire_text(w, span_of(model));
 	wire_lit(w, ",\"stream\":true");
 	if (p->stream_usage)
 		wire_lit(w, ",\"stream_options\":{\"include_usage\":true}");
-	if (max_tokens)
-		wire_printf(w, ",\"%s\":%d", p->max_tokens, max_tokens);
-	if (c->temperature >= 0 && flags & TEMPERATURE)
-		wire_printf(w, ",\"temperature\":%.6g", c->temperature);
+	wire_limits(w, c, p, flags);
 	if (tools.n) {
 		wire_lit(w, ",\"tools\":[");
 		wire_add(w, tools);
@@ -266,8 +243,6 @@ static int event(struct decoder *d, struct span name, struct span data, struct e
 {
 	cleanup_json json_t *v = NULL;
 	const json_t *choices, *error;
-	struct err why = ERR_INIT;
-	const char *model;
 
 	if (decoder_done(d))
 		return 0;
@@ -277,9 +252,9 @@ static int event(struct decoder *d, struct span name, struct span data, struct e
 		d->state = STREAM_ENDED;
 		return 0;
 	}
-	v = json_parse(data, "chunk", &why);
+	v = decoder_json(data, "chunk", e);
 	if (!v)
-		return why.code == ERR_NOMEM ? err_nomem(e) : decoder_bad(e, "%.200s", why.text);
+		return -1;
 	error = json_get(v, "error");
 	if ((error && !json_is_null(error)) || span_is(name, "error"))
 		return problem_from_event(e, v);
@@ -287,9 +262,7 @@ static int event(struct decoder *d, struct span name, struct span data, struct e
 		return decoder_bad(e, "a chunk is no object");
 	if (d->state == STREAM_START)
 		d->state = STREAM_OPEN;
-	model = json_str(v, "model");
-	if (model && *model)
-		snprintf(d->model, sizeof d->model, "%s", model);
+	decoder_model(d, json_str(v, "model"));
 	take_usage(d, json_get(v, "usage"));
 	choices = json_get(v, "choices");
 	if (json_int(json_array_get(choices, 0), "index", 0) != 0)

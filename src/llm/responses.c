@@ -14,7 +14,7 @@
 #include "llm/problem.h"
 
 static const struct profile profiles[] = {
-	{.name = "openai-responses", .max_tokens = "max_output_tokens", .done_marker = true, .schema = true},
+	{.name = "openai-responses", .max_tokens = "max_output_tokens", .done_marker = true},
 	{0},
 };
 
@@ -35,19 +35,13 @@ static void encode_tool(const json_t *tool, struct buf *out)
 
 static void encode_call(const struct llm_tool_call *call, struct buf *out)
 {
-	struct buf args = BUF_INIT(out->cap);
-
 	buf_adds(out, "{\"type\":\"function_call\",\"call_id\":");
 	encode_id(out, call->id);
 	buf_adds(out, ",\"name\":");
 	encode_text(out, span_of(call->name));
 	buf_adds(out, ",\"arguments\":");
-	encode_arguments(&args, call);
-	if (args.failed)
-		out->failed = args.failed;
-	encode_text(out, buf_span(&args));
+	encode_arguments_text(out, call);
 	buf_addc(out, '}');
-	buf_release(&args);
 }
 
 /* One item, or several with commas between them. */
@@ -76,36 +70,13 @@ static int encode_items(const struct llm_message *m, struct buf *out)
 	return 0;
 }
 
-static int encode_input(struct wire *w, const struct llm_call *c, struct err *e)
-{
-	size_t *order = arena_alloc(&w->arena, (c->message_count + 1) * sizeof *order);
-
-	if (!order)
-		return err_nomem(e);
-	wire_order(c->messages, c->message_count, order);
-	for (size_t i = 0; i < c->message_count; i++) {
-		struct span bytes = message_wire(c->messages[order[i]], LLM_WIRE_RESPONSES, encode_items, e);
-		if (!bytes.n)
-			return -1;
-		if (i)
-			wire_lit(w, ",");
-		wire_add(w, bytes);
-	}
-	return 0;
-}
-
 static int encode(struct wire *w, const struct llm_call *c, const char *model, const struct profile *p, unsigned flags,
 	struct span tools, struct err *e)
 {
-	int max_tokens = wire_max_tokens(c, p);
-
 	wire_lit(w, "{\"model\":");
 	wire_text(w, span_of(model));
 	wire_lit(w, ",\"stream\":true,\"store\":false");
-	if (max_tokens)
-		wire_printf(w, ",\"%s\":%d", p->max_tokens, max_tokens);
-	if (c->temperature >= 0 && flags & TEMPERATURE)
-		wire_printf(w, ",\"temperature\":%.6g", c->temperature);
+	wire_limits(w, c, p, flags);
 	if (c->system.n) {
 		wire_lit(w, ",\"instructions\":");
 		wire_text(w, c->system);
@@ -121,7 +92,7 @@ static int encode(struct wire *w, const struct llm_call *c, const char *model, c
 		wire_lit(w, "}}");
 	}
 	wire_lit(w, ",\"input\":[");
-	if (encode_input(w, c, e))
+	if (wire_messages(w, c, LLM_WIRE_RESPONSES, encode_items, e))
 		return -1;
 	wire_lit(w, "]}");
 	return wire_check(w, e);
@@ -211,23 +182,19 @@ static int failed(const json_t *v, struct err *e)
 static int event(struct decoder *d, struct span name, struct span data, struct err *e)
 {
 	cleanup_json json_t *v = NULL;
-	struct err why = ERR_INIT;
 	struct span type;
-	const char *model;
 
 	if (decoder_done(d))
 		return 0;
-	v = json_parse(data, "event", &why);
+	v = decoder_json(data, "event", e);
 	if (!v)
-		return why.code == ERR_NOMEM ? err_nomem(e) : decoder_bad(e, "%.200s", why.text);
+		return -1;
 	if (!json_is_object(v))
 		return decoder_bad(e, "an event is no object");
 	type = json_span(v, "type").n ? json_span(v, "type") : name;
 	if (d->state == STREAM_START)
 		d->state = STREAM_OPEN;
-	model = json_str(json_get(v, "response"), "model");
-	if (model && *model)
-		snprintf(d->model, sizeof d->model, "%s", model);
+	decoder_model(d, json_str(json_get(v, "response"), "model"));
 	if (span_is(type, "error") || span_is(type, "response.failed") || (!type.n && json_get(v, "error")))
 		return failed(v, e);
 	if (span_is(type, "response.output_text.delta") || span_is(type, "response.refusal.delta"))

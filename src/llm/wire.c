@@ -7,6 +7,7 @@
 #include "base/caps.h"
 #include "base/mem.h"
 #include "llm/dialect.h"
+#include "llm/prices.h"
 
 #define JOIN_MAX (16 * KIB)	/* what curl keeps for a body of several pieces */
 #define DEFAULT_MAX_TOKENS 8192 /* where one must be given and nothing is known */
@@ -190,6 +191,17 @@ void encode_offer(struct buf *out, const json_t *tool, const char *schema)
 	buf_addc(out, '}');
 }
 
+void encode_arguments_text(struct buf *out, const struct llm_tool_call *call)
+{
+	struct buf args = BUF_INIT(out->cap);
+
+	encode_arguments(&args, call);
+	if (args.failed)
+		out->failed = args.failed;
+	encode_text(out, buf_span(&args));
+	buf_release(&args);
+}
+
 struct span message_wire(struct llm_message *m, enum llm_wire wire,
 	int (*encode)(const struct llm_message *m, struct buf *out), struct err *e)
 {
@@ -227,6 +239,25 @@ void wire_order(struct llm_message *const *messages, size_t count, size_t *order
 	}
 }
 
+int wire_messages(struct wire *w, const struct llm_call *c, enum llm_wire wire,
+	int (*encode)(const struct llm_message *m, struct buf *out), struct err *e)
+{
+	size_t *order = arena_alloc(&w->arena, (c->message_count + 1) * sizeof *order);
+
+	if (!order)
+		return err_nomem(e);
+	wire_order(c->messages, c->message_count, order);
+	for (size_t i = 0; i < c->message_count; i++) {
+		struct span bytes = message_wire(c->messages[order[i]], wire, encode, e);
+		if (!bytes.n)
+			return -1;
+		if (i)
+			wire_lit(w, ",");
+		wire_add(w, bytes);
+	}
+	return 0;
+}
+
 size_t wire_turn(struct llm_message *const *messages, const size_t *order, size_t count, size_t from)
 {
 	bool assistant = messages[order[from]]->role == LLM_ASSISTANT;
@@ -244,6 +275,16 @@ int wire_max_tokens(const struct llm_call *c, const struct profile *p)
 	if (want <= 0)
 		want = !p->needs_max_tokens ? 0 : most ? most : DEFAULT_MAX_TOKENS;
 	return most && want > most ? most : want;
+}
+
+void wire_limits(struct wire *w, const struct llm_call *c, const struct profile *p, unsigned flags)
+{
+	int max_tokens = wire_max_tokens(c, p);
+
+	if (max_tokens)
+		wire_printf(w, ",\"%s\":%d", p->max_tokens, max_tokens);
+	if (c->temperature >= 0 && flags & TEMPERATURE)
+		wire_printf(w, ",\"temperature\":%.6g", c->temperature);
 }
 
 const struct profile *profile_named(const struct profile *list, const char *name)
