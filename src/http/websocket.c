@@ -371,14 +371,13 @@ int websocket_accept(struct websocket *w, struct server_request *r, struct err *
 	if (check(r, accept, e))
 		return -1;
 	w->request = r;
-	w->loop = c->server->loop;
 	w->cap = w->cap ? w->cap : CAP_WEBSOCKET_MESSAGE;
 	w->ping_ms = w->ping_ms ? w->ping_ms : TIME_WEBSOCKET_PING;
 	w->deflates = may_deflate(r);
 	sm_init(&w->sm, states, WS_OPEN);
 	buf_init(&w->message, w->cap);
-	timer_init(&w->timer, w->loop, on_timer);
-	tick_init(&w->end, w->loop, on_end);
+	timer_init(&w->timer, c->server->loop, on_timer);
+	tick_init(&w->end, c->server->loop, on_end);
 	if (reply_header(r, "Upgrade", "websocket", e) || reply_header(r, "Connection", "Upgrade", e) ||
 		reply_header(r, "Sec-WebSocket-Accept", accept, e) ||
 		(w->deflates &&

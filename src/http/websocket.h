@@ -36,7 +36,6 @@ struct websocket {
 	int ping_ms; /* silence until a ping, and from it until the end; 0: TIME_WEBSOCKET_PING */
 	/* private */
 	struct server_request *request;
-	struct loop *loop;
 	struct sm sm;
 	struct wslay_frame_context *frames; /* only while a frame is under way */
 	struct span input;		    /* of which wslay takes */
