@@ -5,6 +5,7 @@
 #include "base/id.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/crypt.h"
@@ -46,6 +47,15 @@ void id_new(char out[ID_TEXT], int64_t at_us, struct rng *rng)
 	*p = 0;
 }
 
+void id_of_hash(char out[ID_TEXT], const struct hash *h)
+{
+	const uint8_t *b = h->b;
+
+	snprintf(out, ID_TEXT, "%02x%02x%02x%02x-%02x%02x-8%01x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+		b[2], b[3], b[4], b[5], b[6] & 15, b[7], (b[8] & 0x3f) | 0x80, b[9], b[10], b[11], b[12], b[13], b[14],
+		b[15]);
+}
+
 bool id_valid(const char *text)
 {
 	if (!text || strnlen(text, ID_TEXT) != ID_TEXT - 1)
@@ -55,7 +65,7 @@ bool id_valid(const char *text)
 		if (dash ? text[i] != '-' : !strchr("0123456789abcdef", text[i]))
 			return false;
 	}
-	return text[14] == '7' && strchr("89ab", text[19]);
+	return strchr("78", text[14]) && strchr("89ab", text[19]);
 }
 
 uint64_t rng_next(struct rng *r)

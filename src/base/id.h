@@ -1,5 +1,5 @@
-/* id: identifiers of events and runs (UUIDv7, RFC 9562, in the usual 36-character text), and a small generator of
- * random numbers from a seed. */
+/* id: identifiers of events and runs (UUIDv7, RFC 9562, in the usual 36-character text; version 8 where they are made
+ * of a key, so that the same key gives the same one), and a small generator of random numbers from a seed. */
 #ifndef MUSTER_BASE_ID_H
 #define MUSTER_BASE_ID_H
 
@@ -13,6 +13,9 @@
  * Random part from `rng` (NULL: the system's). Thread-safe with rng == NULL. */
 struct rng;
 void id_new(char out[ID_TEXT], int64_t at_us, struct rng *rng);
+/* The first 16 bytes of a hash as a UUID of version 8. */
+struct hash;
+void id_of_hash(char out[ID_TEXT], const struct hash *h);
 bool id_valid(const char *text);
 
 /* rng: a small seeded generator (splitmix64) for simulations and jitter; never for secrets. */

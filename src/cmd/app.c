@@ -172,7 +172,7 @@ static const char *user_name(void)
 	return who && who->pw_name && *who->pw_name ? who->pw_name : "owner";
 }
 
-int app_house(struct app *a, struct err *e)
+static int house(struct app *a, bool passivate, struct err *e)
 {
 	cleanup_json json_t *settings = run_settings(a, e);
 	if (!settings)
@@ -187,10 +187,16 @@ int app_house(struct app *a, struct err *e)
 		.policy = json_array_size(options_tree(a->options, OPTION_POLICY))
 				  ? options_tree(a->options, OPTION_POLICY)
 				  : NULL,
-		.user = user_name()};
+		.user = user_name(),
+		.passivate = passivate};
 	a->house = house_new(&o, e);
 	a->house_open = a->house != NULL;
 	return a->house ? 0 : -1;
+}
+
+int app_house(struct app *a, struct err *e)
+{
+	return house(a, false, e);
 }
 
 static int open_store(struct app *a, enum store_access access, struct err *e)
@@ -204,7 +210,7 @@ static int open_store(struct app *a, enum store_access access, struct err *e)
 }
 
 /* The key is made under the folder's lock, so that two processes cannot both make one. */
-static int open_own(struct app *a, struct err *e)
+static int open_own(struct app *a, bool passivate, struct err *e)
 {
 	disk_private(); /* before the journal's thread starts */
 	int lock = owner_take(a->data_dir, e);
@@ -212,7 +218,7 @@ static int open_own(struct app *a, struct err *e)
 		return -1;
 	a->vault = vault_open(a->data_dir, true, e);
 	owner_leave(lock);
-	return !a->vault || open_store(a, STORE_OWN, e) || app_llm(a, e) || app_house(a, e) ? -1 : 0;
+	return !a->vault || open_store(a, STORE_OWN, e) || app_llm(a, e) || house(a, passivate, e) ? -1 : 0;
 }
 
 /* Own the journal for as long as `what` takes (NULL: the opening alone), then only read it again. */
@@ -283,7 +289,7 @@ int app_open(struct app *a, const struct args *args, enum app_need need, struct 
 	a->loop = loop_new(e);
 	if (!a->loop)
 		return -1;
-	return need == APP_READ ? open_read(a, e) : open_own(a, e);
+	return need == APP_READ ? open_read(a, e) : open_own(a, need == APP_SERVE, e);
 }
 
 /* ---- closing ---- */
@@ -320,6 +326,25 @@ void app_close(struct app *a)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		mem_free(texts[i]);
 	*a = (struct app){0};
+}
+
+struct bundle_places app_places(const struct app *a)
+{
+	return (struct bundle_places){
+		.own_modes = a->own_modes, .modes = a->modes_dir, .own_roles = a->own_roles, .roles = a->roles_dir};
+}
+
+struct api_needs app_needs(const struct app *a)
+{
+	return (struct api_needs){.loop = a->loop,
+		.store = a->store,
+		.house = a->house,
+		.llm = a->llm,
+		.vault = a->vault,
+		.options = a->options,
+		.data_dir = a->data_dir,
+		.places = app_places(a),
+		.sock = a->sock};
 }
 
 json_t *app_run(const struct app *a, const char *name, struct err *e)

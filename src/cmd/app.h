@@ -6,10 +6,8 @@
 #ifndef MUSTER_CMD_APP_H
 #define MUSTER_CMD_APP_H
 
+#include "api/api.h"
 #include "cmd/args.h"
-#include "config/options.h"
-#include "config/vault.h"
-#include "flow/house.h"
 
 struct app {
 	const struct args *args;
@@ -28,6 +26,7 @@ enum app_need {
 	APP_FOLDERS, /* configuration and where things are; nothing is made or opened */
 	APP_READ,    /* the journal for reading, also beside an owner */
 	APP_OWN,     /* everything, as the owner; ERR_OWNED names who is */
+	APP_SERVE,   /* the same, to stay: runs that only wait leave memory */
 };
 
 int app_open(struct app *a, const struct args *args, enum app_need need, struct err *e);
@@ -43,6 +42,11 @@ void app_house_close(struct app *a);
  */
 void app_close(struct app *a);
 #define cleanup_app __attribute__((cleanup(app_close)))
+
+/* Where modes and roles are looked for. */
+struct bundle_places app_places(const struct app *a);
+/* What the api stands on, of an app that owns its folder. */
+struct api_needs app_needs(const struct app *a);
 
 /* The whole row of the run that a person names by id or a part of it. */
 json_t *app_run(const struct app *a, const char *name, struct err *e);

@@ -21,7 +21,6 @@
 #include "cmd/earlier.h"
 #include "cmd/interrupts.h"
 #include "cmd/out.h"
-#include "cmd/sock.h"
 #include "cmd/summary.h"
 #include "cmd/tally.h"
 #include "flow/run.h"
@@ -45,7 +44,7 @@ struct batch {
 	int live_count;
 	struct tick next;
 	struct tally tally;
-	struct sock *sock;
+	struct api *api;
 	struct interrupts interrupts;
 	double spent;	     /* by the lines that are over */
 	int64_t passed_over; /* lines that --total-budget has no room for */
@@ -339,13 +338,14 @@ static int begin(struct batch *b, struct err *e)
 	if (open_files(o->live, e) || inputs_open(&b->inputs, o->file, o->mode, json_get(o->request, "inputs"), e) ||
 		interrupts_start(&b->interrupts, b->app->loop, interrupted, e))
 		return -1;
-	b->sock = sock_open(b->app, e);
-	return b->sock ? 0 : -1;
+	struct api_needs needs = app_needs(b->app);
+	b->api = api_open(&needs, e);
+	return b->api ? 0 : -1;
 }
 
 static void end(struct batch *b)
 {
-	sock_close(b->sock);
+	api_close(b->api);
 	house_watch(b->app->house, NULL, NULL);
 	interrupts_stop(&b->interrupts);
 	tick_stop(&b->next);

@@ -10,8 +10,6 @@
 
 #include "cmd/app.h"
 
-/* ---- for verbs ---- */
-
 struct control {
 	struct app app;
 	bool remote; /* somebody owns the folder: app is open for reading */
@@ -25,13 +23,5 @@ json_t *control_run(struct control *c, const char *name, struct err *e);
 int control_command(struct control *c, const json_t *run, const json_t *command, bool *now, struct err *e);
 /* POST to a resource of this run ("/fork"), or the same done here. */
 json_t *control_post(struct control *c, const json_t *run, const char *what, const json_t *body, struct err *e);
-
-/* ---- for the owner: verbs without an owner beside them, and the socket ---- */
-
-int control_apply(struct app *a, const json_t *run, const json_t *command, bool *now, struct err *e);
-json_t *control_fork(struct app *a, const char *run, int64_t at, struct err *e); /* {run, at} */
-json_t *control_merge(struct app *a, const char *run, struct err *e); /* {merged, already, commit, conflicts} */
-/* The open action of this run with this id or, when it is the only one, this name. */
-json_t *control_action(struct app *a, const char *run, const char *name, struct err *e);
 
 #endif

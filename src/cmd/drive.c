@@ -7,7 +7,6 @@
 #include "cmd/driven.h"
 #include "cmd/interrupts.h"
 #include "cmd/out.h"
-#include "cmd/sock.h"
 #include "cmd/summary.h"
 #include "flow/run.h"
 
@@ -16,7 +15,7 @@ struct drive {
 	const struct drive_options *options;
 	struct driven run;
 	struct view *view;
-	struct sock *sock;
+	struct api *api;
 	struct interrupts interrupts;
 	int64_t past; /* events up to here are not shown */
 };
@@ -81,8 +80,9 @@ static int begin(struct drive *d, struct err *e)
 	house_watch(d->app->house, on_settled, d);
 	if (d->past < 0 || interrupts_start(&d->interrupts, d->app->loop, interrupted, e))
 		return -1;
-	d->sock = sock_open(d->app, e);
-	return d->sock ? driven_start(&d->run, d->view, terminal, d->options->quiet_past, d->options->commands, e) : -1;
+	struct api_needs needs = app_needs(d->app);
+	d->api = api_open(&needs, e);
+	return d->api ? driven_start(&d->run, d->view, terminal, d->options->quiet_past, d->options->commands, e) : -1;
 }
 
 static void work(struct drive *d)
@@ -106,7 +106,7 @@ static void work(struct drive *d)
 static void end(struct drive *d)
 {
 	if (d->view)
-		sock_close(d->sock);
+		api_close(d->api);
 	house_watch(d->app->house, NULL, NULL);
 	interrupts_stop(&d->interrupts);
 }

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "api/intervene.h"
 #include "flow/run.h"
 
 enum { WORKING, PAUSING, OVER };
@@ -179,31 +179,14 @@ void driven_pause(struct driven *d)
 
 /* ---- beginning ---- */
 
-/* What other processes left for this run while nobody owned it. */
-static int take_commands(struct driven *d, struct err *e)
-{
-	cleanup_json json_t *rows = store_commands(d->app->store, d->stream, e);
-	size_t i;
-	json_t *row;
-	if (!rows)
-		return -1;
-	json_array_foreach(rows, i, row)
-	{
-		struct err why = ERR_INIT;
-		if (house_command(d->app->house, d->overview.id, json_get(row, "command"), json_int(row, "n", 0), &why))
-			log_warn("run", "a command that was left for run %s does not fit any more: %s",
-				run_short(d->overview.id), why.text);
-	}
-	return 0;
-}
-
 static int give_commands(struct driven *d, const json_t *commands, struct err *e)
 {
 	size_t i;
 	json_t *command;
 	json_array_foreach(
 		commands, i, command) if (house_command(d->app->house, d->overview.id, command, 0, e)) return -1;
-	return take_commands(d, e);
+	struct api_needs needs = app_needs(d->app);
+	return intervene_take(&needs, d->overview.id, NULL, e); /* what other processes left while nobody owned it */
 }
 
 static int go_on(struct driven *d, bool quiet_past, const json_t *commands, struct err *e)

@@ -51,6 +51,7 @@ struct verb {
 	X(usage)                                                                                                       \
 	X(modes)                                                                                                       \
 	X(roles)                                                                                                       \
+	X(serve)                                                                                                       \
 	X(doctor)                                                                                                      \
 	X(demo)                                                                                                        \
 	X(describe)                                                                                                    \

@@ -1,4 +1,5 @@
 /* answer: decides an action of a run. */
+#include "api/intervene.h"
 #include "base/mem.h"
 #include "cmd/asking.h"
 #include "cmd/control.h"
@@ -26,7 +27,8 @@ static int words_of(const struct args *args, struct buf *out, struct err *e)
 static json_t *command_of(struct control *c, const struct args *args, const char *run, struct err *e)
 {
 	cleanup_buf struct buf words = BUF_INIT(1u << 20);
-	cleanup_json json_t *action = control_action(&c->app, run, args_word(args, 1), e);
+	struct api_needs needs = app_needs(&c->app);
+	cleanup_json json_t *action = intervene_action(&needs, run, args_word(args, 1), e);
 	if (!action || words_of(args, &words, e))
 		return NULL;
 	/* What is given as an option must be one: a mistyped one is no text. */

@@ -1,44 +1,27 @@
 /* describe: prints the program's own tables as JSON, for generators of documentation, types and shells. */
-#include "cmd/catalog.h"
+#include "api/route.h"
+#include "base/shape.h"
+#include "cmd/app.h"
 #include "cmd/out.h"
-#include "cmd/routes.h"
+#include "flow/catalog.h"
 #include "tools/tool.h"
 
-static json_t *events_json(void)
+static json_t *events_json(struct err *e)
 {
 	static const char *const classes[] = {[EVENT_CLASS_INPUT] = "input",
 		[EVENT_CLASS_DERIVED] = "derived",
 		[EVENT_CLASS_TRANSIENT] = "transient",
 		[EVENT_CLASS_PLAIN] = "plain"};
-	static const char *const types[128] = {['s'] = "string",
-		['i'] = "integer",
-		['n'] = "number",
-		['b'] = "boolean",
-		['o'] = "object",
-		['a'] = "array",
-		['h'] = "string"};
 	json_t *list = json_array();
 	for (int i = 0; list && i < EVENT_TYPES; i++) {
 		const struct event_kind *k = &event_kinds[i];
-		json_t *fields = json_object(), *required = json_array();
-		struct span rest = span_of(k->fields);
-		/* "name:t" or "name:t?" separated by blanks */
-		while ((rest = span_trim(rest)).n) {
-			size_t n = 0, colon = span_find(rest, span_of(":"), 0);
-			while (n < rest.n && rest.p[n] != ' ')
-				n++;
-			char name[64];
-			snprintf(name, sizeof(name), "%.*s", (int)colon, rest.p);
-			const char *type = types[rest.p[colon + 1] & 127];
-			json_object_set_new(fields, name, type ? json_pack("{s:s}", "type", type) : json_object());
-			if (rest.p[n - 1] != '?')
-				json_array_append_new(required, json_string(name));
-			rest = span_n(rest.p + n, rest.n - n);
+		json_t *schema = shape_schema(k->fields, true, NULL, e);
+		if (!schema || json_array_append_new(list,
+				       json_make(e, "{s:s, s:i, s:s, s:s, s:o}", "name", k->type, "version", k->version,
+					       "class", classes[k->class], "summary", k->summary, "schema", schema))) {
+			json_decref(list);
+			return NULL;
 		}
-		json_array_append_new(
-			list, json_pack("{s:s, s:i, s:s, s:s, s:{s:s, s:o, s:o}}", "name", k->type, "version",
-				      k->version, "class", classes[k->class], "summary", k->summary, "schema", "type",
-				      "object", "properties", fields, "required", required));
 	}
 	return list;
 }
@@ -80,14 +63,19 @@ static int describe(const struct args *args, struct err *e)
 	if (app_open(&a, args, APP_FOLDERS, e))
 		return -1;
 	cleanup_json json_t *options = options_describe(NULL, e);
-	cleanup_json json_t *modes = options ? catalog_modes(&a, e) : NULL;
-	cleanup_json json_t *roles = modes ? catalog_roles(&a, e) : NULL;
-	if (!roles)
+	struct bundle_places places = app_places(&a);
+	cleanup_json json_t *modes = options ? catalog_modes(&places, e) : NULL;
+	cleanup_json json_t *roles = modes ? catalog_roles(&places, e) : NULL;
+	json_t *routes = roles ? routes_describe(e) : NULL, *events = routes ? events_json(e) : NULL;
+	routes_release();
+	if (!events) {
+		json_decref(routes);
 		return -1;
+	}
 	cleanup_json json_t *all = json_make(e, "{s:s, s:o, s:o, s:o, s:O, s:o, s:o, s:o, s:O, s:O}", "version",
-		MUSTER_VERSION, "routes", routes_describe(), "events", events_json(), "tools", tools_describe(),
-		"options", options, "errors", errors_json(), "verbs", verbs_json(), "common_options",
-		options_json(verb_common), "modes", modes, "roles", roles);
+		MUSTER_VERSION, "routes", routes, "events", events, "tools", tools_describe(), "options", options,
+		"errors", errors_json(), "verbs", verbs_json(), "common_options", options_json(verb_common), "modes",
+		modes, "roles", roles);
 	return all ? out_json(all, e) : -1;
 }
 

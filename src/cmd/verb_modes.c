@@ -1,6 +1,8 @@
 /* modes: lists the kinds of jobs. */
-#include "cmd/catalog.h"
+#include "base/mem.h"
+#include "cmd/app.h"
 #include "cmd/out.h"
+#include "flow/catalog.h"
 #include "flow/mode.h"
 
 static const struct verb_option options[] = {
@@ -109,7 +111,8 @@ static int modes(const struct args *args, struct err *e)
 		return -1;
 	if (args_word(args, 0))
 		return show_one(&a, args_word(args, 0), args_has(args, "json"), e);
-	cleanup_json json_t *list = catalog_modes(&a, e);
+	struct bundle_places places = app_places(&a);
+	cleanup_json json_t *list = catalog_modes(&places, e);
 	if (!list)
 		return -1;
 	if (args_has(args, "json"))

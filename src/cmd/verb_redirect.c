@@ -9,7 +9,7 @@ static const struct verb_option options[] = {
 static int redirect(const struct args *args, struct err *e)
 {
 	return give(args,
-		json_make(e, "{s:s, s:s, s:s, s:s?}", "kind", "redirect", "agent", args_word(args, 1), "role",
+		json_make(e, "{s:s, s:s, s:s, s:s*}", "kind", "redirect", "agent", args_word(args, 1), "role",
 			args_word(args, 2), "text", args_get(args, "text")),
 		"handed over", "handed over; the new agent begins when the run goes on", e);
 }

@@ -1,6 +1,8 @@
 /* roles: lists what agents can be. */
-#include "cmd/catalog.h"
+#include "base/mem.h"
+#include "cmd/app.h"
 #include "cmd/out.h"
+#include "flow/catalog.h"
 
 static const struct verb_option options[] = {
 	{"json", NULL, false, "print a JSON array"},
@@ -45,7 +47,8 @@ static int roles(const struct args *args, struct err *e)
 	struct app a cleanup_app = {0};
 	if (app_open(&a, args, APP_FOLDERS, e))
 		return -1;
-	cleanup_json json_t *list = catalog_roles(&a, e);
+	struct bundle_places places = app_places(&a);
+	cleanup_json json_t *list = catalog_roles(&places, e);
 	if (!list)
 		return -1;
 	return args_has(args, "json") ? out_json(list, e) : print(list, e);

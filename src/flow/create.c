@@ -144,7 +144,7 @@ static json_t *created_json(struct making *m, const struct hash *bundle, struct 
 	if (!data)
 		return NULL;
 	static const char *const passed[] = {
-		"model", "budget_usd", "policy", "check", "gates_off", "record", "user", NULL};
+		"model", "budget_usd", "policy", "check", "gates_off", "record", "user", "priority", NULL};
 	for (const char *const *key = passed; *key; key++)
 		if (json_get(q, *key))
 			json_object_set(data, *key, json_get(q, *key));
@@ -251,7 +251,10 @@ static int make(struct making *m, struct err *e)
 int house_create(struct house *h, const json_t *request, char id[ID_TEXT], struct err *e)
 {
 	struct making m = {.house = h, .request = request};
-	id_new(m.id, clock_wall(loop_clock(h->loop)), NULL);
+	if (json_str(request, "id"))
+		snprintf(m.id, sizeof(m.id), "%s", json_str(request, "id"));
+	else
+		id_new(m.id, clock_wall(loop_clock(h->loop)), NULL);
 	int failed = make(&m, e);
 	if (failed && m.copy_dir)
 		copy_unplace(m.copy_dir);

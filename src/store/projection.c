@@ -213,6 +213,7 @@ static int run_created(const struct fold *f, struct err *e)
 		{RUNS_base, false, data_text(f, "base")},
 		{RUNS_parent, false, parent},
 		{RUNS_user, false, data_text(f, "user")},
+		{RUNS_priority, false, cell_int(json_int(f->data, "priority", 0))},
 	};
 
 	if (f->row[RUNS_run].kind || f->ev->seq != 1)

@@ -127,7 +127,7 @@ int64_t store_collect(struct store *s, bool (*live)(void *ctx, const struct hash
  * value, null, or an array of values of which any), may be NULL; an unknown column is ERR_INVALID. Newest first; limit
  * -1: all. runs: {run, mode, project, dir, title, state, phase, created, updated, seq, usd, usd_unknown, input_tokens,
  *   output_tokens, cached_tokens, agents, evidence, branch, copy, base, merged, waiting_on, budget_usd, parent, user,
- *   error (payload of run.failed), commit, snapshot}
+ *   error (payload of run.failed), commit, snapshot, priority}
  * actions: {run, action, name, kind, title, body, blob, options, priority, state (open, resolved, closed), opened,
  *   resolved, answer (payload of action.resolved or .closed), agent, call, call_hash, seq}
  * Sums (money, tokens, counts; usage and budgets too) may be a second behind the events of a run at work; they are

@@ -1,5 +1,5 @@
 /* catalog: see catalog.h. */
-#include "cmd/catalog.h"
+#include "flow/catalog.h"
 
 #include "agent/role.h"
 #include "base/caps.h"
@@ -8,9 +8,9 @@
 #include "flow/dirnames.h"
 #include "flow/mode.h"
 
-json_t *catalog_modes(const struct app *a, struct err *e)
+json_t *catalog_modes(const struct bundle_places *p, struct err *e)
 {
-	return mode_list(a->own_modes, a->modes_dir, e);
+	return mode_list(p->own_modes, p->modes, e);
 }
 
 static json_t *role_json(const struct role *r, const char *path, const char *mode)
@@ -74,9 +74,9 @@ static int add_folder(json_t *list, const char *dir, const char *mode, struct er
 	return 0;
 }
 
-static int add_modes(json_t *list, const struct app *a, struct err *e)
+static int add_modes(json_t *list, const struct bundle_places *p, struct err *e)
 {
-	cleanup_json json_t *modes = catalog_modes(a, e);
+	cleanup_json json_t *modes = catalog_modes(p, e);
 	size_t i;
 	json_t *mode;
 	if (!modes)
@@ -93,13 +93,13 @@ static int add_modes(json_t *list, const struct app *a, struct err *e)
 	return 0;
 }
 
-json_t *catalog_roles(const struct app *a, struct err *e)
+json_t *catalog_roles(const struct bundle_places *p, struct err *e)
 {
 	json_t *list = json_array();
 	if (!list)
 		err_nomem(e);
-	else if (!add_folder(list, a->own_roles, NULL, e) && !add_folder(list, a->roles_dir, NULL, e) &&
-		 !add_modes(list, a, e))
+	else if (!add_folder(list, p->own_roles, NULL, e) && !add_folder(list, p->roles, NULL, e) &&
+		 !add_modes(list, p, e))
 		return list;
 	json_decref(list);
 	return NULL;

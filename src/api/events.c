@@ -1,4 +1,4 @@
-/* stream: a run's events as NDJSON over the socket.
+/* events: a run's events as NDJSON over the socket.
  *
  * A tail feeds the reply. A client that reads too slowly loses transient events; for durable ones the tail is stopped
  * where the reply was full and started again behind the last one written when there is room. Ends when the client goes,
@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/events.h"
 #include "base/caps.h"
 #include "base/mem.h"
-#include "cmd/routes.h"
 
 struct stream_reply {
 	struct server_request *request;
@@ -84,37 +84,34 @@ static void on_gone(struct server_request *r)
 	finish(r->user);
 }
 
-json_t *stream_events(struct ask *a, struct err *e)
+json_t *run_events(struct ask *q, struct err *e)
 {
-	cleanup_buf struct buf after = BUF_INIT(64), follow = BUF_INIT(64);
-	if (request_query(a->request, "after", &after, e) < 0 || request_query(a->request, "follow", &follow, e) < 0)
-		return NULL;
 	struct stream_reply *s = MEM_NEW(struct stream_reply);
 	if (!s) {
 		err_nomem(e);
 		return NULL;
 	}
-	s->request = a->request;
-	s->store = a->app->store;
-	char *end = NULL;
-	s->written = after.len ? strtoll(after.data, &end, 10) : 0;
-	s->follow = follow.len && strcmp(follow.data, "0") != 0;
-	snprintf(s->stream, sizeof(s->stream), "run/%s", json_str(a->run, "run"));
-	tick_init(&s->end, a->app->loop, end_now);
+	s->request = q->request;
+	s->store = q->needs->store;
+	s->written = json_int(q->query, "after", 0);
+	s->follow = json_bool(q->query, "follow", false);
+	snprintf(s->stream, sizeof(s->stream), "run/%s", q->run_id);
+	tick_init(&s->end, q->needs->loop, end_now);
 	s->last = store_head(s->store, s->stream, e);
-	if ((end && *end) || s->written < 0)
+	if (s->written < 0)
 		err_set(e, ERR_INVALID, "after must be an event's number");
 	if (s->last < 0 || e->code != ERR_OK) {
 		mem_free(s);
 		return NULL;
 	}
-	a->request->user = s;
-	a->request->on_gone = on_gone;
-	a->request->on_drain = on_drain;
-	a->taken = true;
+	q->request->user = s;
+	q->request->on_gone = on_gone;
+	q->request->on_drain = on_drain;
+	ask_take(q);
+	ask_forget(q);
 	struct err ignored = ERR_INIT;
 	bool more = s->follow || s->last > s->written;
-	if (reply_start(a->request, 200, "application/x-ndjson", &ignored) || !more || start_tail(s, &ignored))
+	if (reply_start(s->request, 200, "application/x-ndjson", &ignored) || !more || start_tail(s, &ignored))
 		tick_start(&s->end);
 	return NULL;
 }

@@ -1,0 +1,43 @@
+/* actions: what people must decide, and their answers. */
+#include "api/intervene.h"
+#include "api/route.h"
+#include "base/mem.h"
+
+static json_t *list_of(struct ask *q, struct err *e)
+{
+	cleanup_json json_t *filter = json_clone(q->query);
+	if (!filter || (!json_get(filter, "state") && json_put(filter, "state", json_string("open"))) ||
+		(q->run_id && json_put(filter, "run", json_string(q->run_id)))) {
+		err_nomem(e);
+		return NULL;
+	}
+	return store_actions(q->needs->store, filter, -1, e);
+}
+
+static json_t *answer(struct ask *q, struct err *e)
+{
+	bool now;
+	cleanup_free char *action = ask_param(q, "action");
+	cleanup_json json_t *command = json_clone(q->body);
+	if (!command || !action || json_put(command, "kind", json_string("answer")) ||
+		json_put(command, "action", json_string(action)) || ask_sign(q, command)) {
+		err_nomem(e);
+		return NULL;
+	}
+	return intervene_apply(q->needs, q->run, q->command_id, command, &now, e)
+		       ? NULL
+		       : json_make(e, "{s:b, s:b}", "ok", 1, "queued", !now);
+}
+
+#define API "/api/v1"
+
+const struct route routes_actions[] = {
+	{"GET", API "/actions", WHO_KNOWN, "what people must decide", "state:s? kind:s? priority:s?", NULL, "[@action]",
+		0, list_of},
+	{"GET", API "/runs/{run}/actions", WHO_VIEWER, "a run's actions", "state:s? kind:s? priority:s?", NULL,
+		"[@action]", 0, list_of},
+	{"POST", API "/runs/{run}/actions/{action}", WHO_MEMBER,
+		"answer an action with one of its options, a text, or both", NULL, "option:s? text:s? by:s?", "@taken",
+		0, answer},
+	{0},
+};

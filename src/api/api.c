@@ -1,0 +1,162 @@
+/* api: the way of a request: find the route, admit the caller, read the body, call the handler, reply. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/private.h"
+#include "base/caps.h"
+#include "base/mem.h"
+#include "base/schema.h"
+
+#define BODY (1 * MIB)
+
+static void refuse(struct ask *q, const struct err *why)
+{
+	ask_end(q, NULL, why);
+}
+
+static void run_handler(struct ask *q)
+{
+	struct err e = ERR_INIT;
+	json_t *out = q->route->handle(q, &e);
+	if (out || e.code != ERR_OK) /* else it was taken, and may be no more */
+		ask_end(q, out, &e);
+}
+
+/* ---- the body ---- */
+
+static bool is_json(const char *type)
+{
+	static const char json[] = "application/json";
+	return type && !strncasecmp(type, json, sizeof(json) - 1) && strchr(" ;\t", type[sizeof(json) - 1]);
+}
+
+static int take_body(struct ask *q, struct err *e)
+{
+	struct span text = q->request->body.n ? q->request->body : span_of("{}");
+	q->body = json_parse(text, "the request's body", e);
+	if (q->body && !json_is_object(q->body))
+		return err_set(e, ERR_INVALID, "the request's body must be an object");
+	return q->body ? schema_validate(route_body_schema(q->route), q->body, e) : -1;
+}
+
+static void collected(struct server_request *r, const struct err *why)
+{
+	struct ask *q = r->user;
+	struct err e = ERR_INIT;
+	r->user = NULL;
+	if (why && why->code != ERR_OK)
+		refuse(q, why);
+	else if (take_body(q, &e))
+		refuse(q, &e);
+	else
+		run_handler(q);
+}
+
+/* Pages of other sites can send every type but this one; none of them reaches the owner's socket. */
+static int check_type(const struct ask *q, struct err *e)
+{
+	const char *type = ask_header(q, "content-type");
+	if (!q->request->length || q->request->local || is_json(type))
+		return 0;
+	return err_set(e, ERR_MEDIA_TYPE, "the body must be application/json, not %.80s", type ? type : "of no type");
+}
+
+static void read_body(struct ask *q)
+{
+	struct err e = ERR_INIT;
+	if (check_type(q, &e)) {
+		refuse(q, &e);
+		return;
+	}
+	q->request->user = q;
+	request_collect(q->request, BODY, collected);
+}
+
+/* ---- the head ---- */
+
+/* A retry with the same key is the same command: its id is made of the caller and the key. */
+static void name_command(struct ask *q)
+{
+	const char *key = ask_header(q, "idempotency-key");
+	struct hash_stream h;
+	struct hash hash;
+	snprintf(q->command_id, sizeof(q->command_id), "%s", q->id);
+	if (!key)
+		return;
+	hash_start(&h, NULL);
+	hash_update(&h, q->caller.person, strlen(q->caller.person) + 1);
+	hash_update(&h, q->path, strlen(q->path) + 1);
+	hash_update(&h, key, strlen(key));
+	hash_end(&h, &hash);
+	id_of_hash(q->command_id, &hash);
+}
+
+static int begin(struct ask *q, struct err *e)
+{
+	return route_find(q->request->method, q->path, &q->match, e) ||
+	       reply_header(q->request, "X-Request-Id", q->id, e);
+}
+
+static void handle(struct server_request *r, void *ctx)
+{
+	struct err e = ERR_INIT;
+	struct ask *q = ask_new(ctx, r, &e);
+	if (!q) {
+		reply_problem(r, &e);
+		return;
+	}
+	bool found = !begin(q, &e);
+	q->route = q->match.route;
+	if (!found || admit(q, &e)) {
+		refuse(q, &e);
+		return;
+	}
+	name_command(q);
+	if (q->route->body && !q->route->raw)
+		read_body(q);
+	else
+		run_handler(q);
+}
+
+/* ---- opening, closing ---- */
+
+struct api *api_open(const struct api_needs *needs, struct err *e)
+{
+	struct api *a = routes_setup(e) ? NULL : MEM_NEW(struct api);
+	if (!a) {
+		if (e->code == ERR_OK)
+			err_nomem(e);
+		return NULL;
+	}
+	a->needs = *needs;
+	server_init(&a->server, needs->loop, handle, a);
+	a->open = true;
+	if (server_unix(&a->server, needs->sock, 0600, e)) {
+		err_wrap(e, "the socket of the data folder");
+		api_close(a);
+		return NULL;
+	}
+	return a;
+}
+
+int api_listen(struct api *a, const char *address, int *port, struct err *e)
+{
+	return server_tcp(&a->server, address, port, e);
+}
+
+static void closed(struct server *server)
+{
+	container_of(server, struct api, server)->open = false;
+}
+
+void api_close(struct api *a)
+{
+	if (!a)
+		return;
+	server_close(&a->server, closed);
+	while (a->open)
+		loop_turn(a->needs.loop, -1);
+	mem_free(a);
+	routes_release();
+}

@@ -1,0 +1,45 @@
+/* api: the resources under /api/v1, for the owner's socket and for `muster serve` alike.
+ *
+ * One table of routes (route.h) says who may call what with which query and body, and what is answered; it serves the
+ * requests, and OpenAPI and `muster describe` print it. */
+#ifndef MUSTER_API_API_H
+#define MUSTER_API_API_H
+
+#include "accounts/caller.h"
+#include "config/options.h"
+#include "config/vault.h"
+#include "flow/bundle.h"
+#include "flow/house.h"
+#include "http/server.h"
+
+struct accounts;
+struct queue;
+struct queue;
+
+/* What the resources stand on; all of it outlives the api. */
+struct api_needs {
+	struct loop *loop;
+	struct store *store;
+	struct house *house;
+	struct llm *llm;
+	struct vault *vault;
+	const struct options *options;
+	struct accounts *accounts; /* NULL: nobody but the data folder's owner may call */
+	const char *data_dir;
+	struct bundle_places places; /* modes and roles */
+	const char *sock;	     /* the owner's socket */
+	struct queue *queue;	     /* runs begin through it; NULL: none are begun here */
+	bool serving;		     /* this process stays: what a command sets off is begun here */
+};
+
+struct api;
+
+/* Checks the table (a route without a rule for who may call it is a BUG) and serves the owner's socket. */
+struct api *api_open(const struct api_needs *needs, struct err *e);
+/* Also serve this address (numeric, IPv4 or IPv6). *port: 0 for a free one; then the one bound. */
+int api_listen(struct api *a, const char *address, int *port, struct err *e);
+/* No new connections; streams end; replies under way are given; then turns the loop until every connection is down.
+ * NULL is legal. */
+void api_close(struct api *a);
+
+#endif

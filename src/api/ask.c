@@ -1,0 +1,142 @@
+/* ask: an ask from its beginning to its reply, which frees it. */
+#include <stdio.h>
+
+#include "api/private.h"
+#include "base/caps.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+struct ask *ask_new(struct api *a, struct server_request *r, struct err *e)
+{
+	struct ask *q = MEM_NEW(struct ask);
+	if (!q || !(q->path = mem_strdup(r->path))) {
+		mem_free(q);
+		err_nomem(e);
+		return NULL;
+	}
+	q->api = a;
+	q->needs = &a->needs;
+	q->request = r;
+	id_new(q->id, clock_wall(loop_clock(a->needs.loop)), NULL);
+	return q;
+}
+
+void ask_free(struct ask *q)
+{
+	if (!q)
+		return;
+	json_decref(q->run);
+	json_decref(q->query);
+	json_decref(q->body);
+	mem_free(q->path);
+	mem_free(q);
+}
+
+static struct span value_of(const struct ask *q, const char *name)
+{
+	size_t n = 0;
+	for (const char *at = q->route->path; (at = strchr(at, '{')); at = strchr(at, '}'), n++)
+		if (span_is(span_n(at + 1, strcspn(at + 1, "}")), name))
+			return q->match.values[n];
+	return SPAN_NONE;
+}
+
+char *ask_param(const struct ask *q, const char *name)
+{
+	struct span value = value_of(q, name);
+	if (!value.p)
+		BUG("route %s has no {%s}", q->route->path, name);
+	return span_dup(value);
+}
+
+const char *ask_header(const struct ask *q, const char *name)
+{
+	return request_header(q->request, name);
+}
+
+int ask_sign(const struct ask *q, json_t *command)
+{
+	bool free_choice = q->caller.kind == CALLER_LOCAL && json_str(command, "by");
+	return free_choice ? 0 : json_put(command, "by", json_string(q->caller.name));
+}
+
+int ask_model(const struct ask *q, const char *model, struct err *e)
+{
+	bool local = model && (!strncmp(model, "exec:", 5) || !strncmp(model, "script:", 7));
+	return !local || q->caller.kind == CALLER_LOCAL ? 0
+							: err_set(e, ERR_DENIED,
+								  "the model %.80s is a program or file of the host; "
+								  "only the data folder's owner may name it, "
+								  "on the machine itself or in config.yaml",
+								  model);
+}
+
+int ask_next(struct ask *q, const char *cursor, struct err *e)
+{
+	cleanup_buf struct buf link = BUF_INIT(CAP_HTTP_HEAD);
+	const char *key;
+	json_t *value;
+	buf_addf(&link, "<%s?", q->request->path);
+	json_object_foreach(q->query, key, value)
+	{
+		if (!strcmp(key, "cursor"))
+			continue;
+		cleanup_free char *text =
+			json_is_string(value) ? mem_strdup(json_string_value(value)) : json_text(value);
+		buf_addf(&link, "%s=", key);
+		for (const char *at = text ? text : ""; *at; at++)
+			buf_addf(&link,
+				strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~", *at)
+					? "%c"
+					: "%%%02X",
+				(unsigned char)*at);
+		buf_addc(&link, '&');
+	}
+	buf_addf(&link, "cursor=%s>; rel=\"next\"", cursor);
+	return buf_check(&link, "the link to what follows", e) || reply_header(q->request, "Link", link.data, e) ? -1
+														 : 0;
+}
+
+/* ---- the end ---- */
+
+void ask_take(struct ask *q)
+{
+	q->taken = true;
+}
+
+void ask_forget(struct ask *q)
+{
+	ask_free(q);
+}
+
+static void send_reply(struct server_request *r, const struct route *route, struct span text)
+{
+	int status = route->status ? route->status : route->reply ? 200 : 204;
+	if (route->reply)
+		reply_json(r, status, text);
+	else
+		reply_bytes(r, status, NULL, SPAN_NONE);
+}
+
+void ask_end(struct ask *q, json_t *out, const struct err *why)
+{
+	struct server_request *r = q->request;
+	const struct route *route = q->route;
+	struct err none = ERR_INIT;
+	cleanup_free char *text = out ? json_text(out) : NULL;
+	bool failed = !out || !text;
+	if (out && !text) {
+		err_nomem(&none);
+		why = &none;
+	}
+	json_decref(out);
+	if (failed)
+		log_info("api", "%s %s %s: %s", q->id, r->method, q->path, why->text);
+	else
+		log_debug("api", "%s %s %s", q->id, r->method, q->path);
+	ask_free(q);
+	if (failed)
+		reply_problem(r, why);
+	else
+		send_reply(r, route, span_of(text));
+}

@@ -1,0 +1,52 @@
+/* interventions: people's commands to a run, its forks and its merge. */
+#include "api/intervene.h"
+#include "api/route.h"
+
+static json_t *command(struct ask *q, struct err *e)
+{
+	bool now;
+	const char *kind = json_str(q->body, "kind");
+	cleanup_json json_t *whole = json_clone(q->body);
+	if (!whole || ask_sign(q, whole)) {
+		err_nomem(e);
+		return NULL;
+	}
+	if (!strcmp(kind, "record") && q->caller.kind != CALLER_LOCAL) {
+		err_set(e, ERR_DENIED,
+			"a recording is a file of the host; only the data folder's owner may ask for it");
+		return NULL;
+	}
+	if (!strcmp(kind, "model") && ask_model(q, json_str(q->body, "model"), e))
+		return NULL;
+	return intervene_apply(q->needs, q->run, q->command_id, whole, &now, e)
+		       ? NULL
+		       : json_make(e, "{s:b, s:b}", "ok", 1, "queued", !now);
+}
+
+static json_t *fork_run(struct ask *q, struct err *e)
+{
+	return intervene_fork(q->needs, q->run_id, json_int(q->body, "at", INT64_MAX), e);
+}
+
+static json_t *merge(struct ask *q, struct err *e)
+{
+	return intervene_merge(q->needs, q->run_id, q->caller.name, e);
+}
+
+#define API "/api/v1"
+
+const struct route routes_interventions[] = {
+	{"POST", API "/runs/{run}/commands", WHO_MEMBER,
+		"an intervention: pause, resume, cancel, steer, redirect, modify, budget, model, answer", NULL,
+		"kind:(pause|resume|cancel|steer|redirect|modify|budget|model|record|answer) agent:s? text:s? when:s? "
+		"role:s? "
+		"name:s? "
+		"value:x? model:s? usd:n? action:s? option:s? record:s? by:s?",
+		"@taken", 0, command},
+	{"POST", API "/runs/{run}/fork", WHO_MEMBER,
+		"a new, paused run with files and conversation of the last quiet event at or before `at`", NULL,
+		"at:i?", "@fork", 0, fork_run},
+	{"POST", API "/runs/{run}/merge", WHO_MEMBER, "bring the run's branch into its project", NULL, "", "@merge", 0,
+		merge},
+	{0},
+};

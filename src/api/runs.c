@@ -1,0 +1,132 @@
+/* runs: what runs there are, starting one, and what one has spent. */
+#include <stdio.h>
+
+#include "api/events.h"
+#include "api/route.h"
+#include "base/mem.h"
+#include "flow/queue.h"
+
+static json_t *list_runs(struct ask *q, struct err *e)
+{
+	cleanup_json json_t *filter = json_clone(q->query);
+	if (!filter) {
+		err_nomem(e);
+		return NULL;
+	}
+	json_object_del(filter, "limit");
+	return store_runs(q->needs->store, filter, (int)json_int(q->query, "limit", 100), e);
+}
+
+static json_t *get_run(struct ask *q, struct err *e)
+{
+	(void)e;
+	return json_incref(q->run);
+}
+
+static json_t *get_usage(struct ask *q, struct err *e)
+{
+	cleanup_json json_t *filter = json_make(e, "{s:s}", "run", q->run_id);
+	return filter ? store_usage(q->needs->store, filter, e) : NULL;
+}
+
+/* ---- starting one ---- */
+
+/* The folder of a project: known from its runs. */
+static char *project_dir(struct ask *q, const char *project, struct err *e)
+{
+	if (q->caller.kind == CALLER_LOCAL && *project == '/')
+		return mem_strdup(project);
+	cleanup_json json_t *filter = json_make(e, "{s:s}", "project", project);
+	cleanup_json json_t *rows = filter ? store_runs(q->needs->store, filter, 1, e) : NULL;
+	if (!rows)
+		return NULL;
+	if (!json_array_size(rows) || !ask_may(q, project, ROLE_MEMBER)) {
+		err_set(e, ERR_NOT_FOUND, "there is no project %.80s", project);
+		return NULL;
+	}
+	return mem_strdup(json_str(json_array_get(rows, 0), "dir"));
+}
+
+/* Rules of a run can allow what those of the installation only ask about. */
+static int check_rules(struct ask *q, struct err *e)
+{
+	bool own = json_get(q->body, "policy") || json_get(q->body, "gates_off");
+	return !own || q->role >= ROLE_ADMIN
+		       ? 0
+		       : err_set(e, ERR_DENIED, "policy and gates_off of a run are for administrators of its project");
+}
+
+static json_t *request_of(struct ask *q, struct err *e)
+{
+	const char *standard = options_text(q->needs->options, OPTION_MODEL);
+	double budget = options_number(q->needs->options, OPTION_RUN_BUDGET_USD);
+	cleanup_free char *dir = project_dir(q, json_str(q->body, "project"), e);
+	cleanup_json json_t *request = dir ? json_clone(q->body) : NULL;
+	if (!request || json_put(request, "project", json_string(dir)) ||
+		json_put(request, "user", json_string(q->caller.name)) ||
+		(*standard && !json_get(request, "model") && json_put(request, "model", json_string(standard))) ||
+		(budget > 0 && !json_get(request, "budget_usd") &&
+			json_put(request, "budget_usd", json_real(budget))) ||
+		(ask_header(q, "idempotency-key") && json_put(request, "id", json_string(q->command_id)))) {
+		if (e->code == ERR_OK)
+			err_nomem(e);
+		return NULL;
+	}
+	return json_incref(request);
+}
+
+static json_t *begun(struct ask *q, const char *id, struct err *e)
+{
+	cleanup_free char *place = mem_printf("/api/v1/runs/%s", id);
+	cleanup_json json_t *row = store_run(q->needs->store, id, e);
+	if (!row)
+		return NULL;
+	if (!place || reply_header(q->request, "Location", place, e) ||
+		queue_add(q->needs->queue, id, json_str(row, "user"), (int)json_int(row, "priority", 0), e))
+		return NULL;
+	return json_incref(row);
+}
+
+/* Said a second time with the same Idempotency-Key, it is the same run: its id is made of the key. */
+static bool begun_before(struct ask *q, struct err *e)
+{
+	cleanup_json json_t *row =
+		ask_header(q, "idempotency-key") ? store_run(q->needs->store, q->command_id, e) : NULL;
+	err_clear(e);
+	return row != NULL;
+}
+
+static json_t *start(struct ask *q, struct err *e)
+{
+	char id[ID_TEXT];
+	if (!q->needs->queue) {
+		err_set(e, ERR_OWNED,
+			"this process works on runs of its own and begins no others; `muster serve` does");
+		return NULL;
+	}
+	if (begun_before(q, e))
+		return begun(q, q->command_id, e);
+	if (ask_model(q, json_str(q->body, "model"), e) || check_rules(q, e))
+		return NULL;
+	cleanup_json json_t *request = request_of(q, e);
+	return request && !house_create(q->needs->house, request, id, e) ? begun(q, id, e) : NULL;
+}
+
+#define API "/api/v1"
+
+const struct route routes_runs[] = {
+	{"GET", API "/runs", WHO_KNOWN, "runs, newest first", "state:s? project:s? mode:s? limit:i?", NULL, "[@run]", 0,
+		list_runs},
+	{"POST", API "/runs", WHO_MEMBER, "start a run; with an Idempotency-Key, once", NULL,
+		"mode:s project:s inputs:o? settings:o? model:s? budget_usd:n? title:s? priority:i? check:s? "
+		"unattended:b? "
+		"policy:a? gates_off:a? branch:s?",
+		"@run", 201, start},
+	{"GET", API "/runs/{run}", WHO_VIEWER, "one run", NULL, NULL, "@run", 0, get_run},
+	{"GET", API "/runs/{run}/events", WHO_VIEWER,
+		"a run's events after a seq as NDJSON; follow=1: live, transient ones too", "after:i? follow:b?", NULL,
+		NULL, 0, run_events, .content_type = "application/x-ndjson"},
+	{"GET", API "/runs/{run}/usage", WHO_VIEWER, "what a run spent, by role and model", NULL, NULL, "[@usage_row]",
+		0, get_usage},
+	{0},
+};

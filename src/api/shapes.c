@@ -1,0 +1,47 @@
+/* shapes: the table. Fields that are not named may stand in any of them: a later muster adds some. */
+#include "api/shapes.h"
+
+#include "base/shape.h"
+
+const struct named_shape shape_table[] = {
+	{"run",
+		"run:s mode:s project:s dir:s~? title:s~ "
+		"state:(created|queued|running|waiting|paused|completed|failed|cancelled) "
+		"phase:s~ created:t updated:t seq:i usd:n usd_unknown:n input_tokens:i output_tokens:i cached_tokens:i "
+		"agents:i evidence:s~ branch:s~ merged:s~ waiting_on:s~ budget_usd:n~ parent:s~ user:s~ error:o~ "
+		"commit:s~",
+		"a run: what its events add up to"},
+	{"action",
+		"run:s action:s name:s kind:s title:s body:s~ options:a~ priority:s state:(open|resolved|closed) "
+		"opened:t "
+		"resolved:t~ answer:o~ agent:s~ call:s~ seq:i",
+		"something that a person must decide"},
+	{"usage_row", "run:s role:s model:s calls:i input:i output:i cached:i usd:n usd_unknown:n",
+		"what one role of a run spent on one model"},
+	{"taken", "ok:b queued:b", "a command is in the run's journal, or (queued) waits for the run to go on"},
+	{"fork", "run:s at:i from:s", "a new run, and the event up to which it is the old one"},
+	{"merge", "merged:b already:b? commit:s~? conflicts:a?", "how a run's branch came into its project"},
+	{"mode", "id:s name:s? description:s? category:s? engine:s? inputs:a? outputs:a?", "a kind of job"},
+	{"role", "id:s", "who does it: instructions, tools, model class"},
+	{"health", "status:(ok) version:s", "this process serves"},
+	{"ready", "status:(ready|closing) runs:i", "it takes work"},
+	{"problem", "type:s title:s status:i detail:s? code:s", "RFC 9457: what went wrong, and what to do"},
+	{NULL},
+};
+
+json_t *shapes_schemas(struct err *e)
+{
+	json_t *all = json_make(e, "{}");
+	for (const struct named_shape *s = shape_table; all && s->name; s++) {
+		json_t *schema = shape_schema(s->fields, true, SHAPE_PREFIX, e);
+		if (!schema || json_put(schema, "description", json_string(s->summary)) ||
+			json_put(all, s->name, json_incref(schema))) {
+			json_decref(all);
+			all = NULL;
+			if (e->code == ERR_OK)
+				err_nomem(e);
+		}
+		json_decref(schema);
+	}
+	return all;
+}

@@ -1,0 +1,202 @@
+#!/bin/bash
+# shellcheck disable=SC2154  # started, out: set by the helpers
+# The server, driven only through HTTP and the command line, by the owner of the data folder over its socket.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/flows.sh"
+
+# A run that only asks.
+question_mode()
+{
+	mode asking <<-'END'
+		return function(run)
+		  local answer = ask { name = "colour", title = "Which colour?", options = { "red", "blue" } }
+		  return { summary = answer.option }
+		end
+	END
+	script </dev/null
+}
+
+# serving: a server in the background; its address is $url.
+serving()
+{
+	start muster serve --listen 127.0.0.1:0
+	wait_for 20 grep -q http:// bg.out
+	url=$(sed 's/.* at //' bg.out)
+}
+
+# local METHOD PATH [curl option…]: as the owner of the data folder; the status is $status, the body in $T/out.
+local_call()
+{
+	local method=$1 path=$2
+	shift 2
+	status=$(curl -sS --max-time 30 --unix-socket "$MUSTER_DATA/sock" -X "$method" -o "$T/out" -D "$T/head" -w '%{http_code}' \
+		-H 'Content-Type: application/json' "$@" "http://muster$path" 2>"$T/err") || fail "curl $method $path: $(cat "$T/err")"
+}
+
+# begin_run JSON [curl option…]: sets $run.
+begin_run()
+{
+	local body=$1
+	shift
+	local_call POST /api/v1/runs -d "$body" "$@"
+	same "$status" 201 "status ($(cat out))"
+	run=$(json_get .run)
+}
+
+state_is()
+{
+	local_call GET "/api/v1/runs/$run"
+	[ "$(json_get .state)" = "$1" ]
+}
+
+test_it_says_that_it_is_well_and_lets_nobody_else_in()
+{
+	serving
+	same "$(curl -sS "$url/health" | jq -r .status)" ok
+	same "$(curl -sS -o out -w '%{http_code}' "$url/api/v1/runs")" 401
+	json_is .code unauthenticated
+	local_call GET /api/v1/runs
+	same "$status" 200
+	same "$(cat out)" "[]"
+}
+
+test_a_run_is_started_and_answered()
+{
+	question_mode
+	serving
+	begin_run "{\"mode\":\"asking\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 20 state_is waiting
+	local_call GET "/api/v1/runs/$run/actions"
+	json_is '.[0].name' colour
+	local_call POST "/api/v1/runs/$run/actions/colour" -d '{"option":"green"}'
+	same "$status" 400
+	local_call POST "/api/v1/runs/$run/actions/colour" -d '{"option":"red"}'
+	same "$status" 200
+	wait_for 20 state_is completed
+	is_status 0 muster verify
+	is_status 0 muster replay "$run"
+}
+
+test_what_is_said_twice_happens_once()
+{
+	question_mode
+	serving
+	begin_run "{\"mode\":\"asking\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}" -H 'Idempotency-Key: one'
+	first=$run
+	begin_run "{\"mode\":\"asking\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}" -H 'Idempotency-Key: one'
+	same "$run" "$first"
+	local_call GET /api/v1/runs
+	json_is length 1
+	wait_for 20 state_is waiting
+	for _ in 1 2; do
+		local_call POST "/api/v1/runs/$run/commands" -H 'Idempotency-Key: two' \
+			-d '{"kind":"budget","usd":5,"value":5}'
+		same "$status" 200 "$(cat out)"
+	done
+	local_call GET "/api/v1/runs/$run/events"
+	same "$(jq -c 'select(.type=="run.intervened")' out | wc -l)" 1
+}
+
+test_several_answer_at_once_and_one_is_heard()
+{
+	local pids=() i
+	question_mode
+	serving
+	begin_run "{\"mode\":\"asking\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 20 state_is waiting
+	for i in 1 2 3 4 5 6 7 8; do
+		curl -sS --unix-socket "$MUSTER_DATA/sock" -o "answer.$i" -w '%{http_code}\n' -H 'Content-Type: application/json' \
+			-d '{"option":"red"}' "http://muster/api/v1/runs/$run/actions/colour" >"status.$i" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	same "$(cat status.* | grep -c 200)" 1 "answers that were taken ($(cat status.* answer.*))"
+	wait_for 20 state_is completed
+	local_call GET "/api/v1/runs/$run/events"
+	same "$(jq -c 'select(.type=="action.resolved")' out | wc -l)" 1
+}
+
+test_runs_go_on_after_a_kill_and_after_a_stop()
+{
+	slow_mode
+	serving
+	begin_run "{\"mode\":\"slow\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 20 state_is running
+	kill -9 "$started"
+	ended || true
+	serving
+	sleep 0.5
+	kill -TERM "$started"
+	ended || fail "exit status of the server: $(cat bg.err)"
+	serving
+	wait_for 60 state_is completed
+	is_status 0 muster verify
+	is_status 0 muster replay "$run"
+}
+
+test_a_waiting_run_is_answered_after_a_kill()
+{
+	question_mode
+	serving
+	begin_run "{\"mode\":\"asking\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 20 state_is waiting
+	kill -9 "$started"
+	ended || true
+	is_status 0 muster answer "$run" colour red
+	serving
+	wait_for 20 state_is completed
+}
+
+test_more_runs_than_places_wait_their_turn()
+{
+	local i runs=()
+	slow_mode
+	echo 'server: {live_runs: 1}' >"$MUSTER_DATA/config.yaml"
+	serving
+	for i in 1 2 3; do
+		begin_run "{\"mode\":\"slow\",\"project\":\"$T/p$i\",\"model\":\"script:$T/script.jsonl\",\"priority\":$i}"
+		runs+=("$run")
+	done
+	run=${runs[0]}
+	wait_for 20 state_is running
+	run=${runs[1]}
+	state_is created || fail "the second run began: $(cat out)"
+	for run in "${runs[@]}"; do
+		wait_for 60 state_is completed
+	done
+	same "$(muster runs --json --limit -1 | jq -r 'sort_by(.updated)|map(.priority)|join(" ")')" "1 3 2" "order of the ends"
+}
+
+test_bad_input_is_named()
+{
+	serving
+	local_call GET '/api/v1/runs?stat=x'
+	same "$status" 400
+	json_is .detail 'there is no parameter "stat" here; did you mean "state"?'
+	local_call DELETE /api/v1/runs
+	same "$status" 405
+	local_call GET /api/v1/nothing
+	same "$status" 404
+	local_call POST /api/v1/runs -d '{"mode":"one_shot"}'
+	same "$status" 400
+	out_has project
+	local_call POST /api/v1/runs -d 'x'
+	same "$status" 400
+	local_call POST /api/v1/runs -d '[]'
+	same "$status" 400
+	local_call GET /api/v1/runs/deadbeef
+	same "$status" 404
+	MUSTER_DATA=$T/other is_status 2 muster serve --listen nowhere
+	err_has "127.0.0.1:8080"
+}
+
+test_a_second_owner_is_refused_and_a_taken_port_named()
+{
+	serving
+	is_status 2 muster serve --listen 127.0.0.1:0
+	err_has "$started"
+	MUSTER_DATA=$T/other is_status 4 muster serve --listen "${url#http://}"
+	err_has "${url##*:}"
+}
+
+run_tests
