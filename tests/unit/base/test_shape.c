@@ -73,8 +73,8 @@ static void a_name_refers_to_another_shape(void **state)
 static void what_is_no_shape_is_shown(void **state)
 {
 	(void)state;
-	static const char *const bad[] = {
-		"v", "v:", ":s", "v:z", "v:s!", "v:(a", "v:()", "v:(a|)", "v:[s", "v:[]", "v:@", "v:s,w:s", "v:s?? w:s"};
+	static const char *const bad[] = {"v", "v:", ":s", "v:z", "v:s!", "v:(a", "v:()", "v:(a|)", "v:[s", "v:[]",
+		"v:@", "v:s,w:s", "v:s?? w:s"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		struct err e = ERR_INIT;
 		json_t *v = shape_schema(bad[i], false, NULL, &e);
