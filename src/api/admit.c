@@ -39,10 +39,22 @@ static int identify(struct ask *q, struct err *e)
 }
 
 /* Roles in projects are those of the installation where nobody keeps accounts. */
+enum member_role admit_role(const struct api *a, const struct caller *c, const char *project)
+{
+	(void)a;
+	(void)project;
+	return c->role;
+}
+
+int admit_again(const struct api *a, const struct caller *c, struct err *e)
+{
+	(void)a;
+	return c->kind == CALLER_LOCAL ? 0 : err_set(e, ERR_UNAUTHENTICATED, "the session has ended");
+}
+
 static enum member_role role_in(const struct ask *q, const char *project)
 {
-	(void)project;
-	return q->caller.role;
+	return admit_role(q->api, &q->caller, project);
 }
 
 bool ask_may(const struct ask *q, const char *project, enum member_role least)

@@ -3,8 +3,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/drafts.h"
+#include "api/feed.h"
 #include "api/private.h"
 #include "base/caps.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/schema.h"
 
@@ -121,6 +124,17 @@ static void handle(struct server_request *r, void *ctx)
 
 /* ---- opening, closing ---- */
 
+/* Also when nobody has told that a caller's rights have shrunk: a key expires by itself. */
+static void beat(struct timer *t)
+{
+	struct api *a = container_of(t, struct api, beat);
+	struct err e = ERR_INIT;
+	feeds_check(a);
+	feeds_beat(a);
+	if (timer_start(t, FEED_BEAT_MS, &e))
+		log_error("api", "no more heartbeats: %s", e.text);
+}
+
 struct api *api_open(const struct api_needs *needs, struct err *e)
 {
 	struct api *a = routes_setup(e) ? NULL : MEM_NEW(struct api);
@@ -130,8 +144,16 @@ struct api *api_open(const struct api_needs *needs, struct err *e)
 		return NULL;
 	}
 	a->needs = *needs;
+	list_init(&a->feeds);
+	buf_init(&a->encoded, 4 * CAP_EVENT_DATA);
+	timer_init(&a->beat, needs->loop, beat);
 	server_init(&a->server, needs->loop, handle, a);
 	a->open = true;
+	a->drafts = drafts_new(needs->store, e);
+	if (!a->drafts || timer_start(&a->beat, FEED_BEAT_MS, e)) {
+		api_close(a);
+		return NULL;
+	}
 	if (server_unix(&a->server, needs->sock, 0600, e)) {
 		err_wrap(e, "the socket of the data folder");
 		api_close(a);
@@ -157,6 +179,10 @@ void api_close(struct api *a)
 	server_close(&a->server, closed);
 	while (a->open)
 		loop_turn(a->needs.loop, -1);
+	timer_stop(&a->beat);
+	drafts_free(a->drafts);
+	blob_unref(a->encoded_of);
+	buf_release(&a->encoded);
 	mem_free(a);
 	routes_release();
 }

@@ -8,6 +8,14 @@ struct api {
 	struct api_needs needs;
 	struct server server;
 	bool open;
+	struct list feeds; /* struct feed */
+	struct drafts *drafts;
+	struct timer beat;
+	/* The event that was encoded last (feed.c). */
+	struct buf encoded;
+	struct blob *encoded_of;
+	int64_t encoded_seq;
+	char encoded_stream[EVENT_STREAM_MAX];
 };
 
 /* ask.c */
@@ -15,5 +23,9 @@ struct ask *ask_new(struct api *a, struct server_request *r, struct err *e);
 void ask_free(struct ask *q);
 /* admit.c: who calls, may they, do run and project exist for them? Before the body is read. */
 int admit(struct ask *q, struct err *e);
+/* The caller's role in a project. */
+enum member_role admit_role(const struct api *a, const struct caller *c, const char *project);
+/* Is the caller still who it was? ERR_UNAUTHENTICATED. */
+int admit_again(const struct api *a, const struct caller *c, struct err *e);
 
 #endif

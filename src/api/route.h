@@ -43,6 +43,8 @@ struct route {
 
 #define ROUTES(X)                                                                                                      \
 	X(runs)                                                                                                        \
+	X(events)                                                                                                      \
+	X(socket)                                                                                                      \
 	X(actions)                                                                                                     \
 	X(interventions)                                                                                               \
 	X(catalogue)                                                                                                   \

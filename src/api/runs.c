@@ -1,7 +1,6 @@
 /* runs: what runs there are, starting one, and what one has spent. */
 #include <stdio.h>
 
-#include "api/events.h"
 #include "api/route.h"
 #include "base/mem.h"
 #include "flow/queue.h"
@@ -123,9 +122,6 @@ const struct route routes_runs[] = {
 		"policy:a? gates_off:a? branch:s?",
 		"@run", 201, start},
 	{"GET", API "/runs/{run}", WHO_VIEWER, "one run", NULL, NULL, "@run", 0, get_run},
-	{"GET", API "/runs/{run}/events", WHO_VIEWER,
-		"a run's events after a seq as NDJSON; follow=1: live, transient ones too", "after:i? follow:b?", NULL,
-		NULL, 0, run_events, .content_type = "application/x-ndjson"},
 	{"GET", API "/runs/{run}/usage", WHO_VIEWER, "what a run spent, by role and model", NULL, NULL, "[@usage_row]",
 		0, get_usage},
 	{0},

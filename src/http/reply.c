@@ -239,18 +239,29 @@ int reply_start(struct server_request *r, int status, const char *content_type, 
 	return -1;
 }
 
-int reply_write(struct server_request *r, struct span bytes, struct err *e)
+int reply_writev(struct server_request *r, const struct span *bytes, size_t n, struct err *e)
 {
 	struct connection *c = connection_of(r);
+	struct span pieces[REPLY_PIECES + 2];
 	char size[24];
-	BUG_ON(sm_is(&c->reply) != REPLY_STREAMING);
-	if (bytes.n == 0 || is_head(c)) /* an empty chunk would be the last */
+	size_t all = 0;
+	BUG_ON(sm_is(&c->reply) != REPLY_STREAMING || n > REPLY_PIECES);
+	for (size_t i = 0; i < n; i++) {
+		pieces[i + 1] = bytes[i];
+		all += bytes[i].n;
+	}
+	if (all == 0 || is_head(c)) /* an empty chunk would be the last */
 		return 0;
 	if (!c->chunked)
-		return connection_write(c, &bytes, 1, e);
-	int n = snprintf(size, sizeof(size), "%zx\r\n", bytes.n);
-	struct span pieces[] = {span_n(size, (size_t)n), bytes, span_of("\r\n")};
-	return connection_write(c, pieces, 3, e);
+		return connection_write(c, bytes, n, e);
+	pieces[0] = span_n(size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", all));
+	pieces[n + 1] = span_of("\r\n");
+	return connection_write(c, pieces, n + 2, e);
+}
+
+int reply_write(struct server_request *r, struct span bytes, struct err *e)
+{
+	return reply_writev(r, &bytes, 1, e);
 }
 
 size_t reply_queued(const struct server_request *r)

@@ -21,6 +21,8 @@ int reply_start(struct server_request *r, int status, const char *content_type, 
 /* All of it or nothing: -1 with ERR_TOO_LARGE when the client reads too slowly and CAP_HTTP_QUEUE bytes wait (on_drain
  * says when it is worth trying again), ERR_NETWORK when it is gone. */
 int reply_write(struct server_request *r, struct span bytes, struct err *e);
+#define REPLY_PIECES 4
+int reply_writev(struct server_request *r, const struct span *pieces, size_t n, struct err *e); /* up to REPLY_PIECES */
 size_t reply_queued(const struct server_request *r); /* bytes that the kernel has not taken yet */
 void reply_end(struct server_request *r);
 
