@@ -107,6 +107,14 @@
 #define CAP_CONFLICT_TEXT (32 * KIB)   /* of each side */
 #define CAP_ALTERNATES 8	       /* object folders that a repository borrows from */
 
+#define CAP_ARCHIVE_FILES 200000       /* entries and folders of an archive that is unpacked or made */
+#define CAP_ARCHIVE_BYTES (2048 * MIB) /* unpacked */
+#define CAP_ARCHIVE_RATIO 250	       /* unpacked bytes for each byte of the archive, beyond the slack */
+#define CAP_ARCHIVE_SLACK (64 * MIB)
+#define CAP_ARCHIVE_PATH 1024 /* bytes of a name in an archive */
+#define CAP_ARCHIVE_DEPTH 64  /* folders of a name in an archive */
+#define TIME_ARCHIVE 300000
+
 #define CAP_YAML (1 * MIB)
 #define CAP_YAML_DEPTH 64
 #define CAP_YAML_NODES 65536  /* values in one document */
