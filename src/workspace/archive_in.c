@@ -9,7 +9,6 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <locale.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -397,15 +396,6 @@ static int unpack(struct job *j, int fd, const char *stage, const char *dir, str
 	return j->root < 0 || open_archive(j, fd, e) || take_all(j, e) || settle(j, stage, dir, e) ? -1 : 0;
 }
 
-/* libarchive tells names in the thread's locale. */
-static locale_t speak_utf8(locale_t *was)
-{
-	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-
-	*was = utf8 ? uselocale(utf8) : (locale_t)0;
-	return utf8;
-}
-
 int archive_unpack(struct archive_in *in, const char *path, const char *dir, struct err *e)
 {
 	struct job j = {.in = in, .caps = in->caps ? in->caps : &archive_caps, .root = -1, .dir = -1};
@@ -413,8 +403,8 @@ int archive_unpack(struct archive_in *in, const char *path, const char *dir, str
 	const char *slash = strrchr(dir, '/');
 	cleanup_fd int fd = fs_open(path, O_RDONLY, 0, e);
 	cleanup_free char *stage = NULL;
-	locale_t was, utf8;
-	int rc = -1;
+	struct archive_locale locale;
+	int rc;
 
 	in->entries = in->bytes = in->left_out = 0;
 	if (fd < 0)
@@ -424,14 +414,13 @@ int archive_unpack(struct archive_in *in, const char *path, const char *dir, str
 	if (!stage)
 		return err_nomem(e);
 	j.deadline = clock_mono(&clock_real) + j.caps->time_ms * 1000;
-	utf8 = speak_utf8(&was);
-	rc = utf8 ? unpack(&j, fd, stage, dir, e) : err_set(e, ERR_INTERNAL, "this system has no locale C.UTF-8");
+	rc = archive_locale_enter(&locale, e);
+	if (rc == 0) {
+		rc = unpack(&j, fd, stage, dir, e);
+		archive_locale_leave(&locale);
+	}
 	archive_read_free(j.a);
 	mem_free(j.piece);
-	if (utf8) {
-		uselocale(was);
-		freelocale(utf8);
-	}
 	if (j.dir >= 0)
 		close(j.dir);
 	if (j.root >= 0)

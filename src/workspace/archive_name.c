@@ -151,3 +151,18 @@ bool archive_link_ok(const char *path, struct span target)
 	}
 	return true;
 }
+
+int archive_locale_enter(struct archive_locale *l, struct err *e)
+{
+	l->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	if (!l->utf8)
+		return err_set(e, ERR_INTERNAL, "this system has no locale C.UTF-8; install Debian's libc-bin");
+	l->was = uselocale(l->utf8);
+	return 0;
+}
+
+void archive_locale_leave(struct archive_locale *l)
+{
+	uselocale(l->was);
+	freelocale(l->utf8);
+}

@@ -7,6 +7,8 @@
 #ifndef MUSTER_WORKSPACE_ARCHIVE_NAME_H
 #define MUSTER_WORKSPACE_ARCHIVE_NAME_H
 
+#include <locale.h>
+
 #include "base/buf.h"
 #include "base/caps.h"
 #include "base/err.h"
@@ -25,5 +27,12 @@ bool archive_link_ok(const char *path, struct span target);
 /* For messages: at most 200 bytes, nothing that a terminal obeys. */
 #define ARCHIVE_SHOWN 256
 void archive_shown(struct span name, char out[ARCHIVE_SHOWN]);
+
+/* libarchive tells and takes names in the thread's locale: UTF-8 from enter (which may fail) to leave. */
+struct archive_locale {
+	locale_t utf8, was;
+};
+int archive_locale_enter(struct archive_locale *l, struct err *e);
+void archive_locale_leave(struct archive_locale *l);
 
 #endif
