@@ -114,6 +114,8 @@
 #define CAP_ARCHIVE_PATH 1024 /* bytes of a name in an archive */
 #define CAP_ARCHIVE_DEPTH 64  /* folders of a name in an archive */
 #define TIME_ARCHIVE 300000
+#define CAP_RISKS 2000	  /* hits of one scan */
+#define CAP_RISKS_RULE 20 /* of one rule in one file */
 
 #define CAP_YAML (1 * MIB)
 #define CAP_YAML_DEPTH 64
