@@ -4,22 +4,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "base/caps.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "vcs/wild.h"
+#include "workspace/assigned.h"
 #include "workspace/language.h"
 #include "workspace/private.h"
 
 #define BEHIND (4 * KIB)
 #define AHEAD (4 * KIB)
 #define WINDOW (256 * KIB)
-#define VALUE_MAX 200
 #define WORK_MAX (1ul << 30) /* bytes of lines looked at again and again in one file */
 
 enum how { HOW_TOKEN, HOW_CALL, HOW_PIPE, HOW_NAME, HOW_MAGIC, HOW_KEY, HOW_ASSIGNED, HOW_SCRIPT };
@@ -289,114 +287,17 @@ static bool here(struct scan *s, const struct risk_rule *r, size_t at)
 	}
 }
 
-/* ---- what looks random, assigned to a telling name ---- */
-
-static double entropy(struct span v)
-{
-	size_t counts[256] = {0};
-	double bits = 0;
-
-	for (size_t i = 0; i < v.n; i++)
-		counts[(unsigned char)v.p[i]]++;
-	for (size_t i = 0; i < 256; i++)
-		if (counts[i])
-			bits -= (double)counts[i] / (double)v.n * log2((double)counts[i] / (double)v.n);
-	return bits;
-}
-
-static bool has_word(struct span v, const char *const *words)
-{
-	for (; *words; words++)
-		for (size_t i = 0, n = strlen(*words); i + n <= v.n; i++)
-			if (strncasecmp(v.p + i, *words, n) == 0)
-				return true;
-	return false;
-}
-
-static bool looks_secret(struct span v)
-{
-	static const char *const placeholders[] = {"example", "changeme", "change_me", "change-me", "your", "dummy",
-		"placeholder", "xxxx", "test", "sample", "1234567", "abcdef", "redacted", "process.env", "getenv",
-		NULL};
-	bool digit = false, letter = false;
-
-	if (v.n < 16 || v.n > VALUE_MAX || has_word(v, placeholders))
-		return false;
-	for (size_t i = 0; i < v.n; i++) {
-		char c = v.p[i];
-
-		if (!is_alnum(c) && !strchr("+/=_-!@#%^*.~", c))
-			return false;
-		digit |= c >= '0' && c <= '9';
-		letter |= is_alnum(c) && !(c >= '0' && c <= '9');
-	}
-	return digit && letter && entropy(v) >= 3.5;
-}
-
-/* The quoted text after '=' or ':' at i of a line whose name ends before it; {NULL} when there is none. In files of
- * settings it may stand without quotes. */
-static struct span assigned_value(struct span line, size_t i, bool bare)
-{
-	size_t a = i + 1, b;
-	char quote;
-
-	if (a < line.n && line.p[a] == '>')
-		a++;
-	while (a < line.n && (line.p[a] == ' ' || line.p[a] == '\t'))
-		a++;
-	quote = a < line.n ? line.p[a] : 0;
-	if (quote == '"' || quote == '\'' || quote == '`') {
-		for (b = ++a; b < line.n && b - a <= VALUE_MAX && line.p[b] != quote; b++)
-			;
-		return b < line.n && line.p[b] == quote ? span_n(line.p + a, b - a) : SPAN_NONE;
-	}
-	for (b = a;
-		bare && b < line.n && b - a <= VALUE_MAX && line.p[b] != ' ' && line.p[b] != '\r' && line.p[b] != '#';
-		b++)
-		;
-	return span_n(line.p + a, b - a);
-}
-
-/* The name that ends before i: letters, digits, "_-", in quotes or not. */
-static struct span name_before(struct span line, size_t i)
-{
-	size_t b = i, a;
-
-	while (b && i - b < 16 &&
-		(line.p[b - 1] == ' ' || line.p[b - 1] == '\t' || line.p[b - 1] == ':' || line.p[b - 1] == '"' ||
-			line.p[b - 1] == '\''))
-		b--;
-	for (a = b; a && b - a < VALUE_MAX && (in_word(line.p[a - 1]) || line.p[a - 1] == '-'); a--)
-		;
-	return span_n(line.p + a, b - a);
-}
-
-static bool telling(struct span name)
-{
-	static const char *const words[] = {"password", "passwd", "secret", "token", "api_key", "apikey", "api-key",
-		"access_key", "private_key", "auth_key", "credential", NULL};
-
-	return name.n && name.n < 64 && has_word(name, words);
-}
+/* ---- lines ---- */
 
 static bool look_assigned(struct scan *s, const struct risk_rule *r, size_t at, struct span line)
 {
-	bool bare = s->language && strcmp(s->language->name, "INI") == 0;
+	struct span name;
+	char shown[100];
 
-	for (size_t i = 1; i < line.n; i++) {
-		struct span value, name;
-		char shown[100];
-
-		if (line.p[i] != '=' && line.p[i] != ':')
-			continue;
-		value = assigned_value(line, i, bare);
-		name = value.n >= 16 ? name_before(line, i) : SPAN_NONE;
-		if (!telling(name) || !looks_secret(value))
-			continue;
-		snprintf(shown, sizeof shown, "%.*s = ***", (int)name.n, name.p);
-		return hit(s, r, at, span_of(shown));
-	}
-	return true;
+	if (!assigned_secret(line, s->language && strcmp(s->language->name, "INI") == 0, &name))
+		return true;
+	snprintf(shown, sizeof shown, "%.*s = ***", (int)name.n, name.p);
+	return hit(s, r, at, span_of(shown));
 }
 
 /* Lines that begin in the new part; of those longer than AHEAD, their pieces. */
