@@ -5,6 +5,7 @@
 
 #include "base/caps.h"
 #include "base/mem.h"
+#include "http/body.h"
 #include "http/reply.h"
 #include "http/url.h"
 
@@ -33,70 +34,18 @@ static const struct sm_state states[] = {
 	[CONN_GONE] = {"gone", SM_TO(CONN_CLOSED)},
 	[CONN_CLOSED] = {"closed", 0},
 };
-static const struct sm_state body_states[] = {
-	[BODY_UNASKED] = {"unasked", SM_TO(BODY_WANTED)},
-	[BODY_WANTED] = {"wanted", SM_TO(BODY_PAUSED) | SM_TO(BODY_TOLD)},
-	[BODY_PAUSED] = {"paused", SM_TO(BODY_WANTED) | SM_TO(BODY_TOLD)},
-	[BODY_TOLD] = {"told", 0},
-};
 static const struct sm_state reply_states[] = {
 	[REPLY_NONE] = {"none", SM_TO(REPLY_STREAMING) | SM_TO(REPLY_ENDED)},
 	[REPLY_STREAMING] = {"streaming", SM_TO(REPLY_ENDED)},
 	[REPLY_ENDED] = {"ended", 0},
 };
 
-static int64_t now(const struct connection *c)
-{
-	return clock_mono(loop_clock(c->server->loop));
-}
-
 static void close_now(struct connection *c)
 {
 	sm_move(&c->sm, CONN_CLOSED);
 	timer_stop(&c->timer);
 	tick_stop(&c->tick);
-	stream_close(&c->stream);
-}
-
-/* ---- the handler's view of the body ---- */
-
-static bool body_open(const struct connection *c)
-{
-	return sm_is(&c->reply) != REPLY_ENDED && (sm_is(&c->body) == BODY_WANTED || sm_is(&c->body) == BODY_PAUSED);
-}
-
-/* The end of the body, once: why NULL when it was whole. */
-static void body_tell(struct connection *c, const struct err *why)
-{
-	if (!body_open(c))
-		return;
-	sm_move(&c->body, BODY_TOLD);
-	c->request.on_body(&c->request, SPAN_NONE, why);
-}
-
-static void on_body_piece(struct parser *p, struct span piece)
-{
-	struct connection *c = container_of(p, struct connection, parser);
-	c->progress = now(c);
-	c->body_bytes += piece.n;
-	if (body_open(c))
-		c->request.on_body(&c->request, piece, NULL);
-}
-
-static void on_collect(struct server_request *r, struct span bytes, const struct err *why)
-{
-	struct connection *c = connection_of(r);
-	struct err e = ERR_INIT;
-	buf_addspan(&c->collected, bytes);
-	if (!why && buf_check(&c->collected, "the request's body", &e) != 0) {
-		if (bytes.n) /* an error, not the end */
-			sm_move(&c->body, BODY_TOLD);
-		why = &e;
-	} else if (bytes.n) {
-		return;
-	}
-	r->body = buf_span(&c->collected);
-	r->on_collected(r, why);
+	transport_close(&c->transport);
 }
 
 /* ---- time ---- */
@@ -111,7 +60,7 @@ static int64_t deadline(const struct connection *c)
 {
 	const struct server *s = c->server;
 	int64_t stall = s->stall_ms * 1000ll;
-	int64_t unread = stream_queued(&c->stream) > 0 ? c->progress + stall : INT64_MAX;
+	int64_t unread = transport_queued(&c->transport) > 0 ? c->progress + stall : INT64_MAX;
 	switch (sm_is(&c->sm)) {
 	case CONN_IDLE: /* one that never asked for anything is not kept as long */
 		return least(unread, c->since + (c->requests ? s->idle_ms : s->head_ms) * 1000ll);
@@ -128,10 +77,10 @@ static int64_t deadline(const struct connection *c)
 	}
 }
 
-static void rearm(struct connection *c)
+void connection_rearm(struct connection *c)
 {
 	struct err e = ERR_INIT;
-	int64_t at = deadline(c), ms = at == INT64_MAX ? FAR_MS : (at - now(c) + 999) / 1000;
+	int64_t at = deadline(c), ms = at == INT64_MAX ? FAR_MS : (at - connection_now(c) + 999) / 1000;
 	if (sm_is(&c->sm) == CONN_LINGER && ms > LINGER_MS)
 		ms = LINGER_MS; /* nobody tells when the reply has gone out: look */
 	if (timer_start(&c->timer, ms, &e) != 0)
@@ -144,13 +93,13 @@ static void on_timer(struct timer *t)
 {
 	struct connection *c = container_of(t, struct connection, timer);
 	struct err e = ERR_INIT;
-	uint64_t out = c->written - stream_queued(&c->stream);
+	uint64_t out = stream_sent(&c->transport.stream);
 	if (out != c->gone_out) {
 		c->gone_out = out;
-		c->progress = now(c);
+		c->progress = connection_now(c);
 	}
-	bool late = deadline(c) <= now(c);
-	rearm(c);
+	bool late = deadline(c) <= connection_now(c);
+	connection_rearm(c);
 	if (!late)
 		return;
 	if (sm_is(&c->sm) == CONN_HEAD) {
@@ -183,7 +132,7 @@ void connection_gone(struct connection *c)
 		return;
 	}
 	sm_move(&c->sm, CONN_GONE);
-	stream_read_stop(&c->stream);
+	transport_read_stop(&c->transport);
 	hung_up(c);
 	if (r->on_gone && sm_is(&c->reply) != REPLY_ENDED)
 		r->on_gone(r);
@@ -193,23 +142,23 @@ void connection_gone(struct connection *c)
 static void linger(struct connection *c)
 {
 	struct err e = ERR_INIT;
-	if (c->peer_done && stream_queued(&c->stream) == 0) {
+	if (c->peer_done && transport_queued(&c->transport) == 0) {
 		close_now(c);
 		return;
 	}
 	sm_move(&c->sm, CONN_LINGER);
-	c->since = c->progress = now(c);
+	c->since = c->progress = connection_now(c);
 	buf_release(&c->pending);
-	stream_finish(&c->stream);
-	if (stream_read_start(&c->stream, &e) != 0)
+	transport_finish(&c->transport);
+	if (transport_read_start(&c->transport, &e) != 0)
 		close_now(c);
 	else
-		rearm(c);
+		connection_rearm(c);
 }
 
 void connection_drop(struct connection *c)
 {
-	if (sm_is(&c->sm) == CONN_IDLE && stream_queued(&c->stream) > 0)
+	if (sm_is(&c->sm) == CONN_IDLE && transport_queued(&c->transport) > 0)
 		linger(c);
 	else if (sm_is(&c->sm) == CONN_HANDLING ? sm_is(&c->reply) == REPLY_STREAMING : sm_is(&c->sm) != CONN_LINGER)
 		connection_gone(c);
@@ -241,8 +190,12 @@ static int request_make(struct connection *c, struct err *e)
 	struct parser *p = &c->parser;
 	struct server_request *r = &c->request;
 	struct span path;
-	*r = (struct server_request){
-		.method = parser_method(p), .length = p->length, .local = r->local, .uid = r->uid, .pid = r->pid};
+	*r = (struct server_request){.method = parser_method(p),
+		.length = p->length,
+		.local = r->local,
+		.tls = r->tls,
+		.uid = r->uid,
+		.pid = r->pid};
 	if (r->local && r->uid != geteuid() && r->uid != 0) {
 		err_set(e, ERR_DENIED, "this socket belongs to user %u", (unsigned)geteuid());
 		return 403;
@@ -267,13 +220,13 @@ static void begin(struct connection *c)
 		return;
 	}
 	c->requests++;
-	c->parser.on_body = on_body_piece;
-	sm_init(&c->body, body_states, BODY_UNASKED);
+	c->parser.on_body = body_piece;
+	body_init(c);
 	sm_init(&c->reply, reply_states, REPLY_NONE);
 	sm_move(&c->sm, CONN_HANDLING);
 	if (c->parser.length == 0)
 		parser_feed(&c->parser, &none, &e); /* to its end */
-	rearm(c);
+	connection_rearm(c);
 	c->server->handle(&c->request, c->server->ctx);
 }
 
@@ -293,9 +246,9 @@ static void settle(struct connection *c)
 	}
 	parser_next(&c->parser);
 	sm_move(&c->sm, CONN_IDLE);
-	c->since = now(c);
-	stream_set_cap(&c->stream, CAP_HTTP_QUEUE);
-	rearm(c);
+	c->since = connection_now(c);
+	transport_set_cap(&c->transport, CAP_HTTP_QUEUE);
+	connection_rearm(c);
 }
 
 /* ---- bytes ---- */
@@ -308,11 +261,11 @@ static bool advance(struct connection *c, struct span *in)
 	switch (sm_is(&c->sm)) {
 	case CONN_IDLE:
 		/* The next answer waits until the client has read enough of the last. */
-		if (in->n == 0 || stream_queued(&c->stream) >= CAP_HTTP_QUEUE / 2)
+		if (in->n == 0 || transport_queued(&c->transport) >= CAP_HTTP_QUEUE / 2)
 			return false;
 		sm_move(&c->sm, CONN_HEAD);
-		c->since = now(c);
-		rearm(c);
+		c->since = connection_now(c);
+		connection_rearm(c);
 		return true;
 	case CONN_HEAD:
 		switch (in->n ? parser_feed(&c->parser, in, &e) : PARSER_MORE) {
@@ -338,8 +291,7 @@ static bool advance(struct connection *c, struct span *in)
 			body_tell(c, NULL);
 			return true;
 		}
-		if (c->request.on_body == on_collect && c->parser.length > (int64_t)c->collected.cap) {
-			err_set(&e, ERR_TOO_LARGE, "the request's body may have at most %zu bytes", c->collected.cap);
+		if (body_too_large(c, &e)) {
 			body_tell(c, &e);
 			return true;
 		}
@@ -384,14 +336,14 @@ static void input(struct connection *c, struct span bytes)
 	/* While nobody takes the bytes, a few are read ahead, so that a hang-up is seen; then the client has to wait.
 	 */
 	if (c->pending.len >= CAP_HTTP_HEAD || (sm_is(&c->sm) == CONN_HANDLING && sm_is(&c->body) == BODY_PAUSED))
-		stream_read_stop(&c->stream);
-	else if (stream_read_start(&c->stream, &e) != 0)
+		transport_read_stop(&c->transport);
+	else if (transport_read_start(&c->transport, &e) != 0)
 		connection_gone(c);
 }
 
 static void on_read(struct stream *s, struct span bytes, const struct err *why)
 {
-	struct connection *c = container_of(s, struct connection, stream);
+	struct connection *c = container_of(s, struct connection, transport.stream);
 	if (bytes.n > 0) {
 		input(c, bytes);
 		return;
@@ -403,8 +355,8 @@ static void on_read(struct stream *s, struct span bytes, const struct err *why)
 		connection_gone(c);
 	else if (sm_is(&c->sm) == CONN_HANDLING)
 		input(c, SPAN_NONE);
-	else if (sm_is(&c->sm) == CONN_LINGER && stream_queued(s) > 0)
-		rearm(c);
+	else if (sm_is(&c->sm) == CONN_LINGER && transport_queued(&c->transport) > 0)
+		connection_rearm(c);
 	else if (sm_is(&c->sm) == CONN_IDLE || sm_is(&c->sm) == CONN_HEAD)
 		linger(c);
 	else
@@ -413,7 +365,7 @@ static void on_read(struct stream *s, struct span bytes, const struct err *why)
 
 static void on_drain(struct stream *s, const struct err *why)
 {
-	struct connection *c = container_of(s, struct connection, stream);
+	struct connection *c = container_of(s, struct connection, transport.stream);
 	struct server_request *r = &c->request;
 	if (why)
 		connection_gone(c);
@@ -442,8 +394,9 @@ static void on_tick(struct tick *t)
 
 static void on_closed(struct stream *s)
 {
-	struct connection *c = container_of(s, struct connection, stream);
+	struct connection *c = container_of(s, struct connection, transport.stream);
 	struct server *server = c->server;
+	transport_release(&c->transport);
 	parser_release(&c->parser);
 	buf_release(&c->pending);
 	buf_release(&c->path);
@@ -459,16 +412,14 @@ static void on_closed(struct stream *s)
 int connection_write(struct connection *c, const struct span *pieces, size_t n, struct err *e)
 {
 	struct err why = ERR_INIT;
-	bool first = stream_queued(&c->stream) == 0;
+	bool first = transport_queued(&c->transport) == 0;
 	if (sm_is(&c->sm) == CONN_GONE)
 		return err_set(e, ERR_NETWORK, "the client is gone");
-	if (stream_writev(&c->stream, pieces, n, &why) != 0)
+	if (transport_writev(&c->transport, pieces, n, &why) != 0)
 		return err_set(e, why.code == ERR_IO ? ERR_NETWORK : why.code, "%s", why.text);
-	for (size_t i = 0; i < n; i++)
-		c->written += pieces[i].n;
 	if (first) {
-		c->progress = now(c);
-		rearm(c);
+		c->progress = connection_now(c);
+		connection_rearm(c);
 	}
 	return 0;
 }
@@ -508,22 +459,23 @@ void connection_new(struct server *s, int fd, bool local)
 	buf_init(&c->extra, CAP_HTTP_HEAD);
 	tick_init(&c->tick, s->loop, on_tick);
 	timer_init(&c->timer, s->loop, on_timer);
-	c->since = now(c);
+	c->since = c->progress = connection_now(c);
 	c->request.local = local;
-	c->stream.on_read = on_read;
-	c->stream.on_drain = on_drain;
-	c->stream.on_closed = on_closed;
-	sm_init(&c->body, body_states, BODY_UNASKED);
+	c->request.tls = !local && s->tls;
+	c->transport.stream.on_read = on_read;
+	c->transport.stream.on_drain = on_drain;
+	c->transport.stream.on_closed = on_closed;
+	body_init(c);
 	sm_init(&c->reply, reply_states, REPLY_NONE);
 	if ((local && socket_peer(fd, &c->request.uid, &c->request.pid, &e) != 0) ||
-		stream_open(&c->stream, s->loop, fd, CAP_HTTP_QUEUE, &e) != 0) {
+		transport_open(&c->transport, s->loop, fd, local ? NULL : s->tls, CAP_HTTP_QUEUE, &e) != 0) {
 		close(fd);
 		mem_free(c);
 		return;
 	}
 	list_push(&s->connections, &c->link);
 	s->count++;
-	if (timer_start(&c->timer, s->head_ms, &e) != 0 || stream_read_start(&c->stream, &e) != 0)
+	if (timer_start(&c->timer, s->head_ms, &e) != 0 || transport_read_start(&c->transport, &e) != 0)
 		close_now(c);
 }
 
@@ -537,62 +489,4 @@ const char *request_header(const struct server_request *r, const char *name)
 int request_query(const struct server_request *r, const char *name, struct buf *out, struct err *e)
 {
 	return url_query(r->query, name, out, e);
-}
-
-static void body_want(struct connection *c)
-{
-	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	struct span interim = span_of(go_on);
-	struct err e = ERR_INIT;
-	sm_move(&c->body, BODY_WANTED);
-	c->since = c->progress = now(c);
-	c->body_bytes = 0;
-	tick_start(&c->tick);
-	if (sm_is(&c->sm) != CONN_HANDLING)
-		return;
-	if (c->parser.expects_continue && c->parser.place == PARSER_IN_BODY && c->pending.len == 0 &&
-		(c->request.on_body != on_collect || c->parser.length <= (int64_t)c->collected.cap))
-		connection_write(c, &interim, 1, &e); /* a client that is gone will show soon enough */
-	rearm(c);
-}
-
-void request_stream(
-	struct server_request *r, void (*on_body)(struct server_request *r, struct span bytes, const struct err *why))
-{
-	r->on_body = on_body;
-	body_want(connection_of(r));
-}
-
-void request_collect(
-	struct server_request *r, size_t cap, void (*on_collected)(struct server_request *r, const struct err *why))
-{
-	struct connection *c = connection_of(r);
-	buf_init(&c->collected, cap);
-	r->on_collected = on_collected;
-	r->on_body = on_collect;
-	body_want(c);
-}
-
-void request_pause(struct server_request *r)
-{
-	struct connection *c = connection_of(r);
-	if (sm_is(&c->body) != BODY_WANTED)
-		return;
-	sm_move(&c->body, BODY_PAUSED);
-	stream_read_stop(&c->stream);
-	rearm(c);
-}
-
-void request_resume(struct server_request *r)
-{
-	struct connection *c = connection_of(r);
-	if (sm_is(&c->body) != BODY_PAUSED)
-		return;
-	sm_move(&c->body, BODY_WANTED);
-	c->since = c->progress = now(c);
-	c->body_bytes = 0;
-	if (sm_is(&c->sm) != CONN_HANDLING)
-		return;
-	rearm(c);
-	tick_start(&c->tick);
 }

@@ -8,31 +8,31 @@
 #define MUSTER_HTTP_CONNECTION_H
 
 #include "base/sm.h"
+#include "http/body.h"
 #include "http/parser.h"
 #include "http/server.h"
+#include "http/transport.h"
 
 enum { CONN_IDLE, CONN_HEAD, CONN_HANDLING, CONN_LINGER, CONN_GONE, CONN_CLOSED };
-/* The request's body: the handler has not asked for it, wants it, wants none for now, was told of its end. */
-enum { BODY_UNASKED, BODY_WANTED, BODY_PAUSED, BODY_TOLD };
 enum { REPLY_NONE, REPLY_STREAMING, REPLY_ENDED };
 
 struct connection {
 	struct server *server;
 	struct list link;
-	struct stream stream;
+	struct transport transport;
 	struct parser parser;
 	struct server_request request;
 	struct sm sm, body, reply;
 	struct tick tick;
 	struct timer timer;
-	struct buf pending;	    /* read from the socket, not yet parsed */
-	struct buf path;	    /* the request's, decoded */
-	struct buf extra;	    /* headers of the reply that the handler added */
-	struct buf collected;	    /* the body, for request_collect */
-	int64_t since;		    /* µs: when the present state began, or the body was asked for */
-	int64_t progress;	    /* µs: the last byte in or out that counts */
-	size_t body_bytes;	    /* since `since` */
-	uint64_t written, gone_out; /* bytes queued in all; of these sent when the timer last looked */
+	struct buf pending;   /* read from the socket, not yet parsed */
+	struct buf path;      /* the request's, decoded */
+	struct buf extra;     /* headers of the reply that the handler added */
+	struct buf collected; /* the body, for request_collect */
+	int64_t since;	      /* µs: when the present state began, or the body was asked for */
+	int64_t progress;     /* µs: the last byte in or out that counts */
+	size_t body_bytes;    /* since `since` */
+	uint64_t gone_out;    /* bytes sent in all when the timer last looked */
 	size_t requests;
 	bool peer_done;	 /* the client has shut down its side */
 	bool keep_alive; /* decided when the reply starts */
@@ -60,6 +60,12 @@ void connection_upgrade(struct connection *c, void (*on_raw)(void *ctx, struct s
 void connection_gone(struct connection *c);
 /* The handler has ended the reply. */
 void connection_replied(struct connection *c);
+/* Something has changed about what the connection is late for. */
+void connection_rearm(struct connection *c);
+static inline int64_t connection_now(const struct connection *c) /* µs */
+{
+	return clock_mono(loop_clock(c->server->loop));
+}
 
 /* The rest of http/ as a connection sees it. reply.c: a problem document without a handler, -1 when it cannot be sent.
  * server.c: a connection has been freed; no new requests are wanted. */

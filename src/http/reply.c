@@ -133,9 +133,9 @@ static int send_whole(
 		return -1;
 	if (head_only || !has_body(status))
 		body = SPAN_NONE;
-	size_t need = stream_queued(&c->stream) + head.len + body.n;
+	size_t need = transport_queued(&c->transport) + head.len + body.n;
 	if (need > CAP_HTTP_QUEUE)
-		stream_set_cap(&c->stream, need);
+		transport_set_cap(&c->transport, need);
 	struct span pieces[] = {buf_span(&head), body};
 	return connection_write(c, pieces, 2, e);
 }
@@ -266,7 +266,7 @@ int reply_write(struct server_request *r, struct span bytes, struct err *e)
 
 size_t reply_queued(const struct server_request *r)
 {
-	return stream_queued(&connection_of(r)->stream);
+	return transport_queued(&connection_of(r)->transport);
 }
 
 void reply_end(struct server_request *r)
@@ -276,7 +276,7 @@ void reply_end(struct server_request *r)
 	struct err e = ERR_INIT;
 	BUG_ON(sm_is(&c->reply) != REPLY_STREAMING);
 	if (c->chunked && !is_head(c)) {
-		stream_set_cap(&c->stream, CAP_HTTP_QUEUE + last.n); /* there is always room for the end */
+		transport_set_cap(&c->transport, CAP_HTTP_QUEUE + KIB); /* there is always room for the end */
 		if (connection_write(c, &last, 1, &e) != 0)
 			give_up(c);
 	}

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "http/connection.h"
 #include "http/deflate.h"
+#include "http/tls.h"
 
 /* Purpose: the listeners of a server and the count of its connections. */
 
@@ -37,6 +38,8 @@ static void on_all_closed(struct tick *t)
 	sm_move(&s->sm, CLOSED);
 	deflate_free(s->deflate);
 	s->deflate = NULL;
+	tls_free(s->tls);
+	s->tls = NULL;
 	s->on_closed(s);
 }
 
@@ -86,6 +89,26 @@ int server_tcp(struct server *s, const char *address, int *port, struct err *e)
 	list_push(&s->listeners, &sl->link);
 	(void)steal(&sl);
 	return 0;
+}
+
+static int tls_use(struct server *s, struct tls *t)
+{
+	if (!t)
+		return -1;
+	tls_free(s->tls);
+	s->tls = t;
+	return 0;
+}
+
+int server_tls(struct server *s, const char *certificate, const char *key, struct err *e)
+{
+	return tls_use(s, tls_new(certificate, key, e));
+}
+
+int server_tls_reload(struct server *s, struct err *e)
+{
+	BUG_ON(!s->tls);
+	return tls_use(s, tls_again(s->tls, e));
 }
 
 bool server_closing(const struct server *s)

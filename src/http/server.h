@@ -23,6 +23,7 @@ struct server_request {
 	const char *path;   /* decoded; begins with /, has no dot segments */
 	struct span query;  /* raw, without the ?; see request_query */
 	int64_t length;	    /* of the body; -1: not known before its end */
+	bool tls;	    /* over TLS */
 	bool local;	    /* over a Unix socket: */
 	uid_t uid;
 	pid_t pid;
@@ -47,6 +48,7 @@ struct server {
 	struct sm sm;
 	struct list listeners, connections;
 	size_t count;		 /* of the connections */
+	struct tls *tls;	 /* of TCP; NULL: plain */
 	struct deflate *deflate; /* once a websocket of it compresses */
 	struct tick closing;
 	void (*on_closed)(struct server *s);
@@ -56,6 +58,11 @@ void server_init(struct server *s, struct loop *l, void (*handle)(struct server_
 int server_unix(struct server *s, const char *path, mode_t mode, struct err *e);
 /* port: what to bind, 0 for a free one; then the one bound. */
 int server_tcp(struct server *s, const char *address, int *port, struct err *e);
+/* From now on TCP speaks TLS (http/tls.h: files, errors), and Unix sockets stay plain. Called again, as
+ * server_tls_reload with the files of the last time, it serves for new connections; those that are there go on with
+ * what they have. On failure all stays as it was. */
+int server_tls(struct server *s, const char *certificate, const char *key, struct err *e);
+int server_tls_reload(struct server *s, struct err *e);
 /* Stops listening at once. Replies that stream are cut off (on_gone), those not yet begun may still be given; when all
  * have ended and gone out, on_closed fires, once, later; the struct may be freed in it. */
 void server_close(struct server *s, void (*on_closed)(struct server *s));

@@ -101,6 +101,7 @@ static void flush(struct stream *s)
 			return;
 		}
 		s->out_sent += (size_t)n;
+		s->sent += (uint64_t)n;
 	}
 	ask(s, stream_queued(s) ? s->asked | WATCH_WRITE : s->asked & ~WATCH_WRITE);
 	if (stream_queued(s) == 0) {
@@ -149,6 +150,7 @@ int stream_open(struct stream *s, struct loop *l, int fd, size_t write_cap, stru
 	s->fd = fd;
 	s->cap = write_cap;
 	s->out_sent = 0;
+	s->sent = 0;
 	s->asked = 0;
 	s->input = IN_OPEN;
 	s->output = OUT_OPEN;
@@ -179,29 +181,41 @@ size_t stream_queued(const struct stream *s)
 	return s->out.len - s->out_sent;
 }
 
-int stream_writev(struct stream *s, const struct span *pieces, size_t n, struct err *e)
+uint64_t stream_sent(const struct stream *s)
 {
-	size_t total = 0, queued = stream_queued(s);
+	return s->sent;
+}
+
+int stream_reserve(struct stream *s, size_t n, struct err *e)
+{
+	size_t queued = stream_queued(s);
 	if (s->output == OUT_BROKEN)
 		return err_set(e, ERR_IO, "the peer is gone");
 	if (s->fd < 0 || s->output != OUT_OPEN)
 		return err_set(e, ERR_IO, "nothing can be written after the end");
-	for (size_t i = 0; i < n; i++)
-		total += pieces[i].n;
-	if (queued > s->cap || total > s->cap - queued) {
+	if (queued > s->cap || n > s->cap - queued) {
 		s->pressed = true;
 		return err_set(e, ERR_TOO_LARGE, "the peer reads too slowly: %zu bytes wait, %zu more are too many",
-			queued, total);
+			queued, n);
 	}
-	if (s->out_sent > 0 &&
-		(total > s->out.room - s->out.len || total > s->out.cap - s->out.len)) { /* rather move than grow */
-		buf_drop(&s->out, s->out_sent);
+	if (s->out_sent > 0 && (n > s->out.room - s->out.len || n > s->out.cap - s->out.len)) {
+		buf_drop(&s->out, s->out_sent); /* rather move than grow */
 		s->out_sent = 0;
 	}
-	if (!buf_grow(&s->out, total)) {
+	if (!buf_grow(&s->out, n)) {
 		s->out.failed = BUF_FINE; /* what was queued before is whole and still goes out */
 		return err_nomem(e);
 	}
+	return 0;
+}
+
+int stream_writev(struct stream *s, const struct span *pieces, size_t n, struct err *e)
+{
+	size_t total = 0;
+	for (size_t i = 0; i < n; i++)
+		total += pieces[i].n;
+	if (stream_reserve(s, total, e) != 0)
+		return -1;
 	for (size_t i = 0; i < n; i++)
 		buf_addspan(&s->out, pieces[i]);
 	if (stream_queued(s) >= s->cap / 2)

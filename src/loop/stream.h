@@ -24,6 +24,7 @@ struct stream {
 	struct tick closing;
 	struct buf out;	 /* private, as all that follows */
 	size_t out_sent; /* bytes at the front of out that are gone */
+	uint64_t sent;	 /* bytes that the kernel took, in all */
 	size_t cap;	 /* of the bytes queued */
 	int fd;		 /* -1: closed */
 	int asked;	 /* WATCH_ bits */
@@ -38,8 +39,12 @@ void stream_read_stop(struct stream *s);
 /* Queue bytes (copied). -1 with ERR_TOO_LARGE when the queue is full, ERR_IO when the peer is gone. */
 int stream_write(struct stream *s, struct span bytes, struct err *e);
 int stream_writev(struct stream *s, const struct span *pieces, size_t n, struct err *e); /* all of them or none */
+/* Is there room for so many bytes, however many pieces they come in? When it fails as stream_writev would, nothing has
+ * changed but that on_drain is owed. */
+int stream_reserve(struct stream *s, size_t n, struct err *e);
 void stream_set_cap(struct stream *s, size_t write_cap); /* what is queued beyond it stays */
 size_t stream_queued(const struct stream *s);
+uint64_t stream_sent(const struct stream *s); /* bytes that the kernel took since stream_open */
 /* Send what is queued, then shut down writing (a socket) or close (the write end of a pipe); a terminal stays as it is.
  * Needs the loop to run. */
 void stream_finish(struct stream *s);
