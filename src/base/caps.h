@@ -46,6 +46,7 @@
 #define CAP_HTTP_QUEUE (1 * MIB)	/* bytes of a reply that wait for a slow client */
 #define CAP_HTTP_CONNECTIONS 16384	/* of one server */
 #define CAP_DRAFT (256 * KIB)		/* of one text that is being written, for those who come later */
+#define CAP_HTTP_PROXIES 64		/* addresses and ranges that are believed */
 #define CAP_TLS_FILE (256 * KIB)	/* a certificate with its chain, or a key */
 #define CAP_WEBSOCKET_MESSAGE (1 * MIB) /* received whole */
 #define TIME_WEBSOCKET_PING 20000	/* of silence, until a ping; and from it until the end */

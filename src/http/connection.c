@@ -6,6 +6,7 @@
 #include "base/caps.h"
 #include "base/mem.h"
 #include "http/body.h"
+#include "http/origin.h"
 #include "http/reply.h"
 #include "http/url.h"
 
@@ -204,6 +205,8 @@ static int request_make(struct connection *c, struct err *e)
 		err_set(e, ERR_INVALID, "the method %s is not in use here", r->method);
 		return 405;
 	}
+	if (request_host_check(r, e) != 0)
+		return 421;
 	if (url_split(buf_span(&p->target), &path, &r->query, e) != 0 || url_path(path, &c->path, e) != 0)
 		return err_http(e->code);
 	r->path = c->path.data;
@@ -467,7 +470,7 @@ void connection_new(struct server *s, int fd, bool local)
 	c->transport.stream.on_closed = on_closed;
 	body_init(c);
 	sm_init(&c->reply, reply_states, REPLY_NONE);
-	if ((local && socket_peer(fd, &c->request.uid, &c->request.pid, &e) != 0) ||
+	if ((local ? socket_peer(fd, &c->request.uid, &c->request.pid, &e) != 0 : !address_of_peer(fd, &c->peer)) ||
 		transport_open(&c->transport, s->loop, fd, local ? NULL : s->tls, CAP_HTTP_QUEUE, &e) != 0) {
 		close(fd);
 		mem_free(c);

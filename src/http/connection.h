@@ -8,6 +8,7 @@
 #define MUSTER_HTTP_CONNECTION_H
 
 #include "base/sm.h"
+#include "http/address.h"
 #include "http/body.h"
 #include "http/parser.h"
 #include "http/server.h"
@@ -22,6 +23,7 @@ struct connection {
 	struct transport transport;
 	struct parser parser;
 	struct server_request request;
+	struct address peer; /* over TCP */
 	struct sm sm, body, reply;
 	struct tick tick;
 	struct timer timer;

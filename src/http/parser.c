@@ -135,14 +135,6 @@ static int on_value_end(llhttp_t *h)
 	return 0;
 }
 
-static size_t count(const struct parser *p, const char *name)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < p->index.len / sizeof(struct header_at); i++)
-		n += strcmp(p->text.data + ((struct header_at *)(void *)p->index.data)[i].name, name) == 0;
-	return n;
-}
-
 static int head_check(struct parser *p)
 {
 	llhttp_t *h = &p->http;
@@ -151,9 +143,9 @@ static int head_check(struct parser *p)
 	const char *coding = parser_header(p, "transfer-encoding"), *expect = parser_header(p, "expect");
 	if (h->http_major != 1 || h->http_minor > 1)
 		return refuse(p, 505, ERR_INVALID, "only HTTP/1.1 and HTTP/1.0 are spoken here");
-	if (count(p, "host") > 1 || (count(p, "host") == 0 && h->http_minor == 1))
+	if (parser_header_count(p, "host") > 1 || (parser_header_count(p, "host") == 0 && h->http_minor == 1))
 		return refuse(p, 400, ERR_INVALID, "the request must have one Host header");
-	if (count(p, "content-length") > 1 || count(p, "transfer-encoding") > 1 ||
+	if (parser_header_count(p, "content-length") > 1 || parser_header_count(p, "transfer-encoding") > 1 ||
 		(coding && parser_header(p, "content-length")))
 		return refuse(p, 400, ERR_INVALID, "the request says more than once how long it is");
 	if (coding && h->http_minor == 0)
@@ -309,11 +301,25 @@ const char *parser_method(const struct parser *p)
 	return llhttp_method_name((llhttp_method_t)p->http.method);
 }
 
-const char *parser_header(const struct parser *p, const char *name)
+size_t parser_header_count(const struct parser *p, const char *name)
+{
+	const struct header_at *at = (const struct header_at *)(const void *)p->index.data;
+	size_t n = 0;
+	for (size_t i = 0; i < p->index.len / sizeof(*at); i++)
+		n += strcmp(p->text.data + at[i].name, name) == 0;
+	return n;
+}
+
+const char *parser_header_nth(const struct parser *p, const char *name, size_t n)
 {
 	const struct header_at *at = (const struct header_at *)(const void *)p->index.data;
 	for (size_t i = 0; i < p->index.len / sizeof(*at); i++)
-		if (strcmp(p->text.data + at[i].name, name) == 0)
+		if (strcmp(p->text.data + at[i].name, name) == 0 && n-- == 0)
 			return p->text.data + at[i].value;
 	return NULL;
+}
+
+const char *parser_header(const struct parser *p, const char *name)
+{
+	return parser_header_nth(p, name, 0);
 }

@@ -48,5 +48,7 @@ enum parser_step parser_feed(struct parser *p, struct span *in, struct err *e);
 const char *parser_method(const struct parser *p);
 /* The value of a header by lower-case name, or NULL; of several, the first. Valid until parser_next. */
 const char *parser_header(const struct parser *p, const char *name);
+size_t parser_header_count(const struct parser *p, const char *name);
+const char *parser_header_nth(const struct parser *p, const char *name, size_t n); /* from 0; there are so many */
 
 #endif

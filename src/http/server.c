@@ -40,6 +40,10 @@ static void on_all_closed(struct tick *t)
 	s->deflate = NULL;
 	tls_free(s->tls);
 	s->tls = NULL;
+	mem_free(s->proxies);
+	s->proxies = NULL;
+	mem_free(s->hosts);
+	s->hosts = NULL;
 	s->on_closed(s);
 }
 

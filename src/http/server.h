@@ -47,8 +47,12 @@ struct server {
 	/* private */
 	struct sm sm;
 	struct list listeners, connections;
-	size_t count;		 /* of the connections */
-	struct tls *tls;	 /* of TCP; NULL: plain */
+	size_t count;		       /* of the connections */
+	struct tls *tls;	       /* of TCP; NULL: plain */
+	struct address_range *proxies; /* http/origin.h, as the next three */
+	size_t proxy_count;
+	bool rfc7239;
+	char *hosts;
 	struct deflate *deflate; /* once a websocket of it compresses */
 	struct tick closing;
 	void (*on_closed)(struct server *s);
