@@ -39,6 +39,7 @@ struct connection {
 	bool peer_done;	 /* the client has shut down its side */
 	bool keep_alive; /* decided when the reply starts */
 	bool chunked;
+	int64_t owed; /* bytes that the reply's head has promised, and that have not been written */
 	/* After connection_upgrade: takes what comes. */
 	void (*on_raw)(void *ctx, struct span bytes);
 	void *raw_ctx;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "http/connection.h"
 #include "http/header.h"
+#include "http/origin.h"
 
 /* Purpose: heads, bodies and chunks.
  *
@@ -89,6 +90,18 @@ static bool was_added(const struct connection *c, const char *name)
 	return false;
 }
 
+/* Every head passes here. */
+static void reply_security_headers(const struct connection *c, struct buf *out)
+{
+	const struct server_request *r = &c->request;
+	for (size_t i = 0; i < sizeof(defaults) / sizeof(*defaults); i++)
+		if (!was_added(c, defaults[i].name))
+			buf_addf(out, "%s: %s\r\n", defaults[i].name, defaults[i].value);
+	/* RFC 6797; what a request says of itself is known only when its head was read. */
+	if (r->tls || (sm_is(&c->sm) == CONN_HANDLING && strcmp(request_scheme(r), "https") == 0))
+		buf_adds(out, "Strict-Transport-Security: max-age=31536000\r\n");
+}
+
 static bool has_body(int status)
 {
 	return status >= 200 && status != 204 && status != 304;
@@ -115,9 +128,7 @@ static void head_make(struct connection *c, int status, const char *type, int64_
 		buf_adds(out, "Connection: keep-alive\r\n");
 	if (status == 405)
 		buf_adds(out, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
-	for (size_t i = 0; i < sizeof(defaults) / sizeof(*defaults); i++)
-		if (!was_added(c, defaults[i].name))
-			buf_addf(out, "%s: %s\r\n", defaults[i].name, defaults[i].value);
+	reply_security_headers(c, out);
 	buf_addspan(out, buf_span(&c->extra));
 	buf_adds(out, "\r\n");
 }
@@ -153,6 +164,7 @@ static bool is_head(const struct connection *c)
 
 static void decide(struct connection *c)
 {
+	c->owed = 0;
 	c->keep_alive = c->parser.keep_alive && c->parser.place == PARSER_AT_END && !server_closing(c->server);
 }
 
@@ -222,21 +234,27 @@ int reply_refusal(struct connection *c, int status, const struct err *why)
 	return send_whole(c, status, "application/problem+json", buf_span(&text), head_only, &e);
 }
 
-int reply_start(struct server_request *r, int status, const char *content_type, struct err *e)
+int reply_start_length(struct server_request *r, int status, const char *content_type, int64_t length, struct err *e)
 {
 	struct connection *c = connection_of(r);
 	cleanup_buf struct buf head = BUF_INIT(HEAD_MAX);
 	sm_move(&c->reply, REPLY_STREAMING);
 	decide(c);
 	/* HTTP/1.0 knows no chunks: the end of the connection is the end of the body. */
-	c->chunked = has_body(status) && c->parser.minor == 1;
-	c->keep_alive = c->keep_alive && (c->chunked || !has_body(status) || is_head(c));
-	head_make(c, status, content_type, -1, &head);
+	c->chunked = length < 0 && has_body(status) && c->parser.minor == 1;
+	c->keep_alive = c->keep_alive && (c->chunked || length >= 0 || !has_body(status) || is_head(c));
+	c->owed = length < 0 || is_head(c) || !has_body(status) ? 0 : length;
+	head_make(c, status, content_type, length, &head);
 	struct span piece = buf_span(&head);
 	if (buf_check(&head, "the reply's head", e) == 0 && connection_write(c, &piece, 1, e) == 0)
 		return 0;
 	give_up(c);
 	return -1;
+}
+
+int reply_start(struct server_request *r, int status, const char *content_type, struct err *e)
+{
+	return reply_start_length(r, status, content_type, -1, e);
 }
 
 int reply_writev(struct server_request *r, const struct span *bytes, size_t n, struct err *e)
@@ -252,8 +270,12 @@ int reply_writev(struct server_request *r, const struct span *bytes, size_t n, s
 	}
 	if (all == 0 || is_head(c)) /* an empty chunk would be the last */
 		return 0;
-	if (!c->chunked)
-		return connection_write(c, bytes, n, e);
+	if (!c->chunked) {
+		if (connection_write(c, bytes, n, e) != 0)
+			return -1;
+		c->owed -= (int64_t)all;
+		return 0;
+	}
 	pieces[0] = span_n(size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", all));
 	pieces[n + 1] = span_of("\r\n");
 	return connection_write(c, pieces, n + 2, e);
@@ -280,5 +302,7 @@ void reply_end(struct server_request *r)
 		if (connection_write(c, &last, 1, &e) != 0)
 			give_up(c);
 	}
+	if (c->owed > 0)
+		give_up(c); /* what follows would be taken for the rest */
 	connection_replied(c);
 }

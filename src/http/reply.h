@@ -18,6 +18,9 @@ void reply_problem(struct server_request *r, const struct err *why);
 
 /* -1 when the client is gone or for want of memory: then nothing more will go out, but reply_end is still due. */
 int reply_start(struct server_request *r, int status, const char *content_type, struct err *e);
+/* The same with a length that is known: as many bytes must be written. With fewer the client is told by the end of the
+ * connection that something is missing. */
+int reply_start_length(struct server_request *r, int status, const char *content_type, int64_t length, struct err *e);
 /* All of it or nothing: -1 with ERR_TOO_LARGE when the client reads too slowly and CAP_HTTP_QUEUE bytes wait (on_drain
  * says when it is worth trying again), ERR_NETWORK when it is gone. */
 int reply_write(struct server_request *r, struct span bytes, struct err *e);
