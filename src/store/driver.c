@@ -36,8 +36,11 @@ static int elsewhere(const struct write *w, int64_t head, struct err *e)
 
 int driver_check_seqs(const struct write *w, int64_t head, struct err *e)
 {
-	const struct event *events = w->append.events;
+	struct event *events = w->append.events;
 
+	if (w->append.event_count && events[0].seq == APPEND_AT_END)
+		for (size_t i = 0; i < w->append.event_count; i++)
+			events[i].seq = head + 1 + (int64_t)i;
 	for (size_t i = 1; i < w->append.event_count; i++)
 		if (events[i].seq != events[0].seq + (int64_t)i)
 			return err_set(e, ERR_CONFLICT, "events %lld and %lld of %s follow each other in one append",

@@ -151,8 +151,8 @@ struct driver *sqlite_open(const char *dir, enum store_access access, bool no_sy
 
 /* ---- what drivers share (driver.c) ---- */
 
-/* The events' place: dense from 1, following the head. 0 go on; 1: it lies at or before the head (was it stored
- * before?); -1 with ERR_CONFLICT naming both numbers. */
+/* The events' place: dense from 1, following the head; given to them here for APPEND_AT_END. 0 go on; 1: it lies
+ * at or before the head (was it stored before?); -1 with ERR_CONFLICT naming both numbers. */
 int driver_check_seqs(const struct write *w, int64_t head, struct err *e);
 /* Was an append that lies at or before the head stored before? Its ends then have the ids that are stored there. */
 int driver_check_stored(const struct write *w, int64_t head, const char *first_id, const char *last_id, struct err *e);

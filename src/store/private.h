@@ -48,6 +48,9 @@ static inline void store_reader_end(struct store *s, struct reader *r)
 	s->driver->ops->reader_end(r);
 }
 
+/* query.c: the rows of a projection as an array of objects (a new reference). */
+json_t *store_list(struct store *s, enum table_id t, const struct filter *f, int limit, struct err *e);
+
 /* tail.c */
 void tails_init(struct store *s);
 void tails_release(struct store *s);

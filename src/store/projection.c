@@ -29,6 +29,7 @@ struct fold {
 	struct cell row[ROW_CELLS]; /* the run's row before this event */
 	const struct event *ev;
 	const json_t *data;
+	bool house;  /* of the stream house */
 	int64_t usd; /* nano-dollars of the event, where its kind has some */
 };
 
@@ -383,6 +384,60 @@ static int action_ended(const struct fold *f, struct err *e)
 	return f->rows->ops->put(f->rows, TABLE_ACTIONS, key, changes, 3, false, e);
 }
 
+/* ---- who did what, and records ---- */
+
+static int name_check(const struct fold *f, struct span name, const char *of, struct err *e)
+{
+	if (name.n > 0 && name.n <= CAP_RECORD_NAME)
+		return 0;
+	return err_set(e, ERR_INVALID, "the %s of a %s event must have 1 to %d bytes, not %zu", of,
+		event_kinds[f->ev->type].type, CAP_RECORD_NAME, name.n);
+}
+
+static int change_record(const struct fold *f, const json_t *record, struct err *e)
+{
+	struct cell key[] = {cell_span(json_span(record, "kind")), cell_span(json_span(record, "id"))}, value;
+	const json_t *v = json_get(record, "value");
+
+	if (!v)
+		return err_set(e, ERR_INVALID, "a record of an audit.recorded event has no value; null deletes it");
+	if (name_check(f, key[0].text, "records' kind", e) || name_check(f, key[1].text, "records' id", e))
+		return -1;
+	if (json_is_null(v))
+		return f->rows->ops->drop(f->rows, TABLE_RECORDS, key, 2, e);
+	if (data_json(f, v, &value, e))
+		return -1;
+	struct change changes[] = {{RECORDS_value, false, value}, {RECORDS_at, false, cell_int(f->ev->at)},
+		{RECORDS_seq, false, cell_int(f->ev->seq)}};
+	return f->rows->ops->put(f->rows, TABLE_RECORDS, key, changes, 3, true, e);
+}
+
+static int audit_recorded(const struct fold *f, struct err *e)
+{
+	const json_t *records = json_get(f->data, "records");
+	struct cell key = cell_int(f->ev->seq), detail;
+
+	if (!f->house)
+		return !records ? 0
+				: err_set(e, ERR_INVALID,
+					  "only audit.recorded events of the stream house can change records");
+	if (records && !json_is_array(records))
+		return err_set(e, ERR_INVALID, "the records of an audit.recorded event must be an array");
+	if (name_check(f, data_text(f, "who").text, "who", e) || name_check(f, data_text(f, "what").text, "what", e) ||
+		(data_text(f, "object").kind && name_check(f, data_text(f, "object").text, "object", e)) ||
+		data_json(f, json_get(f->data, "detail"), &detail, e))
+		return -1;
+	struct change changes[] = {{AUDIT_at, false, cell_int(f->ev->at)}, {AUDIT_who, false, data_text(f, "who")},
+		{AUDIT_what, false, data_text(f, "what")}, {AUDIT_object, false, data_text(f, "object")},
+		{AUDIT_detail, false, detail}};
+	if (f->rows->ops->put(f->rows, TABLE_AUDIT, &key, changes, 5, true, e))
+		return -1;
+	for (size_t i = 0; i < json_array_size(records); i++)
+		if (change_record(f, json_array_get(records, i), e))
+			return -1;
+	return 0;
+}
+
 /* ---- the table ---- */
 
 static const struct {
@@ -409,6 +464,7 @@ static const struct {
 	[EVENT_ACTION_OPENED] = {action_opened, {"action"}},
 	[EVENT_ACTION_RESOLVED] = {action_ended, {"action"}},
 	[EVENT_ACTION_CLOSED] = {action_ended, {"action"}},
+	[EVENT_AUDIT] = {audit_recorded, {"who", "what"}},
 };
 
 bool projection_wants(enum event_type type)
@@ -443,6 +499,8 @@ static int get_row(struct fold *f, struct err *e)
 
 static bool concerns(const char *stream, const struct event *ev)
 {
+	if (ev->type == EVENT_AUDIT)
+		return true;
 	return folds[ev->type].fold && span_starts(span_of(stream), "run/") == (ev->type != EVENT_RUN_DELETED);
 }
 
@@ -455,6 +513,10 @@ static int begin(struct fold *f, const char *stream, struct err *e)
 		if (!json_str(f->data, folds[type].keys[i]))
 			return err_set(e, ERR_INVALID, "a %s event needs the text field \"%s\"", event_kinds[type].type,
 				folds[type].keys[i]);
+	if (type == EVENT_AUDIT) {
+		f->house = strcmp(stream, "house") == 0;
+		return 0;
+	}
 	f->run = type == EVENT_RUN_DELETED ? json_span(f->data, "run") : span_of(stream + strlen("run/"));
 	if (folds[type].usd && nano(f, folds[type].usd, &f->usd, e))
 		return -1;

@@ -1,4 +1,5 @@
-/* projection: what the events of the runs add up to, as rows (rows.h). One table: event kind → fold.
+/* projection: what the events of the runs, and those of who did what, add up to, as rows (rows.h). One table: event
+ * kind → fold.
  *
  * A fold sees one event and the rows, nothing else: no clock, no other stream. So that the rows can be made anew stream
  * by stream: run.created is the first event of a run's stream and names a parent that exists; sums commute; and

@@ -21,11 +21,10 @@ static int add_row(void *ctx, const struct cell *cells, struct err *e)
 	return json_array_append_new(l->array, row) ? err_nomem(e) : 0;
 }
 
-static json_t *list_rows(struct store *s, enum table_id t, const json_t *filter, int limit, struct err *e)
+json_t *store_list(struct store *s, enum table_id t, const struct filter *f, int limit, struct err *e)
 {
 	cleanup_json json_t *array = json_array();
 	struct listing l = {t, array};
-	struct filter f;
 	struct reader *r;
 	int rc;
 
@@ -33,15 +32,22 @@ static json_t *list_rows(struct store *s, enum table_id t, const json_t *filter,
 		err_nomem(e);
 		return NULL;
 	}
-	if (filter_from(t, filter, &f, e))
-		return NULL;
-	f.no_deleted = t == TABLE_RUNS;
 	r = store_reader(s, false, e);
 	if (!r)
 		return NULL;
-	rc = s->driver->ops->rows(r, t, &f, limit, add_row, &l, e);
+	rc = s->driver->ops->rows(r, t, f, limit, add_row, &l, e);
 	store_reader_end(s, r);
 	return rc ? NULL : steal(&array);
+}
+
+static json_t *list_rows(struct store *s, enum table_id t, const json_t *filter, int limit, struct err *e)
+{
+	struct filter f;
+
+	if (filter_from(t, filter, &f, e))
+		return NULL;
+	f.no_deleted = t == TABLE_RUNS;
+	return store_list(s, t, &f, limit, e);
 }
 
 json_t *store_runs(struct store *s, const json_t *filter, int limit, struct err *e)

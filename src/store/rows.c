@@ -30,14 +30,24 @@ static const struct column budgets_columns[] = {
 #define BUDGETS(name, type, zero) {#name, COLUMN_##type, zero},
 #include "store/rows.def"
 };
+static const struct column records_columns[] = {
+#define RECORDS(name, type, zero) {#name, COLUMN_##type, zero},
+#include "store/rows.def"
+};
+static const struct column audit_columns[] = {
+#define AUDIT(name, type, zero) {#name, COLUMN_##type, zero},
+#include "store/rows.def"
+};
 
 const struct table store_tables[TABLES] = {
-	[TABLE_RUNS] = {"runs", runs_columns, RUNS_COUNT, 1, RUNS_created, RUNS_dir},
-	[TABLE_ACTIONS] = {"actions", actions_columns, ACTIONS_COUNT, 2, ACTIONS_opened, 0},
-	[TABLE_AGENTS] = {"agents", agents_columns, AGENTS_COUNT, 2, -1, 0},
-	[TABLE_REQUESTS] = {"requests", requests_columns, REQUESTS_COUNT, 3, -1, 0},
-	[TABLE_USAGE] = {"usage", usage_columns, USAGE_COUNT, 3, -1, 0},
-	[TABLE_BUDGETS] = {"budgets", budgets_columns, BUDGETS_COUNT, 1, -1, 0},
+	[TABLE_RUNS] = {"runs", runs_columns, RUNS_COUNT, 1, RUNS_created, {RUNS_dir}},
+	[TABLE_ACTIONS] = {"actions", actions_columns, ACTIONS_COUNT, 2, ACTIONS_opened, {0}},
+	[TABLE_AGENTS] = {"agents", agents_columns, AGENTS_COUNT, 2, -1, {0}},
+	[TABLE_REQUESTS] = {"requests", requests_columns, REQUESTS_COUNT, 3, -1, {0}},
+	[TABLE_USAGE] = {"usage", usage_columns, USAGE_COUNT, 3, -1, {0}},
+	[TABLE_BUDGETS] = {"budgets", budgets_columns, BUDGETS_COUNT, 1, -1, {0}},
+	[TABLE_RECORDS] = {"records", records_columns, RECORDS_COUNT, 2, -1, {0}},
+	[TABLE_AUDIT] = {"audit", audit_columns, AUDIT_COUNT, 1, AUDIT_seq, {AUDIT_who, AUDIT_what, AUDIT_object}},
 };
 _Static_assert((int)RUNS_COUNT <= (int)ROW_CELLS && (int)ACTIONS_COUNT <= (int)ROW_CELLS, "ROW_CELLS is enough");
 
@@ -75,7 +85,7 @@ int filter_from(enum table_id id, const json_t *filter, struct filter *out, stru
 	const char *name;
 	json_t *v;
 
-	out->count = 0;
+	out->count = out->range_count = 0;
 	out->no_deleted = false;
 	if (filter && !json_is_object(filter))
 		return err_set(e, ERR_INVALID, "a filter must be an object of columns and values");
@@ -113,6 +123,11 @@ bool filter_matches(const struct filter *f, const struct cell *cells)
 		for (; i < f->count && f->conditions[i].column == column; i++)
 			any |= cell_eq(&cells[column], &f->conditions[i].value);
 		if (!any)
+			return false;
+	}
+	for (i = 0; i < f->range_count; i++) {
+		int64_t n = cells[f->ranges[i].column].i;
+		if (n < f->ranges[i].least || n >= f->ranges[i].below)
 			return false;
 	}
 	return true;

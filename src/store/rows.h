@@ -18,7 +18,17 @@ enum column_type {
 	COLUMN_AT,   /* not stored: when that was appended */
 };
 
-enum table_id { TABLE_RUNS, TABLE_ACTIONS, TABLE_AGENTS, TABLE_REQUESTS, TABLE_USAGE, TABLE_BUDGETS, TABLES };
+enum table_id {
+	TABLE_RUNS,
+	TABLE_ACTIONS,
+	TABLE_AGENTS,
+	TABLE_REQUESTS,
+	TABLE_USAGE,
+	TABLE_BUDGETS,
+	TABLE_RECORDS,
+	TABLE_AUDIT,
+	TABLES
+};
 enum {
 #define RUNS(name, type, zero) RUNS_##name,
 #include "store/rows.def"
@@ -49,9 +59,20 @@ enum {
 #include "store/rows.def"
 	BUDGETS_COUNT
 };
+enum {
+#define RECORDS(name, type, zero) RECORDS_##name,
+#include "store/rows.def"
+	RECORDS_COUNT
+};
+enum {
+#define AUDIT(name, type, zero) AUDIT_##name,
+#include "store/rows.def"
+	AUDIT_COUNT
+};
 
 #define ROW_KEYS 3
 #define ROW_CELLS 32
+#define TABLE_INDEXES 3
 
 struct column {
 	const char *name;
@@ -61,8 +82,8 @@ struct column {
 struct table {
 	const char *name;
 	const struct column *columns;
-	int count, keys, newest; /* newest: the column that orders lists, or -1: by key */
-	int indexed;		 /* a column by which rows are looked up; 0: only by key */
+	int count, keys, newest;    /* newest: the column that orders lists, or -1: by key */
+	int indexed[TABLE_INDEXES]; /* columns by which rows are looked up; 0: no more */
 };
 extern const struct table store_tables[TABLES];
 
@@ -110,14 +131,20 @@ struct rows {
 	bool again;	    /* being made anew, in an order in which a parent may come after its child */
 };
 
-/* A list's filter: equalities on columns (a value, null, or an array of values of which any). */
+/* A list's filter: equalities on columns (a value, null, or an array of values of which any), and ranges of numbers. */
 #define FILTER_VALUES 64
+#define FILTER_RANGES 2
 struct filter {
 	struct {
 		int column;
 		struct cell value;
 	} conditions[FILTER_VALUES]; /* those of one column follow each other */
 	size_t count;
+	struct {
+		int column;
+		int64_t least, below;
+	} ranges[FILTER_RANGES];
+	size_t range_count;
 	bool no_deleted; /* of runs: without those that were deleted */
 };
 /* From a JSON object (NULL: no condition); texts are borrowed from it. ERR_INVALID names an unknown column or a value

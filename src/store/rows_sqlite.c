@@ -41,10 +41,10 @@ void rows_sqlite_schema(struct buf *out)
 		for (int i = 0; i < table->keys; i++)
 			buf_addf(out, "%s\"%s\"", i ? "," : "", table->columns[i].name);
 		buf_adds(out, ")) STRICT, WITHOUT ROWID;\n");
-		if (table->newest >= 0) /* the newest fifty of a hundred thousand */
+		if (table->newest >= table->keys) /* the newest fifty of a hundred thousand */
 			add_index(table, table->newest, out);
-		if (table->indexed)
-			add_index(table, table->indexed, out);
+		for (int i = 0; i < TABLE_INDEXES && table->indexed[i]; i++)
+			add_index(table, table->indexed[i], out);
 	}
 }
 

@@ -272,6 +272,10 @@ static void add_filter(enum table_id t, const struct filter *f, struct buf *sql)
 	}
 	if (f->count)
 		buf_addc(sql, ')');
+	for (size_t i = 0; i < f->range_count; i++) {
+		const char *name = store_tables[t].columns[f->ranges[i].column].name;
+		buf_addf(sql, " AND \"%s\" >= ? AND \"%s\" < ?", name, name);
+	}
 }
 
 static void add_order(enum table_id t, struct buf *sql)
@@ -309,8 +313,12 @@ int sqlite_rows(struct reader *r, enum table_id t, const struct filter *f, int l
 	rc = 0;
 	for (size_t i = 0; rc == 0 && i < f->count; i++)
 		rc = db_bind_cell(&r->db, st, (int)i + 1, &f->conditions[i].value, e);
+	for (size_t i = 0; rc == 0 && i < f->range_count; i++) {
+		sqlite3_bind_int64(st, (int)(f->count + 2 * i) + 1, f->ranges[i].least);
+		sqlite3_bind_int64(st, (int)(f->count + 2 * i) + 2, f->ranges[i].below);
+	}
 	if (rc == 0)
-		sqlite3_bind_int(st, (int)f->count + 1, limit);
+		sqlite3_bind_int(st, (int)(f->count + 2 * f->range_count) + 1, limit);
 	while (rc == 0 && (rc = db_step(&r->db, st, e)) > 0) {
 		for (int i = 0; i < store_tables[t].count; i++)
 			cells[i] = db_cell(st, i);

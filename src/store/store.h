@@ -50,9 +50,11 @@ struct store_blob {
 	int64_t size;	    /* only where bytes is NULL: the content is in its place already (store/pieces.h) */
 };
 
-/* One atomic append: events to one stream (seqs dense, following its head), blobs they name, and by reference the same
- * change to a second stream. The caller fills events[].seq/id/at/type/actor/cause/data; the writer computes the hashes.
- * The arrays are copied (data by reference). */
+/* One atomic append: events to one stream (seqs dense, following its head; or that of the first APPEND_AT_END: wherever
+ * its end is), blobs they name, and by reference the same change to a second stream. The caller fills
+ * events[].seq/id/at/type/actor/cause/data; the writer computes the hashes. The arrays are copied (data by reference).
+ */
+#define APPEND_AT_END (-1)
 struct append {
 	const char *stream;
 	int64_t fence; /* from store_lease; 0 for streams without a lease */
@@ -148,6 +150,34 @@ json_t *store_budgets(struct store *s, struct err *e);
 /* The same without those of single runs, which are as many as there ever were runs. */
 json_t *store_budgets_shared(struct store *s, struct err *e);
 int store_budget_limit(struct store *s, const char *scope, double usd, struct err *e);
+
+/* ---- who did what, and the records of the installation ---- */
+
+/* One thing that somebody did: an event audit.recorded at the end of the stream "house". It carries the new values of
+ * the records that it changed, each {kind, id, value}, value null when the record is gone: people, keys, projects,
+ * settings and so on are the last values of their records, and nothing else is the truth about them. */
+struct audit {
+	const char *who;       /* a person's id, or "system", "local", "nobody" */
+	const char *what;      /* "key.created" */
+	const char *object;    /* "key/<id>"; NULL: none */
+	const json_t *detail;  /* object, or NULL */
+	const json_t *records; /* array, or NULL */
+};
+/* Queue it; -1: no callback. ERR_INVALID for records that cannot be kept: then nothing was appended. */
+int store_record(
+	struct store *s, const struct audit *a, void (*cb)(void *ctx, const struct err *why), void *ctx, struct err *e);
+int store_record_wait(struct store *s, const struct audit *a, struct err *e); /* blocks, as store_append_wait */
+
+/* The records, by kind and id: [{kind, id, value, at, seq}]. filter as of store_runs. */
+json_t *store_records(struct store *s, const json_t *filter, struct err *e);
+/* Who did what, newest first: [{seq, at, who, what, object, detail}]. */
+struct audit_query {
+	const char *who, *what, *object; /* NULL: any */
+	int64_t from, until;		 /* microseconds UTC, until not included; 0: open */
+	int64_t before; /* only those with a smaller seq (the cursor of a next page); 0: from the newest */
+	int limit;
+};
+json_t *store_audit(struct store *s, const struct audit_query *q, struct err *e);
 
 /* ---- commands: how anyone but the owner asks for something ---- */
 
