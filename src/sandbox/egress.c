@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/caps.h"
 #include "base/fault.h"
 #include "base/mem.h"
@@ -278,7 +279,7 @@ static void resolve_done(struct work *w)
 	if (sm_is(&k->sm) == RESOLVING) {
 		int found = k->address_count, kept = 0;
 		for (int i = 0; i < found; i++) {
-			if (!k->internal && !egress_public((struct sockaddr *)&k->address[i]))
+			if (!k->internal && !address_public((struct sockaddr *)&k->address[i]))
 				continue;
 			k->address[kept] = k->address[i];
 			k->address_size[kept++] = k->address_size[i];

@@ -7,8 +7,6 @@
 #ifndef MUSTER_SANDBOX_EGRESS_H
 #define MUSTER_SANDBOX_EGRESS_H
 
-#include <sys/socket.h>
-
 #include "base/buf.h"
 #include "sandbox/sandbox.h"
 
@@ -37,9 +35,6 @@ int egress_check(const struct sandbox_allow *allow, size_t count, struct err *e)
 int egress_parse(struct span head, struct egress_request *r, struct err *e);
 /* The entry that allows it, or NULL. */
 const struct sandbox_allow *egress_allowed(const struct sandbox_allow *allow, size_t count, const char *host, int port);
-/* Is it a public unicast address (not private, loopback, link-local, shared, mapped, translated, multicast, reserved)?
- */
-bool egress_public(const struct sockaddr *a);
 /* The head to send to the server of a GET. */
 void egress_rewrite(const struct egress_request *r, struct buf *out);
 

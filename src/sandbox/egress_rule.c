@@ -1,10 +1,8 @@
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
 
 #include "sandbox/egress.h"
 
-/* What a client of the egress proxy may ask for: its request read, the allow-list, and which addresses are public ones.
+/* What a client of the egress proxy may ask for: its request read, and the allow-list.
  *
  * Strict on purpose: a client that speaks to this proxy is curl, git, pip, npm or the like, which all send lower-case
  * names and well-formed heads. What is odd is an attempt. */
@@ -172,47 +170,6 @@ const struct sandbox_allow *egress_allowed(const struct sandbox_allow *allow, si
 			return &allow[i];
 	}
 	return NULL;
-}
-
-struct range4 {
-	uint32_t net;
-	int bits;
-};
-/* IANA IPv4 Special-Purpose Address Registry, what is not globally reachable; multicast and reserved. */
-static const struct range4 closed4[] = {{0x00000000, 8}, {0x0a000000, 8}, {0x64400000, 10}, {0x7f000000, 8},
-	{0xa9fe0000, 16}, {0xac100000, 12}, {0xc0000000, 24}, {0xc0000200, 24}, {0xc0586300, 24}, {0xc0a80000, 16},
-	{0xc6120000, 15}, {0xc6336400, 24}, {0xcb007100, 24}, {0xe0000000, 3}};
-
-static bool public4(uint32_t a)
-{
-	for (size_t i = 0; i < sizeof(closed4) / sizeof(*closed4); i++)
-		if (((a ^ closed4[i].net) >> (32 - closed4[i].bits)) == 0)
-			return false;
-	return true;
-}
-
-bool egress_public(const struct sockaddr *a)
-{
-	if (a->sa_family == AF_INET) {
-		struct sockaddr_in v4;
-		memcpy(&v4, a, sizeof(v4));
-		return public4(ntohl(v4.sin_addr.s_addr));
-	}
-	if (a->sa_family != AF_INET6)
-		return false;
-	struct sockaddr_in6 v6;
-	memcpy(&v6, a, sizeof(v6));
-	const uint8_t *b = v6.sin6_addr.s6_addr;
-	/* Only global unicast 2000::/3, without what embeds or may embed IPv4 addresses (2001::/23 with Teredo,
-	 * 2002::/16 6to4) and documentation (2001:db8::/32, 3fff::/20). Mapped and translated ones lie outside of
-	 * 2000::/3. */
-	if ((b[0] & 0xe0) != 0x20)
-		return false;
-	if (b[0] == 0x20 && b[1] == 0x01 && (b[2] & 0xfe) == 0)
-		return false;
-	if ((b[0] == 0x20 && b[1] == 0x02) || (b[0] == 0x20 && b[1] == 0x01 && b[2] == 0x0d && b[3] == 0xb8))
-		return false;
-	return !(b[0] == 0x3f && b[1] == 0xff && (b[2] & 0xf0) == 0);
 }
 
 void egress_rewrite(const struct egress_request *r, struct buf *out)
