@@ -49,6 +49,7 @@
 #define CAP_DRAFT (256 * KIB)		/* of one text that is being written, for those who come later */
 #define CAP_HTTP_PROXIES 64		/* addresses and ranges that are believed */
 #define CAP_TLS_FILE (256 * KIB)	/* a certificate with its chain, or a key */
+#define CAP_GUARD_EXEMPT 64		/* hosts, and networks, that people's URLs may lead to although not public */
 #define CAP_WEBSOCKET_MESSAGE (1 * MIB) /* received whole */
 #define TIME_WEBSOCKET_PING 20000	/* of silence, until a ping; and from it until the end */
 #define TIME_WEBSOCKET_CLOSE 5000	/* from our close to the client's */

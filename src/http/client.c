@@ -101,6 +101,10 @@ static void end_by_curl(struct transfer *t, CURLcode rc)
 {
 	struct err why = ERR_INIT;
 	const char *words = t->easy.words[0] ? t->easy.words : curl_easy_strerror(rc);
+	if (rc != CURLE_OK && t->easy.denied) {
+		end(t, t->easy.denied);
+		return;
+	}
 	switch (rc) {
 	case CURLE_OK:
 		if (sm_is(&t->sm) == HEAD)

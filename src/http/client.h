@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "loop/loop.h"
 
+struct guard;
 struct http;
 struct http *http_new(struct loop *l, struct err *e);
 void http_free(struct http *h);		 /* no request may be alive (legal in the last on_done); NULL is legal */
@@ -21,7 +22,9 @@ struct http_header {
 struct http_request {
 	/* set by the caller, borrowed until the callback */
 	const char *method, *url; /* no user name or password in the URL */
-	const char *unix_socket;  /* connect to this path instead of the URL's host; NULL: no */
+	const struct guard
+		*guard; /* the URL is a person's: it may lead only where this allows (guard.h); NULL: anywhere */
+	const char *unix_socket; /* connect to this path instead of the URL's host; NULL: no */
 	const struct http_header *headers;
 	size_t header_count;
 	const struct span *body; /* the pieces of the body, sent in order without being joined */
@@ -34,7 +37,8 @@ struct http_request {
 	/* Some of the body; valid during the call. Return false to pause; later, http_request_resume. */
 	bool (*on_body)(struct http_request *r, struct span bytes);
 	/* The end, exactly once: why->code is ERR_OK when the whole response came (any status), ERR_TIMEOUT,
-	 * ERR_NETWORK (with curl's words and the host, never the key), ERR_TOO_LARGE, ERR_CANCELLED. */
+	 * ERR_NETWORK (with curl's words and the host, never the key), ERR_TOO_LARGE, ERR_CANCELLED, ERR_DENIED (by the
+	 * guard). */
 	void (*on_done)(struct http_request *r, const struct err *why);
 	/* set by the client */
 	int status; /* 0: none came */

@@ -6,6 +6,7 @@
 
 #include "base/caps.h"
 #include "base/mem.h"
+#include "http/guard.h"
 #include "http/header.h"
 #include "loop/stream.h"
 
@@ -74,33 +75,47 @@ static int headers_make(struct easy *y, struct err *e)
 	return 0;
 }
 
-/* Only http and https; remembers the host for messages. */
-static int url_check(struct easy *y, const char *url, struct err *e)
+CURLU *easy_url(const char *url, char **host, struct err *e)
 {
 	CURLU *u = curl_url();
-	char *scheme = NULL, *host = NULL, *port = NULL;
-	if (!u)
-		return err_nomem(e);
+	char *scheme = NULL;
+	if (!u) {
+		err_nomem(e);
+		return NULL;
+	}
 	CURLUcode rc = curl_url_set(u, CURLUPART_URL, url, CURLU_DISALLOW_USER);
 	if (rc == CURLUE_OK)
 		rc = curl_url_get(u, CURLUPART_SCHEME, &scheme, 0);
 	if (rc == CURLUE_OK)
-		rc = curl_url_get(u, CURLUPART_HOST, &host, 0);
-	if (rc == CURLUE_OK)
-		curl_url_get(u, CURLUPART_PORT, &port, 0);
+		rc = curl_url_get(u, CURLUPART_HOST, host, 0);
+	bool usable = rc == CURLUE_OK && (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
 	if (rc == CURLUE_OUT_OF_MEMORY)
 		err_nomem(e);
 	else if (rc != CURLUE_OK)
 		err_set(e, ERR_INVALID, "not a usable URL: %s", curl_url_strerror(rc));
-	else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
-		err_set(e, ERR_INVALID, "%s: only http and https URLs are used, not %s", host, scheme);
-	else if (!(y->host = port ? mem_printf("%s:%s", host, port) : mem_strdup(host)))
-		err_nomem(e);
+	else if (!usable)
+		err_set(e, ERR_INVALID, "%s: only http and https URLs are used, not %s", *host, scheme);
 	curl_free(scheme);
+	if (usable)
+		return u;
+	curl_free(*host);
+	*host = NULL;
+	curl_url_cleanup(u);
+	return NULL;
+}
+
+/* Remembers the host for messages. */
+static int url_check(struct easy *y, const char *url, struct err *e)
+{
+	char *host = NULL, *port = NULL;
+	y->url = easy_url(url, &host, e);
+	if (!y->url)
+		return -1;
+	curl_url_get(y->url, CURLUPART_PORT, &port, 0);
+	y->host = port ? mem_printf("%s:%s", host, port) : mem_strdup(host);
 	curl_free(host);
 	curl_free(port);
-	curl_url_cleanup(u);
-	return y->host ? 0 : -1;
+	return y->host ? 0 : err_nomem(e);
 }
 
 /* Sets the option, and fails for good when curl has no memory for it. */
@@ -153,11 +168,45 @@ static int unix_set(struct easy *y, struct err *e)
 	return rc == CURLE_OK ? 0 : err_nomem(e);
 }
 
+/* curl has looked the name up, or needed not to, and is about to connect. */
+static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+	struct easy *y = arg;
+	struct err why = ERR_INIT;
+	char *host = NULL;
+	int rc = -1;
+	(void)purpose;
+	if (curl_url_get(y->url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+		err_nomem(&why);
+	else
+		rc = guard_address(y->request->guard, host, &a->addr, &why);
+	curl_free(host);
+	if (rc == 0)
+		return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	err_keep(&y->denied, &why);
+	return CURL_SOCKET_BAD;
+}
+
+static CURLcode guard_set(struct easy *y)
+{
+	CURLcode rc = CURLE_OK;
+	if (!y->request->guard)
+		return rc;
+	SET(CURLOPT_OPENSOCKETFUNCTION, on_open);
+	SET(CURLOPT_OPENSOCKETDATA, y);
+	SET(CURLOPT_PROXY, "");
+	SET(CURLOPT_FRESH_CONNECT, 1l);
+	SET(CURLOPT_FORBID_REUSE, 1l);
+	if (guard_answers(y->request->guard))
+		SET(CURLOPT_RESOLVE, guard_answers(y->request->guard));
+	return rc;
+}
+
 static int options_set(struct easy *y, struct err *e)
 {
 	CURLcode rc = CURLE_OK;
 	SET(CURLOPT_ERRORBUFFER, y->words);
-	SET(CURLOPT_URL, y->request->url);
+	SET(CURLOPT_CURLU, y->url);
 	SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1l);
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_NOSIGNAL, 1l);
@@ -172,6 +221,8 @@ static int options_set(struct easy *y, struct err *e)
 	SET(CURLOPT_HTTPHEADER, y->headers);
 	if (rc == CURLE_OK)
 		rc = method_set(y);
+	if (rc == CURLE_OK)
+		rc = guard_set(y);
 	if (rc == CURLE_OUT_OF_MEMORY)
 		return err_nomem(e);
 	if (rc != CURLE_OK)
@@ -184,7 +235,8 @@ int easy_init(struct easy *y, const struct http_request *r, struct err *e)
 	*y = (struct easy){.request = r, .folder = -1};
 	if (!header_name_valid(r->method))
 		return err_set(e, ERR_INVALID, "the request's method is not valid in HTTP");
-	if (url_check(y, r->url, e) == 0 && headers_make(y, e) == 0) {
+	if (url_check(y, r->url, e) == 0 && (!r->guard || guard_check(r->guard, r->url, e) == 0) &&
+		headers_make(y, e) == 0) {
 		y->curl = curl_easy_init();
 		if (!y->curl)
 			err_nomem(e);
@@ -198,9 +250,11 @@ int easy_init(struct easy *y, const struct http_request *r, struct err *e)
 void easy_release(struct easy *y)
 {
 	curl_easy_cleanup(y->curl);
+	curl_url_cleanup(y->url);
 	curl_slist_free_all(y->headers);
 	if (y->folder >= 0)
 		close(y->folder);
 	mem_free(y->host);
+	err_drop(&y->denied);
 	*y = (struct easy){.folder = -1};
 }

@@ -9,8 +9,10 @@
 
 struct easy {
 	CURL *curl;
+	CURLU *url;		     /* as it was read */
 	char *host;		     /* with the port when one was named; for messages */
 	char words[CURL_ERROR_SIZE]; /* curl's, on failure */
+	const struct err *denied;    /* by the request's guard (err_keep) */
 	/* private */
 	const struct http_request *request;
 	struct curl_slist *headers;
@@ -22,5 +24,8 @@ struct easy {
  * move. */
 int easy_init(struct easy *y, const struct http_request *r, struct err *e);
 void easy_release(struct easy *y);
+/* Read a URL: only http and https, no user name or password. Both results are curl's to free; NULL: ERR_INVALID,
+ * ERR_NOMEM. */
+CURLU *easy_url(const char *url, char **host, struct err *e);
 
 #endif
