@@ -113,13 +113,14 @@ int guard_address(const struct guard *g, const char *host, const struct sockaddr
 		text);
 }
 
-/* The address that a URL's host is; false: it is a name. curl has made dotted decimal of every notation of IPv4. */
+/* The address that a URL's host is; false: it is a name. curl makes dotted decimal of every notation of IPv4 but of
+ * escaped ones (http://%31%32%37.1). */
 static bool literal(const char *host, struct sockaddr_storage *a)
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET};
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
 	char inside[INET6_ADDRSTRLEN];
-	if (inet_pton(AF_INET, host, &v4.sin_addr) == 1) {
+	if (inet_aton(host, &v4.sin_addr)) {
 		memcpy(a, &v4, sizeof(v4));
 		return true;
 	}

@@ -50,6 +50,7 @@ static void urls(void **state)
 		{"http://0177.0.0.1/", ERR_DENIED},
 		{"http://017700000001/", ERR_DENIED},
 		{"http://%31%32%37.0.0.1/", ERR_DENIED},
+		{"http://%31%32%37.1/", ERR_DENIED},
 		{"http://0/", ERR_DENIED},
 		{"http://10.1.2.3/", ERR_DENIED},
 		{"http://172.16.0.1/", ERR_DENIED},
