@@ -57,6 +57,11 @@
 #define TIME_HTTP_IDLE 75000		/* between the requests of a connection */
 #define TIME_HTTP_STALL 30000		/* without progress of a body, or of a reply that the client does not read */
 
+#define CAP_MAIL (256 * KIB)
+#define CAP_MAIL_SUBJECT 300
+#define TIME_MAIL_CONNECT 15000
+#define TIME_MAIL 60000 /* for one try */
+
 #define CAP_SHELL_LINE (256 * KIB) /* a command line that policy takes apart; longer ones are in doubt */
 #define CAP_SHELL_COMMANDS 1024	   /* in one line */
 #define CAP_SHELL_DEPTH 24	   /* of nested groups, substitutions, sh -c */

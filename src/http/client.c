@@ -361,14 +361,19 @@ static void setup_once(void)
 	global = curl_global_init_mem(CURL_GLOBAL_DEFAULT, mem_alloc, mem_free, mem_realloc, mem_strdup, mem_calloc);
 }
 
-struct http *http_new(struct loop *l, struct err *e)
+int http_setup(struct err *e)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_once(&once, setup_once);
-	if (global != CURLE_OK) {
-		err_set(e, ERR_INTERNAL, "the HTTP client cannot start: %s", curl_easy_strerror(global));
+	if (global != CURLE_OK)
+		return err_set(e, ERR_INTERNAL, "the HTTP client cannot start: %s", curl_easy_strerror(global));
+	return 0;
+}
+
+struct http *http_new(struct loop *l, struct err *e)
+{
+	if (http_setup(e) != 0)
 		return NULL;
-	}
 	struct http *h = MEM_NEW(struct http);
 	if (h)
 		h->multi = curl_multi_init();

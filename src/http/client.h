@@ -9,6 +9,9 @@
 #include "base/buf.h"
 #include "loop/loop.h"
 
+/* curl made ready, once a process, by whoever needs it first. ERR_INTERNAL. */
+int http_setup(struct err *e);
+
 struct guard;
 struct http;
 struct http *http_new(struct loop *l, struct err *e);
