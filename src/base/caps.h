@@ -57,6 +57,9 @@
 #define TIME_HTTP_IDLE 75000		/* between the requests of a connection */
 #define TIME_HTTP_STALL 30000		/* without progress of a body, or of a reply that the client does not read */
 
+#define CAP_DELIVERY_ANSWER (64 * KIB) /* read of what an endpoint says to a message */
+#define TIME_DELIVERY 20000
+#define TIME_DELIVERY_WAIT 3600000 /* longest wait that an endpoint may ask for */
 #define CAP_MAIL (256 * KIB)
 #define CAP_MAIL_SUBJECT 300
 #define TIME_MAIL_CONNECT 15000
