@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/schema.h"
+#include "http/assets.h"
+#include "http/origin.h"
 
 #define BODY (1 * MIB)
 
@@ -95,8 +97,17 @@ static void name_command(struct ask *q)
 	id_of_hash(q->command_id, &hash);
 }
 
+/* What no resource can have. */
+static bool is_page(const struct server_request *r)
+{
+	bool reads = !strcmp(r->method, "GET") || !strcmp(r->method, "HEAD");
+	return reads && !r->local && strncmp(r->path, "/api/", 5) != 0;
+}
+
 static int begin(struct ask *q, struct err *e)
 {
+	if (!request_same_origin(q->request))
+		return err_set(e, ERR_DENIED, "this was sent by a page of another site");
 	return route_find(q->request->method, q->path, &q->match, e) ||
 	       reply_header(q->request, "X-Request-Id", q->id, e);
 }
@@ -110,6 +121,10 @@ static void handle(struct server_request *r, void *ctx)
 		return;
 	}
 	bool found = !begin(q, &e);
+	if (!found && e.code == ERR_NOT_FOUND && is_page(r) && reply_asset(r)) {
+		ask_free(q);
+		return;
+	}
 	q->route = q->match.route;
 	if (!found || admit(q, &e)) {
 		refuse(q, &e);
@@ -162,9 +177,18 @@ struct api *api_open(const struct api_needs *needs, struct err *e)
 	return a;
 }
 
-int api_listen(struct api *a, const char *address, int *port, struct err *e)
+int api_listen(struct api *a, struct api_door *d, struct err *e)
 {
-	return server_tcp(&a->server, address, port, e);
+	if ((d->certificate && server_tls(&a->server, d->certificate, d->key, e)) ||
+		(d->proxies && server_proxies(&a->server, d->proxies, d->rfc7239, e)) ||
+		(d->hosts && server_hosts(&a->server, d->hosts, e)))
+		return -1;
+	return server_tcp(&a->server, d->address, &d->port, e);
+}
+
+int api_renew(struct api *a, struct err *e)
+{
+	return server_tls_reload(&a->server, e);
 }
 
 static void closed(struct server *server)

@@ -36,8 +36,18 @@ struct api;
 
 /* Checks the table (a route without a rule for who may call it is a BUG) and serves the owner's socket. */
 struct api *api_open(const struct api_needs *needs, struct err *e);
-/* Also serve this address (numeric, IPv4 or IPv6). *port: 0 for a free one; then the one bound. */
-int api_listen(struct api *a, const char *address, int *port, struct err *e);
+/* How people reach it over TCP. Texts may be NULL. */
+struct api_door {
+	const char *address;	       /* numeric, IPv4 or IPv6 */
+	int port;		       /* 0: a free one */
+	const char *certificate, *key; /* files (http/tls.h); NULL: plain HTTP */
+	const char *proxies, *hosts;   /* http/origin.h */
+	bool rfc7239;
+};
+/* Also serve there; door->port becomes the one bound. */
+int api_listen(struct api *a, struct api_door *door, struct err *e);
+/* Read the certificate again; on failure the present one stays. */
+int api_renew(struct api *a, struct err *e);
 /* No new connections; streams end; replies under way are given; then turns the loop until every connection is down.
  * NULL is legal. */
 void api_close(struct api *a);

@@ -4,6 +4,7 @@
  *
  * Runs that were at work when the last owner of the data folder stopped go on, one after the other, while requests are
  * served already. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cmd/app.h"
-#include "cmd/interrupts.h"
 #include "cmd/out.h"
 #include "flow/queue.h"
 
@@ -25,7 +25,7 @@ struct serving {
 	struct app app;
 	struct api *api;
 	struct queue *queue;
-	struct interrupts interrupts;
+	struct sign interrupt, terminate, hangup;
 	bool over;
 };
 
@@ -46,29 +46,62 @@ static int split(char *text, int *port, struct err *e)
 	return 0;
 }
 
+static const char *given(const struct serving *s, enum option which)
+{
+	const char *text = options_text(s->app.options, which);
+	return *text ? text : NULL;
+}
+
 static int listen_on(struct serving *s, const struct args *args, struct err *e)
 {
-	const char *given = args_get(args, "listen");
-	cleanup_free char *text = mem_strdup(given ? given : options_text(s->app.options, OPTION_LISTEN));
+	const char *place = args_get(args, "listen");
+	cleanup_free char *text = mem_strdup(place ? place : options_text(s->app.options, OPTION_LISTEN));
 	cleanup_buf struct buf line = BUF_INIT(CAP_OUTPUT);
-	int port;
+	struct api_door door = {.address = text,
+		.certificate = given(s, OPTION_TLS_CERTIFICATE),
+		.key = given(s, OPTION_TLS_KEY),
+		.proxies = given(s, OPTION_PROXIES),
+		.hosts = given(s, OPTION_HOSTS),
+		.rfc7239 = options_bool(s->app.options, OPTION_PROXIES_RFC7239)};
 	if (!text)
 		return err_nomem(e);
-	if (split(text, &port, e) || api_listen(s->api, text, &port, e))
+	if (!door.certificate != !door.key)
+		return err_set(e, ERR_USAGE, "server.tls_certificate and server.tls_key go together");
+	if (split(text, &door.port, e) || api_listen(s->api, &door, e))
 		return err_wrap(e, "server.listen");
 	bool six = strchr(text, ':') != NULL;
-	buf_addf(&line, "muster serves %s at http://%s%s%s:%d\n", s->app.data_dir, six ? "[" : "", text, six ? "]" : "",
-		port);
+	buf_addf(&line, "muster serves %s at http%s://%s%s%s:%d\n", s->app.data_dir, door.certificate ? "s" : "",
+		six ? "[" : "", text, six ? "]" : "", door.port);
 	return out_write(&line, e);
 }
 
-static void interrupted(struct interrupts *i)
+/* SIGHUP: the certificate was renewed. */
+static void hung_up(struct sign *sign, int signum)
 {
-	struct serving *s = container_of(i, struct serving, interrupts);
+	struct serving *s = container_of(sign, struct serving, hangup);
+	struct err e = ERR_INIT;
+	(void)signum;
+	if (given(s, OPTION_TLS_CERTIFICATE) && api_renew(s->api, &e))
+		log_error("serve", "the certificate could not be read again, the present one stays: %s", e.text);
+}
+
+static void end(struct serving *s)
+{
 	if (s->over)
 		_exit(130); /* the journal has everything; sandboxes die with this process */
 	s->over = true;
-	loop_stop(s->app.loop);
+}
+
+static void interrupted(struct sign *sign, int signum)
+{
+	(void)signum;
+	end(container_of(sign, struct serving, interrupt));
+}
+
+static void terminated(struct sign *sign, int signum)
+{
+	(void)signum;
+	end(container_of(sign, struct serving, terminate));
 }
 
 static int begin(struct serving *s, const struct args *args, struct err *e)
@@ -76,7 +109,9 @@ static int begin(struct serving *s, const struct args *args, struct err *e)
 	struct queue_limits limits = {.live = (int)options_int(s->app.options, OPTION_LIVE_RUNS),
 		.per_user = (int)options_int(s->app.options, OPTION_LIVE_RUNS_USER)};
 	struct app *a = &s->app;
-	if (interrupts_start(&s->interrupts, a->loop, interrupted, e) ||
+	if (sign_start(&s->interrupt, a->loop, SIGINT, interrupted, e) ||
+		sign_start(&s->terminate, a->loop, SIGTERM, terminated, e) ||
+		sign_start(&s->hangup, a->loop, SIGHUP, hung_up, e) ||
 		!(s->queue = queue_new(a->house, a->loop, a->store, limits, e)))
 		return -1;
 	struct api_needs needs = app_needs(a);
@@ -99,7 +134,9 @@ static int serve(const struct args *args, struct err *e)
 		loop_turn(s.app.loop, -1);
 	api_close(s.api);
 	queue_free(s.queue);
-	interrupts_stop(&s.interrupts);
+	sign_stop(&s.hangup);
+	sign_stop(&s.interrupt);
+	sign_stop(&s.terminate);
 	app_close(&s.app);
 	return failed ? -1 : 0;
 }

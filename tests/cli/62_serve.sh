@@ -1,5 +1,5 @@
 #!/bin/bash
-# shellcheck disable=SC2154  # started, out: set by the helpers
+# shellcheck disable=SC2154,SC2317  # started, out: set by the helpers; functions called by name
 # The server, driven only through HTTP and the command line, by the owner of the data folder over its socket.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/flows.sh"
@@ -144,6 +144,51 @@ test_bad_input_is_named()
 	same "$status" 404
 	MUSTER_DATA=$T/other is_status 2 muster serve --listen nowhere
 	err_has "127.0.0.1:8080"
+}
+
+test_its_pages_are_served_and_pages_of_others_refused()
+{
+	serving
+	same "$(curl -sS -o out -D head -w '%{http_code} %{content_type}' "$url/")" "200 text/html; charset=utf-8"
+	file_has head Content-Security-Policy
+	same "$(curl -sS -o out -w '%{http_code}' -H "Origin: $url" "$url/health")" 200
+	for origin in null http://evil.example "$url.evil.example" "https${url#http}"; do
+		same "$(curl -sS -o out -w '%{http_code}' -H "Origin: $origin" "$url/api/v1/openapi.json")" 403 "$origin"
+	done
+	same "$(curl -sS -o out -w '%{http_code}' "$url/api/v1/nothing")" 404
+}
+
+test_https_with_a_certificate_that_is_renewed()
+{
+	certificate()
+	{
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" \
+			-addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem 2>/dev/null
+	}
+	subject()
+	{
+		openssl s_client -connect "${url#https://}" </dev/null 2>/dev/null | openssl x509 -noout -subject
+	}
+	certificate first
+	export MUSTER_TLS_CERTIFICATE=$T/cert.pem MUSTER_TLS_KEY=$T/key.pem
+	serving
+	same "${url%%:*}" https
+	same "$(curl -sS --cacert cert.pem "$url/health" | jq -r .status)" ok
+	same "$(subject)" "subject=CN = first"
+	certificate second
+	kill -HUP "$started"
+	renewed()
+	{
+		[ "$(subject)" = "subject=CN = second" ]
+	}
+	wait_for 10 renewed
+	echo damaged >key.pem
+	kill -HUP "$started"
+	wait_for 10 grep -q "stays" bg.err
+	same "$(subject)" "subject=CN = second"
+	unset MUSTER_TLS_KEY
+	MUSTER_DATA=$T/other is_status 2 muster serve --listen 127.0.0.1:0
+	err_has server.tls_key
 }
 
 test_a_second_owner_is_refused_and_a_taken_port_named()

@@ -17,7 +17,7 @@ question_mode()
 serving()
 {
 	start muster serve --listen 127.0.0.1:0
-	wait_for 20 grep -q http:// bg.out
+	wait_for 20 grep -q ' at http' bg.out
 	url=$(sed 's/.* at //' bg.out)
 }
 
