@@ -8,7 +8,7 @@
 #include "base/shape.h"
 
 struct document {
-	json_t *paths;
+	json_t *paths, *tags;
 	struct err *e;
 };
 
@@ -72,15 +72,50 @@ static json_t *responses(const struct route *r, struct err *e)
 					    : NULL;
 	if (content && json_put(good, "content", content))
 		err_nomem(e);
-	return json_make(e, "{s:o, s:{s:s}}", status, good, "default", "$ref", "#/components/responses/problem");
+	return json_make(e, "{s:o, s:{s:s}, s:{s:s}}", status, good, "4XX", "$ref", "#/components/responses/problem",
+		"5XX", "$ref", "#/components/responses/problem");
 }
 
 /* The resource that it belongs to: the first segment that names one. */
-static json_t *tag(const struct route *r, struct err *e)
+static struct span resource(const struct route *r)
 {
 	const char *path = strncmp(r->path, "/api/v1/", 8) ? "/system" : r->path + 7;
-	size_t n = strcspn(path + 1, "/.");
-	return json_make(e, "[s%]", path + 1, n);
+	return span_n(path + 1, strcspn(path + 1, "/."));
+}
+
+static json_t *tag(const struct route *r, struct err *e)
+{
+	struct span name = resource(r);
+	return json_make(e, "[s%]", name.p, name.n);
+}
+
+static int add_tag(struct document *d, const struct route *r)
+{
+	struct span name = resource(r);
+	size_t i;
+	json_t *one;
+	json_array_foreach(d->tags, i, one) if (span_eq(json_span(one, "name"), name)) return 0;
+	return append(d->tags, json_make(d->e, "{s:s%}", "name", name.p, name.n), d->e);
+}
+
+static json_t *description(const struct route *r, struct err *e)
+{
+	static const char *const whom[] = {[WHO_ANYONE] = "For anyone, without a login.",
+		[WHO_KNOWN] = "For everyone who is logged in.",
+		[WHO_VIEWER] = "For viewers",
+		[WHO_MEMBER] = "For members",
+		[WHO_ADMIN] = "For administrators",
+		[WHO_OWNER] = "For owners",
+		[WHO_LOCAL] = "For the data folder's owner, over its socket."};
+	bool project = strstr(r->path, "{run}") || strstr(r->path, "{project}");
+	bool role = r->who >= WHO_VIEWER && r->who <= WHO_OWNER;
+	json_t *text = json_sprintf("%s%s", whom[r->who],
+		!role	  ? ""
+		: project ? " of the project."
+			  : " of the installation.");
+	if (!text)
+		err_nomem(e);
+	return text;
 }
 
 static void add_operation(void *ctx, const struct route *r)
@@ -91,9 +126,9 @@ static void add_operation(void *ctx, const struct route *r)
 	if (e->code != ERR_OK)
 		return;
 	operation_id(r, id, sizeof(id));
-	json_t *operation = json_make(e, "{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "operationId", id, "summary",
-		r->summary, "x-who", who_names[r->who], "tags", tag(r, e), "parameters", parameters(r, e), "responses",
-		responses(r, e), "security",
+	json_t *operation = json_make(e, "{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "operationId", id, "summary",
+		r->summary, "description", description(r, e), "x-who", who_names[r->who], "tags", tag(r, e),
+		"parameters", parameters(r, e), "responses", responses(r, e), "security",
 		r->who == WHO_ANYONE ? json_make(e, "[]") : json_make(e, "[{s:[]}, {s:[]}]", "key", "session"));
 	const json_t *body = route_body_schema(r);
 	json_t *item = json_get(d->paths, r->path);
@@ -109,7 +144,7 @@ static void add_operation(void *ctx, const struct route *r)
 				json_make(e, "{s:{s:{s:{s:s}}}}", "content",
 					r->body ? r->body : "application/octet-stream", "schema", "type", "string"))) ||
 		(!item && (json_put(d->paths, r->path, json_make(e, "{}")) || !(item = json_get(d->paths, r->path))));
-	if (bad || json_object_set(item, method, operation))
+	if (bad || json_object_set(item, method, operation) || add_tag(d, r))
 		e->code == ERR_OK ? err_nomem(e) : -1;
 	json_decref(operation);
 }
@@ -120,19 +155,22 @@ json_t *openapi_document(struct err *e)
 	cleanup_json json_t *schemas = paths ? shapes_schemas(e) : NULL;
 	if (!schemas)
 		return NULL;
-	struct document d = {.paths = paths, .e = e};
+	cleanup_json json_t *tags = json_make(e, "[]");
+	struct document d = {.paths = paths, .tags = tags, .e = e};
+	if (!tags)
+		return NULL;
 	route_each(add_operation, &d);
 	if (e->code != ERR_OK)
 		return NULL;
 	return json_make(e,
-		"{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:O, s:{s:O, s:{s:{s:s, s:{s:{s:{s:s}}}}}, "
+		"{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:O, s:O, s:{s:O, s:{s:{s:s, s:{s:{s:{s:s}}}}}, "
 		"s:{s:{s:s, s:s}, "
 		"s:{s:s, s:s, s:s}}}}",
 		"openapi", "3.1.0", "info", "title", "muster", "version", MUSTER_VERSION, "description",
 		"Teams of software agents: projects, runs, people's decisions, live events.", "license", "name",
-		"Apache 2.0", "identifier", "Apache-2.0", "servers", "url", "/", "paths", paths, "components",
-		"schemas", schemas, "responses", "problem", "description", "what went wrong, and what to do (RFC 9457)",
-		"content", "application/problem+json", "schema", "$ref", SHAPE_PREFIX "problem", "securitySchemes",
-		"key", "type", "http", "scheme", "bearer", "session", "type", "apiKey", "in", "cookie", "name",
-		"__Host-muster");
+		"Apache 2.0", "identifier", "Apache-2.0", "servers", "url", "/", "paths", paths, "tags", tags,
+		"components", "schemas", schemas, "responses", "problem", "description",
+		"what went wrong, and what to do (RFC 9457)", "content", "application/problem+json", "schema", "$ref",
+		SHAPE_PREFIX "problem", "securitySchemes", "key", "type", "http", "scheme", "bearer", "session", "type",
+		"apiKey", "in", "cookie", "name", "__Host-muster");
 }

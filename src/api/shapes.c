@@ -24,7 +24,6 @@ const struct named_shape shape_table[] = {
 	{"mode", "id:s name:s? description:s? category:s? engine:s? inputs:a? outputs:a?", "a kind of job"},
 	{"role", "id:s", "who does it: instructions, tools, model class"},
 	{"health", "status:(ok) version:s", "this process serves"},
-	{"ready", "status:(ready|closing) runs:i", "it takes work"},
 	{"problem", "type:s title:s status:i detail:s? code:s", "RFC 9457: what went wrong, and what to do"},
 	{NULL},
 };

@@ -96,7 +96,8 @@ static json_t *one(struct reader *r)
 	case 'o':
 		return plain(r, "object");
 	case 'a':
-		return plain(r, "array");
+		r->at++;
+		return json_make(r->e, "{s:s, s:{}}", "type", "array", "items");
 	case 'x':
 		return plain(r, NULL);
 	case 'h':
