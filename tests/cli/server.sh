@@ -28,6 +28,16 @@ local_call()
 	shift 2
 	status=$(curl -sS --max-time 30 --unix-socket "$MUSTER_DATA/sock" -X "$method" -o "$T/out" -D "$T/head" -w '%{http_code}' \
 		-H 'Content-Type: application/json' "$@" "http://muster$path" 2>"$T/err") || fail "curl $method $path: $(cat "$T/err")"
+	is_described "$method" "$path"
+}
+
+# is_described METHOD PATH: $status, $T/head and $T/out are what the server's OpenAPI document says.
+is_described()
+{
+	local type
+	[ -s "$T/api.json" ] || curl -sS --unix-socket "$MUSTER_DATA/sock" http://muster/api/v1/openapi.json >"$T/api.json"
+	type=$(tr -d '\r' <"$T/head" | sed -n 's/^[Cc]ontent-[Tt]ype: //p')
+	"$SOURCE/tests/peer/described.py" "$T/api.json" "$1" "$2" "$status" "$type" "$T/out" >&3 2>&3 || fail "not as described"
 }
 
 # begin_run JSON [curl option…]: sets $run.
@@ -42,7 +52,6 @@ begin_run()
 
 state_is()
 {
-	local_call GET "/api/v1/runs/$run"
-	[ "$(json_get .state)" = "$1" ]
+	[ "$(curl -sS --unix-socket "$MUSTER_DATA/sock" "http://muster/api/v1/runs/$run" | jq -r .state)" = "$1" ]
 }
 
