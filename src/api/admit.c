@@ -85,6 +85,20 @@ static int find_run(struct ask *q, struct err *e)
 	return q->role >= ROLE_VIEWER ? 0 : no_run(id, e);
 }
 
+static int find_project(struct ask *q, struct err *e)
+{
+	cleanup_free char *id = ask_param(q, "project");
+	struct err why = ERR_INIT;
+	if (!id)
+		return err_nomem(e);
+	const json_t *known = book_get(q->api->book, id, &why);
+	if (!known && why.code != ERR_NOT_FOUND)
+		return err_set(e, why.code, "%s", why.text);
+	q->project = json_str(known, "id");
+	q->role = known ? role_in(q, q->project) : ROLE_NONE;
+	return q->role >= ROLE_VIEWER ? 0 : err_set(e, ERR_NOT_FOUND, "there is no project %.80s", id);
+}
+
 static int allowed(const struct ask *q, struct err *e)
 {
 	enum who who = q->route->who;
@@ -109,6 +123,8 @@ int admit(struct ask *q, struct err *e)
 		return -1;
 	q->role = q->caller.role;
 	if (strstr(q->route->path, "{run}") && find_run(q, e))
+		return -1;
+	if (strstr(q->route->path, "{project}") && find_project(q, e))
 		return -1;
 	if (allowed(q, e))
 		return -1;

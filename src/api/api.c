@@ -162,6 +162,11 @@ struct api *api_open(const struct api_needs *needs, struct err *e)
 	list_init(&a->feeds);
 	buf_init(&a->encoded, 4 * CAP_EVENT_DATA);
 	timer_init(&a->beat, needs->loop, beat);
+	a->book = book_open(needs, e);
+	if (!a->book) {
+		mem_free(a);
+		return NULL;
+	}
 	server_init(&a->server, needs->loop, handle, a);
 	a->open = true;
 	a->drafts = drafts_new(needs->store, e);
@@ -207,6 +212,7 @@ void api_close(struct api *a)
 	drafts_free(a->drafts);
 	blob_unref(a->encoded_of);
 	buf_release(&a->encoded);
+	book_free(a->book);
 	mem_free(a);
 	routes_release();
 }

@@ -11,6 +11,7 @@
 #include "flow/bundle.h"
 #include "flow/house.h"
 #include "http/server.h"
+#include "workspace/template.h"
 
 struct accounts;
 struct queue;
@@ -27,9 +28,10 @@ struct api_needs {
 	struct accounts *accounts; /* NULL: nobody but the data folder's owner may call */
 	const char *data_dir;
 	struct bundle_places places; /* modes and roles */
-	const char *sock;	     /* the owner's socket */
-	struct queue *queue;	     /* runs begin through it; NULL: none are begun here */
-	bool serving;		     /* this process stays: what a command sets off is begun here */
+	struct template_places templates;
+	const char *sock;    /* the owner's socket */
+	struct queue *queue; /* runs begin through it; NULL: none are begun here */
+	bool serving;	     /* this process stays: what a command sets off is begun here */
 };
 
 struct api;

@@ -2,12 +2,14 @@
 #ifndef MUSTER_API_PRIVATE_H
 #define MUSTER_API_PRIVATE_H
 
+#include "api/book.h"
 #include "api/route.h"
 
 struct api {
 	struct api_needs needs;
 	struct server server;
 	bool open;
+	struct book *book;
 	struct list feeds; /* struct feed */
 	struct drafts *drafts;
 	struct timer beat;

@@ -48,7 +48,9 @@ struct route {
 	X(actions)                                                                                                     \
 	X(interventions)                                                                                               \
 	X(catalogue)                                                                                                   \
-	X(system)
+	X(system)                                                                                                      \
+	X(projects)                                                                                                    \
+	X(templates)
 
 #define X(name) extern const struct route routes_##name[];
 ROUTES(X)

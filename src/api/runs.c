@@ -1,7 +1,7 @@
 /* runs: what runs there are, starting one, and what one has spent. */
 #include <stdio.h>
 
-#include "api/route.h"
+#include "api/private.h"
 #include "base/mem.h"
 #include "flow/queue.h"
 
@@ -30,20 +30,30 @@ static json_t *get_usage(struct ask *q, struct err *e)
 
 /* ---- starting one ---- */
 
-/* The folder of a project: known from its runs. */
+/* The folder of a project that is at work. */
 static char *project_dir(struct ask *q, const char *project, struct err *e)
 {
-	if (q->caller.kind == CALLER_LOCAL && *project == '/')
+	char id[PROJECT_ID];
+	const json_t *known;
+	bool path = q->caller.kind == CALLER_LOCAL && *project == '/';
+	if (path)
+		house_project_id(project, id);
+	known = book_get(q->api->book, path ? id : project, e);
+	if (path && !known && e->code == ERR_NOT_FOUND) {
+		err_clear(e);
 		return mem_strdup(project);
-	cleanup_json json_t *filter = json_make(e, "{s:s}", "project", project);
-	cleanup_json json_t *rows = filter ? store_runs(q->needs->store, filter, 1, e) : NULL;
-	if (!rows)
-		return NULL;
-	if (!json_array_size(rows) || !ask_may(q, project, ROLE_MEMBER)) {
-		err_set(e, ERR_NOT_FOUND, "there is no project %.80s", project);
+	}
+	if (!known || !ask_may(q, json_str(known, "id"), ROLE_MEMBER)) {
+		if (e->code == ERR_OK)
+			err_set(e, ERR_NOT_FOUND, "there is no project %.80s", project);
 		return NULL;
 	}
-	return mem_strdup(json_str(json_array_get(rows, 0), "dir"));
+	if (strcmp(json_str(known, "state"), "active") != 0) {
+		err_set(e, ERR_CONFLICT, "the project %s is %s; bring it back before a run begins in it",
+			json_str(known, "id"), json_str(known, "state"));
+		return NULL;
+	}
+	return mem_strdup(json_str(known, "dir"));
 }
 
 /* Rules of a run can allow what those of the installation only ask about. */

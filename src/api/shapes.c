@@ -11,6 +11,16 @@ const struct named_shape shape_table[] = {
 		"agents:i evidence:s~ branch:s~ merged:s~ waiting_on:s~ budget_usd:n~ parent:s~ user:s~ error:o~ "
 		"commit:s~",
 		"a run: what its events add up to"},
+	{"project",
+		"id:s name:s description:s tags:[s] state:(active|archived|deleted) dir:s origin:s created:t updated:t "
+		"created_by:s version:i trusted:b deleted:t? about:o? import:o?",
+		"a git repository in which runs work; version: of what is known of it (ETag)"},
+	{"template", "id:s name:s? description:s? tags:[s]? files:[s]? error:s?",
+		"files that a project may begin with"},
+	{"stats", "files:i lines:i bytes:i dependencies:i incomplete:b languages:a",
+		"how much of what a project's folder holds"},
+	{"risks", "files:i bytes:i more:i incomplete:b high:i medium:i low:i found:a",
+		"what to look at before trusting files that came from elsewhere"},
 	{"action",
 		"run:s action:s name:s kind:s title:s body:s~ options:a~ priority:s state:(open|resolved|closed) "
 		"opened:t "

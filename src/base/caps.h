@@ -126,8 +126,11 @@
 #define CAP_ARCHIVE_PATH 1024 /* bytes of a name in an archive */
 #define CAP_ARCHIVE_DEPTH 64  /* folders of a name in an archive */
 #define TIME_ARCHIVE 300000
-#define CAP_RISKS 2000	  /* hits of one scan */
-#define CAP_RISKS_RULE 20 /* of one rule in one file */
+#define CAP_PROJECTS 65536	/* of one installation */
+#define CAP_UPLOAD (1024 * MIB) /* an archive that is sent to us */
+#define CAP_EXPORT_RUNS 100	/* whose events go out with a project */
+#define CAP_RISKS 2000		/* hits of one scan */
+#define CAP_RISKS_RULE 20	/* of one rule in one file */
 
 #define CAP_YAML (1 * MIB)
 #define CAP_YAML_DEPTH 64

@@ -63,8 +63,13 @@ static int find_places(struct app *a, struct err *e)
 	a->roles_dir = fs_join(a->share, "roles");
 	a->own_modes = fs_join(a->data_dir, "modes");
 	a->own_roles = fs_join(a->data_dir, "roles");
+	a->templates = fs_join(a->share, "templates");
+	a->own_templates = fs_join(a->data_dir, "templates");
 	a->sock = fs_join(a->data_dir, "sock");
-	return a->modes_dir && a->roles_dir && a->own_modes && a->own_roles && a->sock ? 0 : err_nomem(e);
+	return a->modes_dir && a->roles_dir && a->own_modes && a->own_roles && a->templates && a->own_templates &&
+			       a->sock
+		       ? 0
+		       : err_nomem(e);
 }
 
 static int configure(struct app *a, struct err *e)
@@ -322,7 +327,8 @@ void app_close(struct app *a)
 			;
 	loop_free(a->loop);
 	options_free(a->options);
-	char *texts[] = {a->data_dir, a->share, a->modes_dir, a->roles_dir, a->own_modes, a->own_roles, a->sock};
+	char *texts[] = {a->data_dir, a->share, a->modes_dir, a->roles_dir, a->own_modes, a->own_roles, a->templates,
+		a->own_templates, a->sock};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		mem_free(texts[i]);
 	*a = (struct app){0};
@@ -344,6 +350,7 @@ struct api_needs app_needs(const struct app *a)
 		.options = a->options,
 		.data_dir = a->data_dir,
 		.places = app_places(a),
+		.templates = {.own = a->own_templates, .shipped = a->templates},
 		.sock = a->sock};
 }
 

@@ -13,7 +13,7 @@ struct app {
 	const struct args *args;
 	struct loop *loop;
 	struct options *options;
-	char *data_dir, *share, *modes_dir, *roles_dir, *own_modes, *own_roles, *sock;
+	char *data_dir, *share, *modes_dir, *roles_dir, *own_modes, *own_roles, *templates, *own_templates, *sock;
 	struct vault *vault;
 	struct store *store; /* APP_READ and above; NULL in APP_READ when there is no data folder yet */
 	json_t *llm_config;

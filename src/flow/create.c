@@ -113,25 +113,25 @@ static int take_files(struct making *m, uid_t uid, struct err *e)
 	return failed;
 }
 
-static void project_key(const char *dir, char out[24])
+void house_project_id(const char *dir, char out[PROJECT_ID])
 {
 	struct hash h;
 	char hex[HASH_HEX];
 	hash_bytes(&h, NULL, span_of(dir));
 	hash_hex(&h, hex);
-	snprintf(out, 24, "%.16s", hex);
+	snprintf(out, PROJECT_ID, "%.16s", hex);
 }
 
 static json_t *created_json(struct making *m, const struct hash *bundle, struct err *e)
 {
-	char bundle_hex[HASH_HEX], snapshot_hex[HASH_HEX], project[24];
+	char bundle_hex[HASH_HEX], snapshot_hex[HASH_HEX], project[PROJECT_ID];
 	uint64_t seed;
 	const json_t *q = m->request;
 	const char *title = json_str(q, "title");
 	crypt_random(&seed, sizeof(seed));
 	hash_hex(bundle, bundle_hex);
 	hash_hex(copy_snapshot(m->copy), snapshot_hex);
-	project_key(project_dir(m->project), project);
+	house_project_id(project_dir(m->project), project);
 	const char *name = strrchr(project_dir(m->project), '/');
 	json_t *data = json_make(e,
 		"{s:s, s:s, s:s, s:s, s:O, s:O, s:O, s:s, s:I, s:s, s:s, s:s, s:s, s:b, s:b, s:{s:s, s:b}}", "mode",

@@ -34,6 +34,9 @@ struct house *house_new(const struct house_options *o, struct err *e);
 /* Closes every run; done fires when all is down. */
 void house_close(struct house *h, void (*done)(void *ctx), void *ctx);
 
+/* The id of the project in this folder (absolute, without links). */
+#define PROJECT_ID 24
+void house_project_id(const char *dir, char out[PROJECT_ID]);
 /* What a person asks for: {mode, project (dir), inputs, settings, model, budget_usd, policy, unattended, check,
  * gates_off, title, branch, user, priority (the higher goes first), script (path), record (path), id (the run's; of one
  * that does not exist)}. Checks everything, makes the project and the working copy, pins the bundle, appends

@@ -1,0 +1,351 @@
+/* project_new: projects made of nothing, a template, requirements, a folder or an archive.
+ *
+ *   (archive: its bytes into a file) → on the pool: files, repository, first commit → record → reply
+ *
+ * The folder has its whole content before there is a record; what a stop of the program leaves is a folder that nobody
+ * names. An archive is written to its file from the loop's thread: into the page cache, as fast as it comes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "api/projects.h"
+#include "base/caps.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "vcs/project.h"
+#include "workspace/archive_in.h"
+#include "workspace/archive_out.h"
+#include "workspace/files.h"
+#include "workspace/risk.h"
+
+enum origin { ORIGIN_EMPTY, ORIGIN_TEMPLATE, ORIGIN_REQUIREMENTS, ORIGIN_FOLDER, ORIGIN_ARCHIVE };
+static const char *const origin_names[] = {"empty", "template", "requirements", "folder", "archive"};
+
+struct making {
+	struct work work;
+	struct book_change change;
+	struct ask *q;
+	enum origin origin;
+	struct template_places templates;
+	char *home, *dir, *template, *requirements;
+	char id[PROJECT_ID];
+	int archive;
+	uint64_t received;
+	atomic_bool gone;
+	struct archive_in in;
+	json_t *about, *import;
+	bool repository;
+	struct err why;
+};
+
+static void making_free(struct making *m)
+{
+	if (m->archive >= 0)
+		close(m->archive);
+	json_decref(m->about);
+	json_decref(m->import);
+	mem_free(m->home);
+	mem_free(m->dir);
+	mem_free(m->template);
+	mem_free(m->requirements);
+	mem_free(m);
+}
+
+static void fail(struct making *m)
+{
+	struct err why = m->why;
+	struct ask *q = m->q;
+	making_free(m);
+	ask_end(q, NULL, &why);
+}
+
+/* ---- on the pool ---- */
+
+static int write_requirements(struct making *m, struct err *e)
+{
+	if (fs_mkdirs(m->dir, 0755, e))
+		return -1;
+	struct files *f = files_open(m->dir, 0, e);
+	int rc = f ? files_take(f, "requirements.md", span_of(m->requirements), NULL, e) : -1;
+	files_close(f);
+	return rc;
+}
+
+static int unpack(struct making *m, struct err *e)
+{
+	struct risks risks;
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", m->archive);
+	m->in.name = "that was sent";
+	m->in.cancel = &m->gone;
+	if (archive_unpack(&m->in, path, m->dir, e) || archive_about_take(m->dir, &m->about, e) ||
+		risk_scan(m->dir, &m->gone, &risks, e))
+		return -1;
+	json_t *found = risks_json(&risks, e);
+	risks_release(&risks);
+	m->import = found ? json_make(e, "{s:I, s:I, s:I, s:o}", "entries", (json_int_t)m->in.entries, "bytes",
+				    (json_int_t)m->in.bytes, "left_out", (json_int_t)m->in.left_out, "risks", found)
+			  : NULL;
+	return m->import ? 0 : -1;
+}
+
+static int fill(struct making *m, struct err *e)
+{
+	switch (m->origin) {
+	case ORIGIN_TEMPLATE:
+		return template_make(&m->templates, m->template, m->dir, e);
+	case ORIGIN_REQUIREMENTS:
+		return write_requirements(m, e);
+	case ORIGIN_ARCHIVE:
+		return unpack(m, e);
+	case ORIGIN_FOLDER:
+		return fs_is_dir(m->dir) ? 0 : err_set(e, ERR_NOT_FOUND, "%s: there is no such folder", m->dir);
+	case ORIGIN_EMPTY:
+		return 0;
+	}
+	BUG("a project of origin %d", (int)m->origin);
+}
+
+/* With its repository; its real folder names it. */
+static int settle(struct making *m, struct err *e)
+{
+	struct project *p = project_open(m->dir, NULL, e);
+	if (!p)
+		return -1;
+	char *real = mem_strdup(project_dir(p));
+	project_close(p);
+	if (!real)
+		return err_nomem(e);
+	mem_free(m->dir);
+	m->dir = real;
+	house_project_id(real, m->id);
+	return 0;
+}
+
+static void run(struct work *w)
+{
+	struct making *m = container_of(w, struct making, work);
+	struct err *e = &m->why;
+	if (fs_mkdirs(m->home, 0700, e) == 0 && fill(m, e) == 0 && settle(m, e) == 0)
+		return;
+	if (m->origin != ORIGIN_FOLDER)
+		(void)fs_remove_tree(m->dir, NULL);
+}
+
+/* ---- the record ---- */
+
+static void recorded(struct book_change *change, const struct err *why)
+{
+	struct making *m = container_of(change, struct making, change);
+	struct err e = *why;
+	const json_t *record = why->code == ERR_OK ? book_get(change->book, m->id, &e) : NULL;
+	cleanup_free char *place = mem_printf("/api/v1/projects/%s", m->id);
+	json_t *out = record && place && !reply_header(m->q->request, "Location", place, &e)
+			      ? project_reply(m->q, record, &e)
+			      : NULL;
+	struct ask *q = m->q;
+	making_free(m);
+	ask_end(q, out, &e);
+}
+
+/* The first of the texts that is one. */
+static const char *first_text(const char *a, const char *b, const char *c)
+{
+	return a && *a ? a : b && *b ? b : c;
+}
+
+static json_t *record_of(struct making *m, struct err *e)
+{
+	const json_t *given = m->q->body ? m->q->body : m->q->query;
+	const char *slash = strrchr(m->dir, '/');
+	const char *name = first_text(json_str(given, "name"), json_str(m->about, "name"),
+		m->origin == ORIGIN_FOLDER && slash ? slash + 1 : "project");
+	const char *words = first_text(json_str(given, "description"), json_str(m->about, "description"), "");
+	int64_t now = clock_wall(loop_clock(m->q->needs->loop));
+	json_t *tags = json_get(given, "tags");
+	json_t *out = json_make(e, "{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:s, s:i, s:b}", "id", m->id, "name",
+		name, "description", words, "tags", tags ? json_incref(tags) : json_array(), "state", "active", "dir",
+		m->dir, "origin", origin_names[m->origin], "created", (json_int_t)now, "updated", (json_int_t)now,
+		"created_by", m->q->caller.name, "version", 1, "trusted", m->origin != ORIGIN_ARCHIVE);
+	if (out && ((m->about && json_put(out, "about", json_incref(m->about))) ||
+			   (m->import && json_put(out, "import", json_incref(m->import))))) {
+		json_decref(out);
+		err_nomem(e);
+		return NULL;
+	}
+	return out;
+}
+
+static void done(struct work *w)
+{
+	struct making *m = container_of(w, struct making, work);
+	struct err none = ERR_INIT;
+	if (m->why.code != ERR_OK) {
+		fail(m);
+		return;
+	}
+	const json_t *known = book_get(m->q->api->book, m->id, &none);
+	json_t *value = known && json_int(known, "version", 0) ? NULL : record_of(m, &m->why);
+	m->change.cb = recorded;
+	if (!value && m->why.code == ERR_OK)
+		err_set(&m->why, ERR_EXISTS, "the folder %s is the project %s already", m->dir, m->id);
+	if (!value || book_put(m->q->api->book, &m->change, "project.created", project_who(m->q), value, &m->why))
+		fail(m);
+}
+
+/* ---- the ask ---- */
+
+/* A project that this caller asked for before, with the same Idempotency-Key: its folder is named by it. */
+static json_t *made_before(struct ask *q, const struct making *m)
+{
+	const json_t *record;
+	struct err none = ERR_INIT;
+	for (size_t i = 0; ask_header(q, "idempotency-key") && (record = book_at(q->api->book, i)); i++) {
+		const char *dir = json_str(record, "dir"), *slash = strrchr(dir, '/');
+		if (slash && !strcmp(slash + 1, q->command_id) && span_starts(span_of(dir), m->home))
+			return project_reply(q, record, &none);
+	}
+	return NULL;
+}
+
+static struct making *making_new(struct ask *q, struct err *e)
+{
+	struct making *m = MEM_NEW(struct making);
+	if (!m) {
+		err_nomem(e);
+		return NULL;
+	}
+	m->q = q;
+	m->archive = -1;
+	m->templates = q->needs->templates;
+	m->home = mem_printf("%s/projects", q->needs->data_dir);
+	m->dir = mem_printf("%s/projects/%s", q->needs->data_dir, q->command_id);
+	if (m->home && m->dir)
+		return m;
+	making_free(m);
+	err_nomem(e);
+	return NULL;
+}
+
+static int choose(struct making *m, const json_t *body, struct err *e)
+{
+	const char *template = json_str(body, "template"), *words = json_str(body, "requirements");
+	const char *dir = json_str(body, "dir");
+	if (!!template + !!words + !!dir > 1)
+		return err_set(e, ERR_INVALID, "template, requirements and dir exclude each other; give one");
+	if (dir && m->q->caller.kind != CALLER_LOCAL)
+		return err_set(e, ERR_DENIED, "dir names a folder of the host, which only the data folder's owner may");
+	if (dir && *dir != '/')
+		return err_set(e, ERR_INVALID, "dir must be absolute");
+	m->origin = template ? ORIGIN_TEMPLATE : words ? ORIGIN_REQUIREMENTS : dir ? ORIGIN_FOLDER : ORIGIN_EMPTY;
+	m->template = template ? mem_strdup(template) : NULL;
+	m->requirements = words ? mem_strdup(words) : NULL;
+	if (dir) {
+		mem_free(m->dir);
+		m->dir = mem_strdup(dir);
+	}
+	return (template && !m->template) || (words && !m->requirements) || !m->dir ? err_nomem(e) : 0;
+}
+
+static int check_name(const json_t *given, struct err *e)
+{
+	const char *name = json_str(given, "name");
+	return !name || strlen(name) <= 200 ? 0 : err_set(e, ERR_INVALID, "name must have at most 200 bytes");
+}
+
+json_t *project_create(struct ask *q, struct err *e)
+{
+	struct making *m = check_name(q->body, e) ? NULL : making_new(q, e);
+	json_t *before = m ? made_before(q, m) : NULL;
+	if (!m)
+		return NULL;
+	if (before || choose(m, q->body, e) || work_start(&m->work, q->needs->loop, run, done, e)) {
+		making_free(m);
+		return before;
+	}
+	ask_take(q);
+	return NULL;
+}
+
+/* ---- an archive ---- */
+
+static void end_upload(struct making *m)
+{
+	m->q->request->user = NULL;
+	m->q->request->on_gone = NULL;
+	fail(m);
+}
+
+static void on_body(struct server_request *r, struct span bytes, const struct err *why)
+{
+	struct making *m = r->user;
+	m->received += bytes.n;
+	if (why)
+		m->why = *why;
+	else if (m->received > CAP_UPLOAD)
+		err_set(&m->why, ERR_TOO_LARGE, "the archive has more than %lu bytes", CAP_UPLOAD);
+	else if (bytes.n)
+		fs_write_fd(m->archive, bytes, &m->why);
+	else
+		work_start(&m->work, m->q->needs->loop, run, done, &m->why);
+	if (m->why.code != ERR_OK)
+		end_upload(m);
+}
+
+static void on_gone(struct server_request *r)
+{
+	struct making *m = r->user;
+	if (m)
+		atomic_store(&m->gone, true); /* an upload that ends is told to on_body */
+}
+
+/* A file without a name. */
+static int open_upload(struct making *m, struct err *e)
+{
+	cleanup_free char *path = mem_printf("%s/.upload-%s", m->home, m->q->id);
+	if (!path)
+		return err_nomem(e);
+	if (fs_mkdirs(m->home, 0700, e))
+		return -1;
+	m->archive = fs_open(path, O_RDWR | O_CREAT | O_EXCL, 0600, e);
+	return m->archive < 0 ? -1 : fs_unlink(path, e);
+}
+
+static int check_type(struct ask *q, struct err *e)
+{
+	static const char *const types[] = {"application/zip", "application/x-zip-compressed", "application/gzip",
+		"application/x-gzip", "application/x-tar", "application/zstd", "application/x-xz",
+		"application/octet-stream"};
+	const char *type = ask_header(q, "content-type");
+	size_t n = type ? strcspn(type, "; \t") : 0;
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+		if (n == strlen(types[i]) && !strncasecmp(type, types[i], n))
+			return 0;
+	return err_set(e, ERR_MEDIA_TYPE,
+		"the body must be an archive: application/zip, gzip, x-tar, zstd, x-xz or octet-stream");
+}
+
+json_t *project_import(struct ask *q, struct err *e)
+{
+	if (check_type(q, e) || check_name(q->query, e))
+		return NULL;
+	if (q->request->length > (int64_t)CAP_UPLOAD) {
+		err_set(e, ERR_TOO_LARGE, "the archive has more than %lu bytes", CAP_UPLOAD);
+		return NULL;
+	}
+	struct making *m = making_new(q, e);
+	json_t *before = m ? made_before(q, m) : NULL;
+	if (!m)
+		return NULL;
+	m->origin = ORIGIN_ARCHIVE;
+	if (before || open_upload(m, e)) {
+		making_free(m);
+		return before;
+	}
+	ask_take(q);
+	q->request->user = m;
+	q->request->on_gone = on_gone;
+	request_stream(q->request, on_body);
+	return NULL;
+}

@@ -1,0 +1,21 @@
+/* projects: what the files of this resource share. */
+#ifndef MUSTER_API_PROJECTS_H
+#define MUSTER_API_PROJECTS_H
+
+#include "api/private.h"
+
+/* The record as it is replied, with its ETag set; a new reference. */
+json_t *project_reply(struct ask *q, const json_t *record, struct err *e);
+
+/* The caller, for the audit. */
+const char *project_who(const struct ask *q);
+
+/* project_new.c; both take the ask. */
+json_t *project_create(struct ask *q, struct err *e);
+json_t *project_import(struct ask *q, struct err *e);
+/* project_files.c; all take the ask. */
+json_t *project_stats(struct ask *q, struct err *e);
+json_t *project_risks(struct ask *q, struct err *e);
+json_t *project_export(struct ask *q, struct err *e);
+
+#endif

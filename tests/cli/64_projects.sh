@@ -1,0 +1,259 @@
+#!/bin/bash
+# shellcheck disable=SC2154  # out: set by the helpers
+# Projects of a server: made of nothing, a template, requirements, a folder, an archive; changed, put aside, deleted, given out.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/flows.sh"
+
+serving()
+{
+	start muster serve --listen 127.0.0.1:0
+	wait_for 20 grep -q http:// bg.out
+}
+
+# call METHOD PATH [curl option…]: as the owner of the data folder; the status is $status, the body in $T/out, the head in $T/head.
+call()
+{
+	local method=$1 path=$2
+	shift 2
+	status=$(curl -sS --max-time 50 --unix-socket "$MUSTER_DATA/sock" -X "$method" -o "$T/out" -D "$T/head" -w '%{http_code}' \
+		"$@" "http://muster/api/v1$path" 2>"$T/err") || fail "curl $method $path: $(cat "$T/err")"
+}
+
+# create JSON [curl option…]: sets $id and $dir.
+create()
+{
+	local body=$1
+	shift
+	call POST /projects -H 'Content-Type: application/json' -d "$body" "$@"
+	same "$status" 201 "status ($(cat "$T/out"))"
+	id=$(json_get .id)
+	dir=$(json_get .dir)
+}
+
+# upload FILE [path]: the status is $status.
+upload()
+{
+	call POST "/projects/import${2:-}" -H 'Content-Type: application/octet-stream' --data-binary "@$1"
+}
+
+test_projects_are_made_of_nothing_of_templates_and_of_requirements()
+{
+	serving
+	create '{"name": "Empty", "tags": ["a", "b"]}'
+	same "$(git -C "$dir" status --porcelain)" ""
+	grep -qi "^location: /api/v1/projects/$id" head || fail "no Location"
+	call GET /templates
+	same "$(jq -c 'map(.id)' out)" '["c_program","python_package","research","web_page"]'
+	create '{"name": "C", "template": "c_program"}'
+	same "$(git -C "$dir" log --format=%s)" "Initial import"
+	same "$(git -C "$dir" status --porcelain)" ""
+	[ -f "$dir/src/main.c" ] || fail "no files"
+	call GET "/projects/$id/stats"
+	json_is '.languages[0].name' C
+	create '{"name": "R", "requirements": "A clock."}'
+	same "$(cat "$dir/requirements.md")" "A clock."
+	mkdir mine
+	echo x >mine/x
+	create "{\"dir\": \"$PWD/mine\"}"
+	json_is .name mine
+	json_is .origin folder
+	call POST /projects -H 'Content-Type: application/json' -d "{\"dir\": \"$PWD/mine\"}"
+	same "$status" 409
+	call POST /projects -H 'Content-Type: application/json' -d '{"template": "../../etc"}'
+	same "$status" 404
+	call POST /projects -H 'Content-Type: application/json' -d '{"template": "c_program", "requirements": "x"}'
+	same "$status" 400
+	same "$(find "$MUSTER_DATA/projects" -mindepth 1 -maxdepth 1 | wc -l)" 3 # what failed left nothing
+}
+
+test_the_same_key_makes_one_project()
+{
+	serving
+	create '{"name": "Once"}' -H 'Idempotency-Key: k1'
+	local first=$id
+	create '{"name": "Once"}' -H 'Idempotency-Key: k1'
+	same "$id" "$first"
+	create '{"name": "Once"}' -H 'Idempotency-Key: k2'
+	[ "$id" != "$first" ] || fail "the same project for another key"
+}
+
+test_lists_are_searched_and_go_on_behind_a_cursor()
+{
+	local i
+	serving
+	for i in 1 2 3 4 5; do
+		create "{\"name\": \"Number $i\", \"tags\": [\"t$((i % 2))\"]}"
+	done
+	create '{"name": "Other", "description": "a number, too"}'
+	call GET '/projects?q=number&limit=4'
+	same "$(jq -r '.[].name' out | paste -sd,)" "Other,Number 5,Number 4,Number 3"
+	local next
+	next=$(sed -n 's/^[Ll]ink: <[^?]*?\(.*\)>.*/\1/p' head)
+	call GET "/projects?$next"
+	same "$(jq -r '.[].name' out | paste -sd,)" "Number 2,Number 1"
+	! grep -qi '^link:' head || fail "a page behind the last"
+	call GET '/projects?tag=t1'
+	same "$(jq -r '.[].name' out | paste -sd,)" "Number 5,Number 3,Number 1"
+	call GET '/projects?cursor=none'
+	same "$status" 400
+	call GET '/projects?sort=name'
+	same "$status" 400
+}
+
+test_changes_know_what_they_change()
+{
+	serving
+	create '{"name": "Before"}'
+	call GET "/projects/$id"
+	grep -qi '^etag: "1"' head || fail "no ETag"
+	call PATCH "/projects/$id" -H 'Content-Type: application/json' -H 'If-Match: "1"' -d '{"name": "After"}'
+	same "$status" 200
+	json_is .name After
+	grep -qi '^etag: "2"' head || fail "the ETag stayed"
+	call PATCH "/projects/$id" -H 'Content-Type: application/json' -H 'If-Match: "1"' -d '{"name": "Lost"}'
+	same "$status" 412
+	call PATCH "/projects/$id" -H 'Content-Type: application/json' -d '{"dir": "/etc"}'
+	same "$status" 400
+	call GET "/projects/$id"
+	json_is .name After
+	call GET /projects/0123456789abcdef
+	same "$status" 404
+}
+
+test_a_project_is_put_aside_deleted_and_comes_back_also_after_a_restart()
+{
+	mode asking <<-'END'
+		return function(run) return { summary = "x" } end
+	END
+	script </dev/null
+	serving
+	create '{"name": "P"}'
+	call POST "/projects/$id/archive"
+	same "$status" 200
+	call GET /projects
+	same "$(cat "$T/out")" "[]"
+	call GET '/projects?state=archived'
+	json_is '.[0].id' "$id"
+	call POST /runs -H 'Content-Type: application/json' -d "{\"mode\": \"asking\", \"project\": \"$id\", \"inputs\": {\"task\": \"x\"}}"
+	same "$status" 409
+	call DELETE "/projects/$id"
+	same "$status" 200
+	call POST "/projects/$id/unarchive"
+	same "$status" 409
+	stop_serving
+	serving
+	call GET "/projects/$id"
+	json_is .state deleted
+	json_is .name P
+	[ -d "$dir/.git" ] || fail "the folder is gone"
+	call POST "/projects/$id/restore"
+	json_is .state active
+	call POST /runs -H 'Content-Type: application/json' \
+		-d "{\"mode\": \"asking\", \"project\": \"$id\", \"model\": \"script:$PWD/script.jsonl\", \"inputs\": {\"task\": \"x\"}}"
+	same "$status" 201 "status ($(cat "$T/out"))"
+	json_is .project "$id"
+	stop_serving
+	is_status 0 muster verify
+}
+
+stop_serving()
+{
+	kill -TERM "$started"
+	wait "$started" || true
+	rm -f bg.out
+}
+
+test_after_thirty_days_a_deleted_project_is_gone()
+{
+	serving
+	create '{"name": "Old"}'
+	call DELETE "/projects/$id"
+	local old=$id gone=$dir lib
+	create '{"name": "New"}'
+	stop_serving
+	for lib in /usr/lib/*/faketime/libfaketimeMT.so.1; do :; done
+	[ -f "$lib" ] || skip "faketime is not installed (scripts/install check)"
+	start env ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" LD_PRELOAD="$lib" FAKETIME=+31d FAKETIME_DONT_FAKE_MONOTONIC=1 \
+		"$MUSTER" serve --listen 127.0.0.1:0
+	wait_for 20 grep -q http:// bg.out
+	call GET "/projects/$old"
+	same "$status" 404
+	[ ! -e "$gone" ] || fail "the folder is still there"
+	call GET "/projects/$id"
+	same "$status" 200
+	[ -d "$dir" ] || fail "the other one is gone"
+}
+
+test_out_and_in_again()
+{
+	serving
+	create '{"name": "Round trip", "description": "There and back.", "template": "python_package"}'
+	local first=$dir kind
+	for kind in zip tar.gz; do
+		call GET "/projects/$id/export?format=$kind&runs=1"
+		same "$status" 200
+		grep -qi "^content-disposition: attachment; filename=\"Round-trip.$kind\"" head || fail "$(cat head)"
+		cp out export
+		upload export
+		same "$status" 201 "status ($(cat "$T/out"))"
+		json_is .name "Round trip"
+		json_is .description "There and back."
+		json_is .origin archive
+		json_is .trusted false
+		json_is .import.risks.high 0
+		same "$(diff -r -x .git "$first" "$(json_get .dir)")" ""
+		same "$(git -C "$(json_get .dir)" log --format=%s)" "Initial import"
+	done
+}
+
+test_a_hostile_archive_is_refused_whole()
+{
+	serving
+	mkdir a
+	echo x >a/fine
+	ln -s /etc/passwd a/link
+	tar -czf evil.tgz a
+	upload evil.tgz
+	same "$status" 400
+	out_has 'link'
+	out_has 'leads out of its folder'
+	head -c 100 evil.tgz >cut.tgz
+	upload cut.tgz
+	same "$status" 400
+	call POST /projects/import -H 'Content-Type: application/json' -d '{}'
+	same "$status" 415
+	call POST /projects/import -H 'Content-Type: multipart/form-data; boundary=x' -d 'x'
+	same "$status" 415
+	same "$(ls -A "$MUSTER_DATA/projects")" ""
+	call GET /projects
+	same "$(cat "$T/out")" "[]"
+}
+
+test_what_an_import_brings_along_is_said()
+{
+	serving
+	mkdir -p b/.git/hooks b/.husky
+	printf '#!/bin/sh\ntouch %s\n' "$PWD/ran" >b/.git/hooks/post-checkout
+	chmod +x b/.git/hooks/post-checkout
+	{
+		head -c 30000 /dev/zero | tr '\0' '#'
+		echo
+		echo "import os; os.system('touch $PWD/ran')"
+	} >b/app.py
+	echo 'KEY = "ghp_0123456789abcdefghijABCDEFGHIJ012345"' >b/key.py
+	tar -cf b.tar b
+	upload b.tar '?name=Brought'
+	same "$status" 201
+	json_is .name Brought
+	json_is .import.left_out 3
+	same "$(jq -r '.import.risks.found[] | "\(.file):\(.line) \(.rule)"' out)" "app.py:2 code.os_system
+key.py:1 secret.github"
+	out_lacks ghp_0123
+	id=$(json_get .id)
+	call GET "/projects/$id/risks"
+	json_is .high 1
+	[ ! -e "$(json_get .dir 2>/dev/null)/.git/hooks/post-checkout" ] || fail "a hook came along"
+	[ ! -e ran ] || fail "it ran"
+}
+
+run_tests
