@@ -50,6 +50,8 @@
 #define CAP_HTTP_PROXIES 64		/* addresses and ranges that are believed */
 #define CAP_TLS_FILE (256 * KIB)	/* a certificate with its chain, or a key */
 #define CAP_GUARD_EXEMPT 64		/* hosts, and networks, that people's URLs may lead to although not public */
+#define CAP_SPOOL_MEMORY (64 * KIB)	/* of what comes; more of it goes into a file */
+#define CAP_MULTIPART_HEAD (8 * KIB)	/* of one part of a form */
 #define CAP_WEBSOCKET_MESSAGE (1 * MIB) /* received whole */
 #define TIME_WEBSOCKET_PING 20000	/* of silence, until a ping; and from it until the end */
 #define TIME_WEBSOCKET_CLOSE 5000	/* from our close to the client's */

@@ -55,6 +55,11 @@ static void on_collect(struct server_request *r, struct span bytes, const struct
 	r->on_collected(r, why);
 }
 
+void body_drop(struct connection *c)
+{
+	sm_move(&c->body, BODY_TOLD);
+}
+
 bool body_too_large(const struct connection *c, struct err *e)
 {
 	if (c->request.on_body != on_collect || c->parser.length <= (int64_t)c->collected.cap)

@@ -19,6 +19,8 @@ void body_init(struct connection *c);
 void body_piece(struct parser *p, struct span piece);
 /* The end, once: why NULL when it was whole. Harmless when nobody waits for it. */
 void body_tell(struct connection *c, const struct err *why);
+/* The handler wants no more of it, and hears of no end. */
+void body_drop(struct connection *c);
 /* Is it to be collected, and said to be larger than may be? */
 bool body_too_large(const struct connection *c, struct err *e);
 
