@@ -1,4 +1,4 @@
-#include "http/sse.h"
+#include "http/reply_sse.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@ static bool one_line(const char *text)
 	return !strpbrk(text, "\r\n");
 }
 
-int sse_make(const char *name, const char *id, struct span data, struct buf *out, struct err *e)
+int reply_sse_make(const char *name, const char *id, struct span data, struct buf *out, struct err *e)
 {
 	if ((name && !one_line(name)) || (id && !one_line(id)))
 		return err_set(e, ERR_INVALID, "the name and id of an event have no line breaks");
@@ -34,7 +34,7 @@ int sse_make(const char *name, const char *id, struct span data, struct buf *out
 	return buf_check(out, "the event", e);
 }
 
-int sse_start(struct server_request *r, int retry_ms, struct err *e)
+int reply_sse_start(struct server_request *r, int retry_ms, struct err *e)
 {
 	char retry[40];
 	int n = snprintf(retry, sizeof(retry), "retry: %d\n\n", retry_ms);
@@ -44,15 +44,15 @@ int sse_start(struct server_request *r, int retry_ms, struct err *e)
 	return retry_ms ? reply_write(r, span_n(retry, (size_t)n), e) : 0;
 }
 
-int sse_event(struct server_request *r, const char *name, const char *id, struct span data, struct err *e)
+int reply_sse_event(struct server_request *r, const char *name, const char *id, struct span data, struct err *e)
 {
 	cleanup_buf struct buf out = BUF_INIT(CAP_HTTP_QUEUE);
-	if (sse_make(name, id, data, &out, e) != 0)
+	if (reply_sse_make(name, id, data, &out, e) != 0)
 		return -1;
 	return reply_write(r, buf_span(&out), e);
 }
 
-int sse_heartbeat(struct server_request *r, struct err *e)
+int reply_sse_heartbeat(struct server_request *r, struct err *e)
 {
 	return reply_queued(r) ? 0 : reply_write(r, span_of(":\n\n"), e);
 }

@@ -6,12 +6,12 @@
 
 #include "base/caps.h"
 #include "base/mem.h"
-#include "http/sse.h"
+#include "http/reply_sse.h"
 
 static void makes(const char *name, const char *id, const char *data, const char *expected)
 {
 	cleanup_buf struct buf out = BUF_INIT(1000);
-	must(sse_make(name, id, span_of(data), &out, &e), &e);
+	must(reply_sse_make(name, id, span_of(data), &out, &e), &e);
 	assert_string_equal(out.data, expected);
 }
 
@@ -27,10 +27,10 @@ static void test_events(void **state)
 	makes(NULL, NULL, "x\n\nevent: evil\rid: 7\n\n",
 		"data: x\ndata: \ndata: event: evil\ndata: id: 7\ndata: \ndata: \n\n");
 	cleanup_buf struct buf out = BUF_INIT(1000), small = BUF_INIT(10);
-	assert_int_equal(sse_make("a\nb", NULL, span_of(""), &out, &e), -1);
-	assert_int_equal(sse_make(NULL, "a\rb", span_of(""), &out, &e), -1);
+	assert_int_equal(reply_sse_make("a\nb", NULL, span_of(""), &out, &e), -1);
+	assert_int_equal(reply_sse_make(NULL, "a\rb", span_of(""), &out, &e), -1);
 	assert_int_equal(e.code, ERR_INVALID);
-	assert_int_equal(sse_make(NULL, NULL, span_of("more than fits"), &small, &e), -1);
+	assert_int_equal(reply_sse_make(NULL, NULL, span_of("more than fits"), &small, &e), -1);
 	assert_int_equal(e.code, ERR_TOO_LARGE);
 }
 
@@ -54,8 +54,8 @@ static void handle_events(struct server_request *r, void *ctx)
 	held = r;
 	r->on_gone = on_gone;
 	r->on_drain = on_drain;
-	must(sse_start(r, 3000, &e), &e);
-	must(sse_event(r, "first", "1", span_of("x"), &e), &e);
+	must(reply_sse_start(r, 3000, &e), &e);
+	must(reply_sse_event(r, "first", "1", span_of("x"), &e), &e);
 }
 
 static void test_stream(void **state)
@@ -71,7 +71,7 @@ static void test_stream(void **state)
 	has(heard.data, "retry: 3000\n\n");
 	has(heard.data, "event: first\nid: 1\ndata: x\n\n");
 	buf_clear(&heard);
-	must(sse_heartbeat(held, &e), &e);
+	must(reply_sse_heartbeat(held, &e), &e);
 	hear(fd, &heard, ":\n\n");
 	/* A browser that does not read: the events have an end, heartbeats add nothing, and there is room again later.
 	 */
@@ -79,13 +79,13 @@ static void test_stream(void **state)
 	memset(block, 'y', sizeof(block));
 	size_t sent = 0;
 	for (refused = false; !refused; loop_turn(loop, 0)) {
-		refused = sse_event(held, NULL, "2", span_n(block, sizeof(block)), &e) != 0;
+		refused = reply_sse_event(held, NULL, "2", span_n(block, sizeof(block)), &e) != 0;
 		sent += !refused;
 		assert_true(reply_queued(held) <= CAP_HTTP_QUEUE);
 	}
 	assert_int_equal(e.code, ERR_TOO_LARGE);
 	size_t queued = reply_queued(held);
-	must(sse_heartbeat(held, &e), &e);
+	must(reply_sse_heartbeat(held, &e), &e);
 	assert_int_equal(reply_queued(held), queued);
 	buf_clear(&heard);
 	while (drains == 0) {
@@ -95,7 +95,7 @@ static void test_stream(void **state)
 			buf_add(&heard, bytes, (size_t)n);
 		loop_turn(loop, 1);
 	}
-	must(sse_event(held, "last", "3", span_of("end"), &e), &e);
+	must(reply_sse_event(held, "last", "3", span_of("end"), &e), &e);
 	hear(fd, &heard, "event: last\nid: 3\ndata: end\n\n");
 	size_t events = 0;
 	for (const char *at = heard.data; (at = strstr(at, "id: 2\n")); at++)
@@ -106,8 +106,8 @@ static void test_stream(void **state)
 	for (int i = 0; i < 1000 && !gone; i++)
 		loop_turn(loop, 10);
 	assert_int_equal(gone, 1);
-	assert_int_equal(sse_event(held, NULL, NULL, span_of("x"), &e), -1);
-	sse_end(held);
+	assert_int_equal(reply_sse_event(held, NULL, NULL, span_of("x"), &e), -1);
+	reply_end(held);
 	turns(3);
 }
 
@@ -118,5 +118,5 @@ int main(void)
 		T(events),
 		T(stream),
 	};
-	return run("test_sse", tests, sizeof(tests) / sizeof(*tests));
+	return run("test_reply_sse", tests, sizeof(tests) / sizeof(*tests));
 }
