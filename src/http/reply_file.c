@@ -18,7 +18,8 @@
  * Failure modes: the client may go while the pool reads: the request is ended when it is done. A read that fails after
  * the head has gone out can only be told by cutting the answer short. */
 
-#define QUEUE (4 * CAP_BLOB_PIECE) /* waits for a slow reader: there may be many */
+#define PIECE (32 * KIB)
+#define QUEUE (3 * PIECE) /* waits for a slow reader: there may be many */
 
 enum { READING, WAITING, ENDED };
 static const struct sm_state states[] = {
@@ -51,7 +52,7 @@ static void end(struct sending *s)
 static void on_pool(struct work *w)
 {
 	struct sending *s = container_of(w, struct sending, work);
-	size_t most = s->left < (int64_t)CAP_BLOB_PIECE ? (size_t)s->left : CAP_BLOB_PIECE;
+	size_t most = s->left < (int64_t)PIECE ? (size_t)s->left : PIECE;
 	if (fs_read_some(s->fd, most, &s->piece, &s->why) == 0)
 		err_set(&s->why, ERR_IO, "the file has become shorter");
 }
@@ -175,7 +176,7 @@ void reply_file(struct server_request *r, int fd, const struct reply_file *how)
 	}
 	*s = (struct sending){.request = r, .fd = fd, .work.loop = connection_of(r)->server->loop};
 	sm_init(&s->sm, states, WAITING);
-	buf_init(&s->piece, CAP_BLOB_PIECE);
+	buf_init(&s->piece, PIECE);
 	transport_set_cap(&connection_of(r)->transport, QUEUE);
 	r->user = s;
 	r->on_gone = on_gone;

@@ -189,7 +189,7 @@ const char *ask(const char *text)
 void turns(int n)
 {
 	while (n--)
-		loop_turn(loop, 2);
+		loop_turn(loop, 5);
 }
 
 int setup(void **state)
@@ -219,8 +219,9 @@ int teardown(void **state)
 	if (!closed) {
 		server_close(&server, on_closed);
 		assert_int_equal(closed, 0);
-		while (!closed)
-			loop_turn(loop, 1000);
+		for (int64_t stop = clock_mono(&clock_real) + 60000000; !closed; loop_turn(loop, 1000))
+			if (clock_mono(&clock_real) > stop)
+				fail_msg("the server does not end: a request was not answered");
 	}
 	assert_int_equal(closed, 1);
 	buf_release(&heard);
