@@ -1,6 +1,7 @@
 /* crypt: the only file that includes sodium.h. Sealed form: 24 bytes nonce, 16 bytes tag, ciphertext. */
 #include "base/crypt.h"
 
+#include <errno.h>
 #include <sodium.h>
 
 #include "base/err.h"
@@ -9,6 +10,10 @@ _Static_assert(sizeof(crypto_generichash_state) <= sizeof(struct hash_stream), "
 _Static_assert(_Alignof(crypto_generichash_state) <= _Alignof(struct hash_stream), "the state is aligned");
 _Static_assert(KEY_SIZE == crypto_secretbox_KEYBYTES && KEY_SIZE <= crypto_generichash_KEYBYTES_MAX, "key size");
 
+_Static_assert(PASSWORD_TEXT >= crypto_pwhash_STRBYTES, "a password's text fits");
+
+#define TOKEN_BYTES 64
+#define PASSWORD_PASSES 2
 #define FRONT (crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES)
 
 static crypto_generichash_state *state_of(struct hash_stream *h)
@@ -104,4 +109,35 @@ int crypt_open(const uint8_t key[KEY_SIZE], struct span sealed, struct buf *out)
 void crypt_wipe(void *p, size_t n)
 {
 	sodium_memzero(p, n);
+}
+
+bool crypt_same(const void *a, const void *b, size_t n)
+{
+	return sodium_memcmp(a, b, n) == 0;
+}
+
+void crypt_token(char *out, size_t n)
+{
+	unsigned char bytes[TOKEN_BYTES];
+
+	BUG_ON(n > sizeof bytes);
+	randombytes_buf(bytes, n);
+	sodium_bin2base64(out, CRYPT_TOKEN(n), bytes, n, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	crypt_wipe(bytes, sizeof bytes);
+}
+
+int password_hash(char out[PASSWORD_TEXT], struct span password, unsigned kib, struct err *e)
+{
+	return crypto_pwhash_str_alg(
+		       out, password.p, password.n, PASSWORD_PASSES, (size_t)kib * 1024, crypto_pwhash_ALG_ARGON2ID13)
+		       ? err_nomem(e)
+		       : 0;
+}
+
+int password_check(const char *text, struct span password, bool *matches, struct err *e)
+{
+	errno = 0;
+	*matches = crypto_pwhash_str_verify(text, password.p, password.n) == 0;
+	/* libsodium says EINVAL for another password, and anything else when there is no memory to find out */
+	return *matches || errno == EINVAL ? 0 : err_nomem(e);
 }

@@ -35,5 +35,16 @@ static inline int hash_eq(const struct hash *a, const struct hash *b)
 int crypt_seal(const uint8_t key[KEY_SIZE], struct span plain, struct buf *out);
 int crypt_open(const uint8_t key[KEY_SIZE], struct span sealed, struct buf *out);
 void crypt_wipe(void *p, size_t n);
+/* In a time that does not depend on where they differ. */
+bool crypt_same(const void *a, const void *b, size_t n);
+/* n random bytes as text of A-Z a-z 0-9 - _ (RFC 4648, section 5, without padding), and its length with the NUL. */
+#define CRYPT_TOKEN(n) ((n)*8 / 6 + 2)
+void crypt_token(char *out, size_t n);
+
+/* Passwords: argon2id (RFC 9106), 2 passes over kib of memory, which is taken while it works: slow on purpose, for the
+ * worker pool. The text holds salt and cost. ERR_NOMEM. */
+#define PASSWORD_TEXT 128
+int password_hash(char out[PASSWORD_TEXT], struct span password, unsigned kib, struct err *e);
+int password_check(const char *text, struct span password, bool *matches, struct err *e);
 
 #endif
