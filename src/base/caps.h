@@ -29,6 +29,7 @@
 #define CAP_TAIL_BATCH 128     /* events read at once for a tail that catches up */
 #define CAP_SPOOL_BATCH 1024   /* commands of other processes taken in at once */
 #define CAP_RECORD_NAME 160    /* bytes of a record's kind, of its id, of who, what and object of an audit event */
+#define CAP_ACCOUNT_OPS 1024   /* operations on accounts that wait */
 #define CAP_STORE_ROWS 1048576 /* rows of one projection, or streams, or blobs, held in memory */
 
 #define CAP_MODEL_REPLY (16 * MIB)   /* one model answer, decoded */
