@@ -82,6 +82,7 @@ void accounts_note(
 struct account_op {
 	struct caller caller;
 	char address[64]; /* of the client; "" for none */
+	char network[64]; /* what wrong passwords are counted by: the address, or what one household has of them */
 	json_t *args;	  /* an object; taken over */
 	void (*cb)(struct account_op *op, const struct err *why);
 	json_t *result;

@@ -377,7 +377,7 @@ static int throttled(struct account_op *op, struct err *e)
 {
 	char key[EMAIL_MAX + 1];
 	int64_t wait = throttle_wait(&op->accounts->throttle, 'a', account_key(op, key));
-	int64_t other = throttle_wait(&op->accounts->throttle, 'i', op->address);
+	int64_t other = throttle_wait(&op->accounts->throttle, 'i', op->network);
 
 	op->retry_ms = wait > other ? wait : other;
 	if (op->retry_ms == 0)
@@ -393,8 +393,8 @@ static void wrong_password(struct account_op *op)
 	const struct record *person = subject(op);
 
 	throttle_fail(&a->throttle, 'a', account_key(op, key), LOGIN_SPARE, LOGIN_MOST_S);
-	if (op->address[0])
-		throttle_fail(&a->throttle, 'i', op->address, ADDRESS_SPARE, ADDRESS_MOST_S);
+	if (op->network[0])
+		throttle_fail(&a->throttle, 'i', op->network, ADDRESS_SPARE, ADDRESS_MOST_S);
 	accounts_note(a, &op->caller, "login.failed", person ? person->id : NULL, op->address);
 }
 

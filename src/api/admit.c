@@ -1,11 +1,13 @@
 /* admit: from a request's head to a caller who may call this route, with the run and the project of its path.
  *
  * What a caller may not even see is "not found", whether it exists or not. */
-#include <stdio.h>
+#include <strings.h>
 
+#include "api/account.h"
 #include "api/private.h"
 #include "api/query.h"
 #include "base/mem.h"
+#include "http/origin.h"
 
 /* The role that a rule asks for. */
 static enum member_role least_role(enum who who)
@@ -26,30 +28,62 @@ static unsigned needed_scope(const struct ask *q)
 	return q->route->who >= WHO_ADMIN ? SCOPE_ADMIN : SCOPE_WRITE;
 }
 
+/* Pages of other sites may send a browser's cookies, but can neither read our token nor hide where they are from. */
+static int check_form(const struct ask *q, struct err *e)
+{
+	const char *token = ask_header(q, "x-csrf-token");
+	bool reads = !strcmp(q->request->method, "GET") || !strcmp(q->request->method, "HEAD");
+
+	if (!request_same_origin(q->request))
+		return err_set(e, ERR_DENIED, "another site asked for this");
+	return reads || accounts_csrf_is(q->needs->accounts, &q->caller, span_of(token))
+		       ? 0
+		       : err_set(e, ERR_DENIED,
+				 "a change by a cookie's caller needs X-CSRF-Token (GET /api/v1/auth/me)");
+}
+
+static int identify_token(struct ask *q, struct err *e)
+{
+	static const char bearer[] = "Bearer ";
+	const char *header = ask_header(q, "authorization");
+	struct span cookie = header ? SPAN_NONE : account_cookie(q->request, COOKIE_ACCESS);
+
+	if (header && strncasecmp(header, bearer, sizeof(bearer) - 1) != 0)
+		return err_set(e, ERR_UNAUTHENTICATED, "Authorization must be: Bearer and a token or key");
+	if (header)
+		return accounts_identify(q->needs->accounts, span_of(header + sizeof(bearer) - 1), &q->caller, e);
+	if (cookie.n)
+		return accounts_identify(q->needs->accounts, cookie, &q->caller, e) || check_form(q, e) ? -1 : 0;
+	return err_set(e, ERR_UNAUTHENTICATED, "this needs a login or an API key: Authorization: Bearer …");
+}
+
 static int identify(struct ask *q, struct err *e)
 {
 	if (q->request->local) {
-		q->caller = (struct caller){.kind = CALLER_LOCAL, .role = ROLE_OWNER, .scopes = SCOPES_ALL};
-		snprintf(q->caller.name, sizeof(q->caller.name), "%s", "owner");
+		accounts_local(&q->caller);
 		return 0;
 	}
 	if (q->route->who == WHO_ANYONE)
 		return 0;
-	return err_set(e, ERR_UNAUTHENTICATED, "this needs a login or an API key: Authorization: Bearer …");
+	if (q->needs->accounts)
+		return identify_token(q, e);
+	return err_set(
+		e, ERR_UNAUTHENTICATED, "nobody but the data folder's owner may ask this process, over its socket");
 }
 
 /* Roles in projects are those of the installation where nobody keeps accounts. */
 enum member_role admit_role(const struct api *a, const struct caller *c, const char *project)
 {
-	(void)a;
-	(void)project;
-	return c->role;
+	const struct accounts *all = a->needs.accounts;
+	if (!all || c->kind == CALLER_LOCAL)
+		return c->role;
+	return project ? accounts_project_role(all, c, project) : accounts_role(all, c);
 }
 
 int admit_again(const struct api *a, const struct caller *c, struct err *e)
 {
-	(void)a;
-	return c->kind == CALLER_LOCAL ? 0 : err_set(e, ERR_UNAUTHENTICATED, "the session has ended");
+	bool alive = c->kind == CALLER_LOCAL || (a->needs.accounts && accounts_alive(a->needs.accounts, c));
+	return alive ? 0 : err_set(e, ERR_UNAUTHENTICATED, "the session has ended");
 }
 
 static enum member_role role_in(const struct ask *q, const char *project)
@@ -99,6 +133,18 @@ static int find_project(struct ask *q, struct err *e)
 	return q->role >= ROLE_VIEWER ? 0 : err_set(e, ERR_NOT_FOUND, "there is no project %.80s", id);
 }
 
+/* A denial is always audited; so is what is not there for this caller. */
+static void note_denial(const struct ask *q, enum err_code code)
+{
+	char address[64];
+
+	if (!q->needs->accounts || q->caller.kind == CALLER_LOCAL || (code != ERR_DENIED && code != ERR_NOT_FOUND))
+		return;
+	account_address(q->request, address);
+	accounts_note(
+		q->needs->accounts, &q->caller, code == ERR_DENIED ? "denied" : "not_found", q->route->path, address);
+}
+
 static int allowed(const struct ask *q, struct err *e)
 {
 	enum who who = q->route->who;
@@ -122,12 +168,11 @@ int admit(struct ask *q, struct err *e)
 	if (identify(q, e))
 		return -1;
 	q->role = q->caller.role;
-	if (strstr(q->route->path, "{run}") && find_run(q, e))
+	bool run = strstr(q->route->path, "{run}"), project = strstr(q->route->path, "{project}");
+	if ((run && find_run(q, e)) || (project && find_project(q, e)) || allowed(q, e)) {
+		note_denial(q, e->code);
 		return -1;
-	if (strstr(q->route->path, "{project}") && find_project(q, e))
-		return -1;
-	if (allowed(q, e))
-		return -1;
+	}
 	q->query = query_parse(q->request->query, route_query_schema(q->route), e);
 	return q->query ? 0 : -1;
 }

@@ -150,6 +150,13 @@ static void beat(struct timer *t)
 		log_error("api", "no more heartbeats: %s", e.text);
 }
 
+/* Somebody may do less from now on. */
+static void on_rights(struct accounts_watch *w, const char *person)
+{
+	(void)person;
+	feeds_check(container_of(w, struct api, watch));
+}
+
 struct api *api_open(const struct api_needs *needs, struct err *e)
 {
 	struct api *a = routes_setup(e) ? NULL : MEM_NEW(struct api);
@@ -169,6 +176,10 @@ struct api *api_open(const struct api_needs *needs, struct err *e)
 	}
 	server_init(&a->server, needs->loop, handle, a);
 	a->open = true;
+	a->watch.cb = on_rights;
+	list_init(&a->watch.link);
+	if (needs->accounts)
+		accounts_watch(needs->accounts, &a->watch);
 	a->drafts = drafts_new(needs->store, e);
 	if (!a->drafts || timer_start(&a->beat, FEED_BEAT_MS, e)) {
 		api_close(a);
@@ -208,6 +219,7 @@ void api_close(struct api *a)
 	server_close(&a->server, closed);
 	while (a->open)
 		loop_turn(a->needs.loop, -1);
+	accounts_unwatch(&a->watch);
 	timer_stop(&a->beat);
 	drafts_free(a->drafts);
 	blob_unref(a->encoded_of);

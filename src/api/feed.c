@@ -19,7 +19,7 @@ static int no_stream(const char *stream, struct err *e)
 int feed_may(const struct api *a, const struct caller *c, const char *stream, struct err *e)
 {
 	if (!strcmp(stream, "house"))
-		return c->role >= ROLE_ADMIN ? 0 : no_stream(stream, e);
+		return admit_role(a, c, NULL) >= ROLE_ADMIN ? 0 : no_stream(stream, e);
 	if (!strncmp(stream, "person/", 7))
 		return !strcmp(stream + 7, c->person) && *c->person ? 0 : no_stream(stream, e);
 	if (!strncmp(stream, "project/", 8))

@@ -2,6 +2,7 @@
 #ifndef MUSTER_API_PRIVATE_H
 #define MUSTER_API_PRIVATE_H
 
+#include "accounts/accounts.h"
 #include "api/book.h"
 #include "api/route.h"
 
@@ -13,6 +14,7 @@ struct api {
 	struct list feeds; /* struct feed */
 	struct drafts *drafts;
 	struct timer beat;
+	struct accounts_watch watch;
 	/* The event that was encoded last (feed.c). */
 	struct buf encoded;
 	struct blob *encoded_of;
@@ -25,7 +27,7 @@ struct ask *ask_new(struct api *a, struct server_request *r, struct err *e);
 void ask_free(struct ask *q);
 /* admit.c: who calls, may they, do run and project exist for them? Before the body is read. */
 int admit(struct ask *q, struct err *e);
-/* The caller's role in a project. */
+/* The caller's present role in a project; NULL: in the installation. */
 enum member_role admit_role(const struct api *a, const struct caller *c, const char *project);
 /* Is the caller still who it was? ERR_UNAUTHENTICATED. */
 int admit_again(const struct api *a, const struct caller *c, struct err *e);

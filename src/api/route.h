@@ -47,6 +47,9 @@ struct route {
 	X(socket)                                                                                                      \
 	X(actions)                                                                                                     \
 	X(interventions)                                                                                               \
+	X(auth)                                                                                                        \
+	X(people)                                                                                                      \
+	X(audit)                                                                                                       \
 	X(catalogue)                                                                                                   \
 	X(system)                                                                                                      \
 	X(projects)                                                                                                    \

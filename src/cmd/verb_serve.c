@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "accounts/accounts.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cmd/app.h"
@@ -25,6 +26,7 @@ struct serving {
 	struct app app;
 	struct api *api;
 	struct queue *queue;
+	struct accounts *accounts;
 	struct sign interrupt, terminate, hangup;
 	bool over;
 };
@@ -85,6 +87,28 @@ static void hung_up(struct sign *sign, int signum)
 		log_error("serve", "the certificate could not be read again, the present one stays: %s", e.text);
 }
 
+/* Passwords are sealed, and forms' tokens made, with a key of the vault. */
+static int keep_accounts(struct serving *s, struct err *e)
+{
+	uint8_t key[KEY_SIZE];
+	struct accounts_options o = {.loop = s->app.loop, .store = s->app.store, .key = key};
+	vault_derive(s->app.vault, "accounts", key);
+	s->accounts = accounts_open(&o, e);
+	crypt_wipe(key, sizeof(key));
+	return s->accounts ? 0 : -1;
+}
+
+static int print_setup(struct serving *s, struct err *e)
+{
+	cleanup_buf struct buf line = BUF_INIT(CAP_OUTPUT);
+	char token[TOKEN_TEXT];
+	if (accounts_setup_token(s->accounts, token, NULL)) /* there is an owner */
+		return 0;
+	buf_addf(&line, "there is no owner yet; the setup token, until there is one: %s\n", token);
+	crypt_wipe(token, sizeof(token));
+	return out_write(&line, e);
+}
+
 static void end(struct serving *s)
 {
 	if (s->over)
@@ -111,14 +135,15 @@ static int begin(struct serving *s, const struct args *args, struct err *e)
 	struct app *a = &s->app;
 	if (sign_start(&s->interrupt, a->loop, SIGINT, interrupted, e) ||
 		sign_start(&s->terminate, a->loop, SIGTERM, terminated, e) ||
-		sign_start(&s->hangup, a->loop, SIGHUP, hung_up, e) ||
+		sign_start(&s->hangup, a->loop, SIGHUP, hung_up, e) || keep_accounts(s, e) ||
 		!(s->queue = queue_new(a->house, a->loop, a->store, limits, e)))
 		return -1;
 	struct api_needs needs = app_needs(a);
 	needs.queue = s->queue;
+	needs.accounts = s->accounts;
 	needs.serving = true;
 	s->api = api_open(&needs, e);
-	if (!s->api || listen_on(s, args, e))
+	if (!s->api || listen_on(s, args, e) || print_setup(s, e))
 		return -1;
 	int64_t found = queue_recover(s->queue, e);
 	if (found > 0)
@@ -134,6 +159,7 @@ static int serve(const struct args *args, struct err *e)
 		loop_turn(s.app.loop, -1);
 	api_close(s.api);
 	queue_free(s.queue);
+	accounts_close(s.accounts);
 	sign_stop(&s.hangup);
 	sign_stop(&s.interrupt);
 	sign_stop(&s.terminate);

@@ -16,9 +16,10 @@ question_mode()
 # serving: a server in the background; its address is $url.
 serving()
 {
+	rm -f bg.out # of a server before it
 	start muster serve --listen 127.0.0.1:0
 	wait_for 20 grep -q ' at http' bg.out
-	url=$(sed 's/.* at //' bg.out)
+	url=$(sed -n 's/.* at http/http/p' bg.out)
 }
 
 # local_call METHOD PATH [curl option…]: as the owner of the data folder; the status is $status, the body in $T/out.

@@ -1,0 +1,217 @@
+/* auth: coming in and going out, and what a person keeps for themselves: sessions, password, address, keys. */
+#include <stdio.h>
+
+#include "api/account.h"
+#include "base/mem.h"
+#include "http/origin.h"
+
+#define API "/api/v1/auth"
+#define SECOND ((int64_t)1000000)
+
+/* ---- sessions ---- */
+
+/* A session's tokens, in cookies where they were asked for. */
+static json_t *session_shown(struct ask *q, json_t *session, struct err *e)
+{
+	cleanup_json json_t *out = session;
+	bool cookies = json_bool(q->body, "cookies", false);
+	const char *access = json_str(out, "access"), *refresh = json_str(out, "refresh");
+	int64_t left = (json_int(out, "expires", 0) - clock_wall(loop_clock(q->needs->loop))) / SECOND;
+
+	if (cookies && access &&
+		(account_set_cookie(q->request, COOKIE_ACCESS, access, json_int(out, "access_s", 0), e) ||
+			account_set_cookie(q->request, COOKIE_REFRESH, refresh, left, e)))
+		return NULL;
+	if (cookies) {
+		json_object_del(out, "access");
+		json_object_del(out, "refresh");
+	}
+	return steal(&out);
+}
+
+/* Refused before anybody's password is looked at: what could not be answered. */
+static json_t *come_in(struct ask *q, const char *verb, struct err *e)
+{
+	if (json_bool(q->body, "cookies", false) && account_cookies_fine(q->request, e))
+		return NULL;
+	return account_change(q, verb, account_args(q, NULL, e), session_shown, e);
+}
+
+static json_t *setup(struct ask *q, struct err *e)
+{
+	return come_in(q, "setup", e);
+}
+
+static json_t *sign_up(struct ask *q, struct err *e)
+{
+	return come_in(q, "register", e);
+}
+
+static json_t *login(struct ask *q, struct err *e)
+{
+	return come_in(q, "login", e);
+}
+
+static json_t *accept(struct ask *q, struct err *e)
+{
+	return come_in(q, "invite.accept", e);
+}
+
+static json_t *refresh(struct ask *q, struct err *e)
+{
+	struct span cookie = account_cookie(q->request, COOKIE_REFRESH);
+	cleanup_json json_t *args = account_args(q, NULL, e);
+
+	if (cookie.n && !request_same_origin(q->request)) {
+		err_set(e, ERR_DENIED, "another site asked for this");
+		return NULL;
+	}
+	if (args && !json_get(args, "refresh") && cookie.n && json_put_span(args, "refresh", cookie)) {
+		err_nomem(e);
+		return NULL;
+	}
+	return account_change(q, "refresh", steal(&args), session_shown, e);
+}
+
+static json_t *without_cookies(struct ask *q, json_t *result, struct err *e)
+{
+	bool any = account_cookie(q->request, COOKIE_ACCESS).p || account_cookie(q->request, COOKIE_REFRESH).p;
+
+	if (any && (account_set_cookie(q->request, COOKIE_ACCESS, NULL, 0, e) ||
+			   account_set_cookie(q->request, COOKIE_REFRESH, NULL, 0, e))) {
+		json_decref(result);
+		return NULL;
+	}
+	return result;
+}
+
+static json_t *logout(struct ask *q, struct err *e)
+{
+	return account_change(q, "logout", account_args(q, NULL, e), without_cookies, e);
+}
+
+static json_t *me(struct ask *q, struct err *e)
+{
+	static const char *const kinds[] = {"nobody", "local", "session", "key"};
+	const struct caller *c = &q->caller;
+	struct accounts *a = c->person[0] ? account_all(q, e) : NULL;
+	cleanup_json json_t *person = a ? accounts_person(a, c->person, e) : NULL;
+	char csrf[HASH_HEX] = "";
+
+	if (c->person[0] && !person)
+		return NULL;
+	if (c->kind == CALLER_SESSION)
+		accounts_csrf(a, c, csrf);
+	return json_make(e, "{s:s, s:s, s:s, s:[s*, s*, s*], s:s?, s:s?, s:O?}", "by", kinds[c->kind], "name", c->name,
+		"role", role_names[c->role], "scopes", c->scopes & SCOPE_READ ? "read" : NULL,
+		c->scopes & SCOPE_WRITE ? "write" : NULL, c->scopes & SCOPE_ADMIN ? "admin" : NULL, "token",
+		c->token_id[0] ? c->token_id : NULL, "csrf", csrf[0] ? csrf : NULL, "person", person);
+}
+
+static json_t *change_me(struct ask *q, struct err *e)
+{
+	return account_change(q, "person.change", account_args(q, NULL, e), NULL, e);
+}
+
+static json_t *own_sessions(struct ask *q, struct err *e)
+{
+	struct accounts *a = account_all(q, e);
+
+	return a ? accounts_sessions(a, q->caller.person, e) : NULL;
+}
+
+static json_t *end_session(struct ask *q, struct err *e)
+{
+	return account_change(q, "session.revoke", account_args(q, "session", e), NULL, e);
+}
+
+static json_t *end_sessions(struct ask *q, struct err *e)
+{
+	return account_change(q, "session.revoke_all", json_clone(q->query), NULL, e);
+}
+
+/* ---- passwords and addresses ---- */
+
+#define HANDLER(name, verb)                                                                                            \
+	static json_t *name(struct ask *q, struct err *e)                                                              \
+	{                                                                                                              \
+		return account_change(q, verb, account_args(q, NULL, e), NULL, e);                                     \
+	}
+HANDLER(change_password, "password.change")
+HANDLER(forgot, "password.forgot")
+HANDLER(reset, "password.reset")
+HANDLER(change_email, "email.change")
+HANDLER(verify, "email.verify")
+HANDLER(change_settings, "settings.change")
+HANDLER(make_key, "key.create")
+HANDLER(join, "invite.join")
+#undef HANDLER
+
+static json_t *settings(struct ask *q, struct err *e)
+{
+	struct accounts *a = account_all(q, e);
+
+	return a ? accounts_settings(a, e) : NULL;
+}
+
+static json_t *links(struct ask *q, struct err *e)
+{
+	struct accounts *a = account_all(q, e);
+
+	return a ? accounts_links(a, e) : NULL;
+}
+
+/* ---- keys ---- */
+
+static json_t *own_keys(struct ask *q, struct err *e)
+{
+	struct accounts *a = account_all(q, e);
+
+	return a ? accounts_keys(a, q->caller.person, e) : NULL;
+}
+
+static json_t *end_key(struct ask *q, struct err *e)
+{
+	return account_change(q, "key.revoke", account_args(q, "key", e), NULL, e);
+}
+
+#define FROM "remember:b? agent:s? cookies:b?"
+
+const struct route routes_auth[] = {
+	{"POST", API "/setup", WHO_ANYONE, "make the first owner, with the token that the server printed", NULL,
+		"token:s name:s email:s password:s " FROM, "@session", 201, setup},
+	{"POST", API "/register", WHO_ANYONE, "make an account, where registration is open", NULL,
+		"name:s email:s password:s " FROM, "@session", 201, sign_up},
+	{"POST", API "/login", WHO_ANYONE, "sign in", NULL, "email:s password:s " FROM, "@session", 0, login},
+	{"POST", API "/refresh", WHO_ANYONE, "new tokens for a session; the ones before count no longer", NULL,
+		"refresh:s? cookies:b?", "@session", 0, refresh},
+	{"POST", API "/logout", WHO_KNOWN, "end this session", NULL, "", NULL, 0, logout},
+	{"GET", API "/me", WHO_KNOWN, "who is asking", NULL, NULL, "@me", 0, me},
+	{"PATCH", API "/me", WHO_KNOWN, "change one's name or profile", NULL, "name:s? profile:o?", "@changed", 0,
+		change_me},
+	{"GET", API "/sessions", WHO_KNOWN, "one's sessions", NULL, NULL, "[@session_row]", 0, own_sessions},
+	{"DELETE", API "/sessions", WHO_KNOWN, "end all one's sessions", "keep_own:b?", NULL, NULL, 0, end_sessions},
+	{"DELETE", API "/sessions/{session}", WHO_KNOWN, "end one of them", NULL, NULL, NULL, 0, end_session},
+	{"POST", API "/password", WHO_KNOWN, "change one's password; all other sessions end", NULL, "old:s password:s",
+		NULL, 0, change_password},
+	{"POST", API "/password/forgot", WHO_ANYONE, "have a token sent for a new password", NULL, "email:s", NULL, 0,
+		forgot},
+	{"POST", API "/password/reset", WHO_ANYONE, "set a new password with such a token", NULL, "token:s password:s",
+		NULL, 0, reset},
+	{"POST", API "/email", WHO_KNOWN, "change one's address; the new one counts when it is verified", NULL,
+		"email:s old:s", NULL, 0, change_email},
+	{"POST", API "/email/verify", WHO_ANYONE, "verify an address with the token that was sent to it", NULL,
+		"token:s", NULL, 0, verify},
+	{"POST", API "/invite", WHO_ANYONE, "make an account with an invitation", NULL,
+		"token:s name:s email:s password:s " FROM, "@session", 201, accept},
+	{"POST", API "/join", WHO_KNOWN, "join a project with an invitation", NULL, "token:s", NULL, 0, join},
+	{"GET", API "/settings", WHO_ANYONE, "who may come in", NULL, NULL, "@account_settings", 0, settings},
+	{"PATCH", API "/settings", WHO_ADMIN, "change who may come in", NULL, "registration:b? verify_email:b?", NULL,
+		0, change_settings},
+	{"GET", API "/links", WHO_ADMIN, "tokens that no mail could carry", NULL, NULL, "[@link]", 0, links},
+	{"GET", "/api/v1/keys", WHO_KNOWN, "one's API keys", NULL, NULL, "[@key]", 0, own_keys},
+	{"POST", "/api/v1/keys", WHO_KNOWN, "make one; it is shown this once", NULL,
+		"name:s scopes:[s] expires:i? project:s?", "@new_key", 201, make_key},
+	{"DELETE", "/api/v1/keys/{key}", WHO_KNOWN, "revoke one", NULL, NULL, NULL, 0, end_key},
+	{0},
+};

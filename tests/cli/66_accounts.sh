@@ -1,0 +1,350 @@
+#!/bin/bash
+# shellcheck disable=SC2154  # out, url, status: set by the helpers
+# Accounts, driven only over HTTP: coming in, roles, keys, cookies, what is refused, and that it is all in the audit.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/flows.sh"
+. "$(dirname "$0")/server.sh"
+
+words='four plain words here'
+
+# stop: end the server, and wait for that.
+stop()
+{
+	kill -TERM "$started"
+	ended || fail "the server ended with $?: $(cat bg.err)"
+}
+
+# call METHOD PATH [curl option…]: over TCP; the status is $status, the body in $T/out, the head in $T/head.
+call()
+{
+	local method=$1 path=$2
+	shift 2
+	status=$(curl -sS --max-time 60 -X "$method" -o "$T/out" -D "$T/head" -w '%{http_code}' \
+		-H 'Content-Type: application/json' "$@" "$url/api/v1$path" 2>"$T/err") || fail "curl $method $path: $(cat "$T/err")"
+}
+
+# as TOKEN METHOD PATH [curl option…]
+as()
+{
+	local token=$1
+	shift
+	call "$@" -H "Authorization: Bearer $token"
+}
+
+# gives STATUS: the last call did.
+gives()
+{
+	same "$status" "$1" "status ($(cat "$T/out"))"
+}
+
+# with_owner: a server whose first owner is Ada; $ada is her token.
+with_owner()
+{
+	serving
+	wait_for 20 grep -q 'setup token' bg.out
+	setup=$(sed -n 's/.*until there is one: //p' bg.out)
+	call POST /auth/setup -d "{\"token\":\"$setup\",\"name\":\"Ada\",\"email\":\"ada@example.org\",\"password\":\"$words\"}"
+	gives 201
+	ada=$(json_get .access)
+	ada_id=$(json_get .person)
+}
+
+# person NAME ROLE: sets $id, and $token of a session of theirs.
+person()
+{
+	as "$ada" POST /people -d "{\"name\":\"$1\",\"email\":\"$1@example.org\",\"password\":\"$words\",\"role\":\"$2\"}"
+	gives 201
+	id=$(json_get .person)
+	call POST /auth/login -d "{\"email\":\"$1@example.org\",\"password\":\"$words\"}"
+	gives 200
+	token=$(json_get .access)
+}
+
+test_the_first_owner_comes_in_with_the_printed_token()
+{
+	with_owner
+	call POST /auth/setup -d "{\"token\":\"$setup\",\"name\":\"Eve\",\"email\":\"eve@example.org\",\"password\":\"$words\"}"
+	gives 400
+	as "$ada" GET /auth/me
+	gives 200
+	json_is .role owner
+	json_is .person.name Ada
+	json_is .person.password null
+	as "$ada" GET /runs
+	gives 200
+	call GET /runs
+	gives 401
+	as "${ada}x" GET /runs
+	gives 401
+	call GET "/runs?token=$ada"
+	gives 401
+	as "$ada" GET "/runs?key=$ada"
+	gives 400
+	stop
+	serving
+	grep -q 'setup token' bg.out && fail "a setup token although there is an owner"
+	as "$ada" GET /auth/me
+	gives 200
+}
+
+test_passwords_tokens_and_sessions()
+{
+	with_owner
+	call POST /auth/login -d '{"email":"ada@example.org","password":"a wrong word"}'
+	gives 401
+	cp out wrong
+	call POST /auth/login -d '{"email":"nobody@example.org","password":"a wrong word"}'
+	gives 401
+	cmp out wrong || fail "who there is shows: $(cat out wrong)"
+	call POST /auth/login -d "{\"email\":\"ADA@example.org\",\"password\":\"$words\",\"agent\":\"curl\"}"
+	gives 200
+	second=$(json_get .access) refresh=$(json_get .refresh)
+	as "$ada" GET /auth/sessions
+	json_is length 2
+	call POST /auth/refresh -d "{\"refresh\":\"$refresh\"}"
+	gives 200
+	third=$(json_get .access)
+	as "$second" GET /auth/me
+	gives 401
+	as "$third" GET /auth/me
+	gives 200
+	call POST /auth/refresh -d "{\"refresh\":\"$refresh\"}"
+	gives 401
+	as "$third" GET /auth/me
+	gives 401
+	as "$ada" POST /auth/password -d '{"old":"a wrong word","password":"some other plain words"}'
+	gives 401
+	as "$ada" POST /auth/password -d "{\"old\":\"$words\",\"password\":\"password1\"}"
+	gives 400
+	as "$ada" POST /auth/password -d "{\"old\":\"$words\",\"password\":\"some other plain words\"}"
+	gives 204
+	for body in '{"token":null,"password":"x"}' '{"token":"","password":"four plain words"}' '{"password":"four plain words"}'; do
+		call POST /auth/password/reset -d "$body"
+		gives 400
+	done
+	call POST /auth/password/forgot -d '{"email":"ada@example.org"}'
+	gives 204
+	call POST /auth/password/forgot -d '{"email":"nobody@example.org"}'
+	gives 204
+	as "$ada" GET /auth/links
+	json_is length 1
+	link=$(json_get '.[0].token')
+	call POST /auth/password/reset -d "{\"token\":\"$link\",\"password\":\"the newest plain words\"}"
+	gives 204
+	call POST /auth/password/reset -d "{\"token\":\"$link\",\"password\":\"the very newest words\"}"
+	gives 400
+	as "$ada" GET /auth/me
+	gives 401
+	call POST /auth/login -d '{"email":"ada@example.org","password":"the newest plain words"}'
+	gives 200
+	ada=$(json_get .access)
+	as "$ada" POST /auth/logout
+	gives 204
+	as "$ada" GET /auth/me
+	gives 401
+}
+
+test_guessing_is_slowed_down_and_nobody_is_locked_out()
+{
+	local limited=0
+	with_owner
+	for _ in $(seq 20); do
+		call POST /auth/login -d '{"email":"ada@example.org","password":"a wrong word"}'
+		[ "$status" = 429 ] && limited=$((limited + 1))
+		[ "$status" = 429 ] || gives 401
+	done
+	[ "$limited" -gt 0 ] || fail "20 wrong passwords and no 429"
+	call POST /auth/login -d '{"email":"ada@example.org","password":"a wrong word"}'
+	while [ "$status" != 429 ]; do
+		call POST /auth/login -d '{"email":"ada@example.org","password":"a wrong word"}'
+	done
+	grep -qi '^retry-after: [1-9]' head || fail "no Retry-After: $(cat head)"
+	# shellcheck disable=SC2317  # called by wait_for
+	signs_in()
+	{
+		call POST /auth/login -d "{\"email\":\"ada@example.org\",\"password\":\"$words\"}"
+		[ "$status" = 200 ]
+	}
+	wait_for 90 signs_in
+}
+
+test_roles_are_kept()
+{
+	local method path
+	with_owner
+	person bob member
+	bob=$token bob_id=$id
+	person eve viewer
+	eve=$token
+	while read -r method path; do
+		as "$bob" "$method" "$path" -d '{"role":"owner","name":"x","email":"x@example.org","password":"four plain words"}'
+		[ "$status" = 403 ] || fail "$method $path by a member: $status $(cat out)"
+		call "$method" "$path" -d '{}'
+		gives 401
+	done <<-END
+		GET /people
+		POST /people
+		GET /people/$ada_id
+		PATCH /people/$ada_id
+		DELETE /people/$ada_id
+		PUT /people/$ada_id/role
+		POST /people/$ada_id/disable
+		GET /people/$ada_id/sessions
+		DELETE /people/$ada_id/sessions
+		GET /invites
+		POST /invites
+		GET /audit
+		GET /audit/export
+		GET /auth/links
+		PATCH /auth/settings
+	END
+	as "$bob" GET /projects/p1/members
+	gives 404
+	as "$ada" PUT "/projects/p1/members/$bob_id" -d '{"role":"admin"}'
+	gives 204
+	as "$bob" GET /projects/p1/members
+	json_is '.[0].name' bob
+	as "$eve" GET /projects/p1/members
+	gives 404
+	as "$bob" POST /projects/p1/invites -d '{"project_role":"viewer"}'
+	gives 201
+	invite=$(json_get .token)
+	as "$eve" POST /auth/join -d "{\"token\":\"$invite\"}"
+	gives 204
+	as "$eve" POST /auth/join -d "{\"token\":\"$invite\"}"
+	gives 400
+	as "$eve" GET /projects/p1/members
+	json_is length 2
+	as "$eve" PUT "/projects/p1/members/$bob_id" -d '{"role":"viewer"}'
+	gives 403
+	as "$ada" PUT "/people/$ada_id/role" -d '{"role":"member"}'
+	gives 409
+	as "$ada" POST "/people/$bob_id/disable" -d '{}'
+	gives 200
+	as "$bob" GET /auth/me
+	gives 401
+	as "$ada" GET "/people?limit=2"
+	json_is length 2
+	grep -qi '^link: .*cursor=' head || fail "no link to the next page"
+}
+
+test_keys_are_what_they_say()
+{
+	with_owner
+	as "$ada" POST /keys -d '{"name":"reads","scopes":["read"]}'
+	gives 201
+	key=$(json_get .key) key_id=$(json_get .id)
+	as "$key" GET /auth/me
+	json_is .by key
+	as "$key" GET /people
+	gives 403
+	as "$key" POST /runs -d '{"mode":"x","project":"y"}'
+	gives 403
+	as "$key" POST /keys -d '{"name":"more","scopes":["admin"]}'
+	gives 403
+	as "$ada" POST /keys -d '{"name":"one","scopes":["admin"],"project":"p1"}'
+	one=$(json_get .key)
+	as "$one" GET /projects/p1/members
+	gives 200
+	as "$one" GET /projects/p2/members
+	gives 404
+	as "$one" GET /people
+	gives 403
+	as "$ada" GET /keys
+	json_is length 2
+	grep -q mk_ out && fail "a key is shown twice"
+	as "$ada" DELETE "/keys/$key_id"
+	gives 204
+	as "$key" GET /auth/me
+	gives 401
+}
+
+test_cookies_need_the_token_and_the_own_page()
+{
+	with_owner
+	call POST /auth/login -c jar -d "{\"email\":\"ada@example.org\",\"password\":\"$words\",\"cookies\":true}"
+	gives 200
+	json_is .access null
+	json_is .refresh null
+	csrf=$(json_get .csrf)
+	same "$(grep -ci '^set-cookie: .*; httponly; samesite=strict' head)" 2 "cookies"
+	call GET /auth/me -b jar
+	json_is .csrf "$csrf"
+	call PATCH /auth/me -b jar -d '{"name":"Mallory"}'
+	gives 403
+	call PATCH /auth/me -b jar -H "X-CSRF-Token: ${csrf}0" -d '{"name":"Mallory"}'
+	gives 403
+	call PATCH /auth/me -b jar -H "X-CSRF-Token: $csrf" -H 'Origin: https://evil.example' -d '{"name":"Mallory"}'
+	gives 403
+	call GET /auth/me -b jar -H 'Origin: null'
+	gives 403
+	call PATCH /auth/me -b jar -H "X-CSRF-Token: $csrf" -H "Origin: $url" -d '{"name":"Ada L."}'
+	gives 200
+	call POST /auth/refresh -b jar -H 'Origin: https://evil.example' -d '{}'
+	gives 403
+	call POST /auth/refresh -b jar -c jar -d '{"cookies":true}'
+	gives 200
+	call GET /auth/me -b jar
+	json_is .name 'Ada L.'
+	call POST /auth/logout -b jar -c jar -H "X-CSRF-Token: $csrf"
+	gives 204
+	call GET /auth/me -b jar
+	gives 401
+	same "$(curl -sS -o out -w '%{http_code}' -H 'Content-Type: text/plain' -d '{}' "$url/api/v1/auth/login")" 415
+	same "$(curl -sS -o out -w '%{http_code}' -d 'email=a&password=b' "$url/api/v1/auth/login")" 415
+}
+
+test_what_lasts_ends_when_the_session_does()
+{
+	with_owner
+	person bob admin
+	curl -sS -N --max-time 60 -H "Authorization: Bearer $token" "$url/api/v1/events?stream=house" >stream 2>/dev/null &
+	local reader=$!
+	wait_for 20 test -s stream
+	as "$ada" POST "/people/$id/disable" -d '{}'
+	gives 200
+	# shellcheck disable=SC2317  # called by wait_for
+	gone()
+	{
+		! kill -0 "$reader" 2>/dev/null
+	}
+	wait_for 20 gone
+}
+
+test_everything_is_in_the_audit()
+{
+	with_owner
+	person bob member
+	call POST /auth/login -d '{"email":"bob@example.org","password":"a wrong word"}'
+	as "$token" GET /people
+	gives 403
+	as "$ada" GET "/audit?what=person.create"
+	json_is length 1
+	json_is '.[0].who' "$ada_id"
+	json_is '.[0].object' "person/$id"
+	as "$ada" GET "/audit?what=login.failed"
+	json_is '.[0].detail.address' 127.0.0.1
+	as "$ada" GET "/audit?what=denied"
+	json_is '.[0].who' "$id"
+	as "$ada" GET "/audit?limit=2"
+	json_is length 2
+	next=$(sed -n 's/^[Ll]ink: <.*?\(.*\)>.*/\1/p' head | tr -d '\r')
+	as "$ada" GET "/audit?$next"
+	json_is length 2
+	as "$ada" GET "/audit?cursor=1'--"
+	gives 400
+	as "$ada" GET "/audit?nonsense=1"
+	gives 400
+	as "$ada" GET /audit
+	total=$(json_get length)
+	as "$ada" GET /audit/export
+	same "$(wc -l <out)" "$total"
+	as "$ada" GET "/audit/export?format=csv"
+	same "$(wc -l <out)" $((total + 1))
+	head -1 out | grep -q '^seq,at,who,what,object,detail' || fail "$(head -1 out)"
+	strings "$MUSTER_DATA/muster.db" | grep -E "$words|argon2" && fail "a password is in the journal"
+	stop
+	is_status 0 muster verify
+}
+
+run_tests
