@@ -64,9 +64,21 @@
 #define TIME_DELIVERY 20000
 #define TIME_DELIVERY_WAIT 3600000 /* longest wait that an endpoint may ask for */
 #define CAP_MAIL (256 * KIB)
-#define CAP_MAIL_SUBJECT 300
+#define CAP_MAIL_SUBJECT 1000
 #define TIME_MAIL_CONNECT 15000
 #define TIME_MAIL 60000 /* for one try */
+
+#define CAP_NOTICES 10000	/* kept: waiting, and remembered */
+#define CAP_NOTICE_TITLE 160	/* bytes of a title shown outside */
+#define CAP_NOTICES_AT_ONCE 200 /* written in one append */
+#define CAP_NOTICES_SENDING 8	/* tries under way */
+#define NOTICE_FAILURES 30	/* tries of a target in a row that failed, until it gets no more */
+#define TIME_NOTICE_RETRY 30000 /* after the first failed try; doubled after each */
+#define TIME_NOTICE_RETRY_MOST 3600000
+#define TIME_NOTICE_LIFE 86400000ll	  /* no further try after it */
+#define TIME_NOTICE_REMEMBERED 86400000ll /* after its end, so that it is not sent again */
+#define TIME_NOTIFY_BACK 43200000ll	  /* what happened before is not told at a start; less than is remembered */
+#define CAP_NOTIFY_REMINDERS 5		  /* of one action */
 
 #define CAP_SHELL_LINE (256 * KIB) /* a command line that policy takes apart; longer ones are in doubt */
 #define CAP_SHELL_COMMANDS 1024	   /* in one line */
