@@ -52,10 +52,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1)
 		return 0;
-	dialect = data[0] & 1	   ? &dialect_anthropic
-		  : data[0] & 0x40 ? &dialect_responses
-		  : data[0] & 0x80 ? &dialect_gemini
-				   : &dialect_openai;
+	dialect = data[0] & 1	    ? &dialect_anthropic
+		  : data[0] >= 0xc0 ? &dialect_ollama
+		  : data[0] & 0x40  ? &dialect_responses
+		  : data[0] & 0x80  ? &dialect_gemini
+				    : &dialect_openai;
 	profile = dialect == &dialect_openai ? &dialect->profiles[data[0] / 2 % 8] : dialect->profiles;
 	step = data[0] & 0x10 ? 1 : data[0] & 0x20 ? 7 : size;
 	decoder_init(&d, dialect, profile);
@@ -63,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	d.ctx = &told;
 	sse_init(&s, CAP_MODEL_LINE, on_event);
 	s.ctx = &d;
+	s.plain = dialect->lines;
 	for (size_t i = 1; i < size && !rc; i += step)
 		rc = sse_feed(&s, span_n((const char *)data + i, size - i < step ? size - i : step), &e);
 	BUG_ON(!span_eq(buf_span(&told), buf_span(&d.text)));

@@ -82,6 +82,7 @@ struct dialect {
 	enum llm_wire wire;
 	const struct profile *profiles; /* to one without a name; the first is the default */
 	const char *path;		/* after the base URL; {model} in it stands for the model */
+	bool lines;			/* streams a JSON object a line (NDJSON), not events */
 	/* Headers besides content-type: writes name/value pairs (literals, or into the arena); returns their number. */
 	int (*headers)(struct wire *w, const char *key, struct http_header *out, int max);
 	int (*encode)(struct wire *w, const struct llm_call *c, const char *model, const struct profile *p,
@@ -92,7 +93,7 @@ struct dialect {
 	 * says. */
 	int (*event)(struct decoder *d, struct span name, struct span data, struct err *e);
 };
-extern const struct dialect dialect_anthropic, dialect_openai, dialect_responses, dialect_gemini;
+extern const struct dialect dialect_anthropic, dialect_openai, dialect_responses, dialect_gemini, dialect_ollama;
 /* All tools, joined by commas. ERR_INVALID: one has no name or schema. */
 int encode_tools(const struct dialect *d, const json_t *tools, struct buf *out, struct err *e);
 

@@ -82,11 +82,17 @@ static int on_event(struct sse *s, struct span name, struct span data, struct er
 	return h->decoder.dialect->event(&h->decoder, name, data, e);
 }
 
-static bool is_event_stream(const struct http_request *r)
+static const char *stream_type(const struct http_call *h)
 {
+	return h->decoder.dialect->lines ? "application/x-ndjson" : "text/event-stream";
+}
+
+static bool is_event_stream(const struct http_call *h)
+{
+	const struct http_request *r = &h->request;
 	const char *type = http_response_header(r, "content-type");
 
-	return type && strncasecmp(type, "text/event-stream", 17) == 0;
+	return type && strncasecmp(type, stream_type(h), strlen(stream_type(h))) == 0;
 }
 
 static void on_head(struct http_request *r)
@@ -94,7 +100,7 @@ static void on_head(struct http_request *r)
 	struct http_call *h = container_of(r, struct http_call, request);
 
 	if (sm_is(&h->sm) == WAITING)
-		sm_move(&h->sm, r->status / 100 == 2 && is_event_stream(r) ? STREAMING : REFUSED);
+		sm_move(&h->sm, r->status / 100 == 2 && is_event_stream(h) ? STREAMING : REFUSED);
 }
 
 static void lingered(struct timer *t)
@@ -210,7 +216,7 @@ static int add_headers(struct http_call *h, const struct provider *p, struct err
 	int n = 0;
 
 	h->headers[n++] = (struct http_header){"content-type", "application/json"};
-	h->headers[n++] = (struct http_header){"accept", "text/event-stream"};
+	h->headers[n++] = (struct http_header){"accept", stream_type(h)};
 	n += p->dialect->headers(&h->wire, p->key, h->headers + n, HEADERS_MAX - n);
 	json_object_foreach(p->headers, name, value)
 	{
@@ -281,6 +287,7 @@ static int start(struct llm_call *c, struct llm *l, struct err *e)
 	buf_init(&h->body, CAP_MODEL_ERROR);
 	sse_init(&h->sse, CAP_MODEL_LINE, on_event);
 	h->sse.ctx = h;
+	h->sse.plain = p->dialect->lines;
 	decoder_init(&h->decoder, p->dialect, p->profile);
 	h->decoder.on_text = told_text;
 	h->decoder.on_arguments = told_arguments;

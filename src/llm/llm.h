@@ -17,7 +17,15 @@ struct vault;
 /* ---- messages ---- */
 
 /* The forms in which a message goes over the wire; each is encoded once and kept with the message. */
-enum llm_wire { LLM_WIRE_ANTHROPIC, LLM_WIRE_OPENAI, LLM_WIRE_RESPONSES, LLM_WIRE_GEMINI, LLM_WIRE_EXEC, LLM_WIRES };
+enum llm_wire {
+	LLM_WIRE_ANTHROPIC,
+	LLM_WIRE_OPENAI,
+	LLM_WIRE_RESPONSES,
+	LLM_WIRE_GEMINI,
+	LLM_WIRE_OLLAMA,
+	LLM_WIRE_EXEC,
+	LLM_WIRES
+};
 
 enum llm_role { LLM_USER, LLM_ASSISTANT, LLM_TOOL };
 

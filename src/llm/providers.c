@@ -37,12 +37,13 @@ static const struct kind {
 	{"openai", &service_http, &dialect_openai},
 	{"openai-responses", &service_http, &dialect_responses},
 	{"gemini", &service_http, &dialect_gemini},
+	{"ollama", &service_http, &dialect_ollama},
 	{"compatible", &service_http, &dialect_openai},
 	{"exec", &service_exec, NULL},
 	{"script", &service_script, NULL},
 };
 static const char *const kind_names[] = {
-	"anthropic", "openai", "openai-responses", "gemini", "compatible", "exec", "script", NULL};
+	"anthropic", "openai", "openai-responses", "gemini", "ollama", "compatible", "exec", "script", NULL};
 
 static int set_kind(struct provider *p, const char *kind, const char *profile, struct err *e)
 {
@@ -64,7 +65,7 @@ static int set_kind(struct provider *p, const char *kind, const char *profile, s
 	const char *near = nearest(kind, kind_names);
 	return err_set(e, ERR_INVALID,
 		"providers/%s: there is no kind \"%.60s\"%s%s; possible: anthropic, openai, openai-responses, gemini, "
-		"compatible, exec, script",
+		"ollama, compatible, exec, script",
 		p->name, kind, near ? "; did you mean " : "", near ? near : "");
 }
 
@@ -160,6 +161,18 @@ static int find_key(struct llm *l, struct provider *p, const char *env, struct e
 	return p->key_names ? set_key(p, key, e) : err_nomem(e);
 }
 
+/* OLLAMA_HOST as Ollama takes it: HOST, HOST:PORT or an address; what a server listens on everywhere is here. */
+static char *ollama_url(const char *host)
+{
+	if (strstr(host, "://"))
+		return mem_strdup(host);
+	size_t n = strcspn(host, ":");
+	const char *port = *host != '[' && host[n] ? "" : ":11434";
+	if (strncmp(host, "0.0.0.0", n) == 0 && n == 7)
+		return mem_printf("http://127.0.0.1%s%s", host + n, port);
+	return mem_printf("http://%s%s", host, *host == '[' && strstr(host, "]:") ? "" : port);
+}
+
 static int add_builtin(struct llm *l, const struct builtin *b, struct err *e)
 {
 	struct provider *p = provider_new(l, b->name, e);
@@ -170,7 +183,10 @@ static int add_builtin(struct llm *l, const struct builtin *b, struct err *e)
 	p->key_needed = b->key_needed;
 	if (!url || !*url)
 		url = b->base_url;
-	if (*url && set_url(p, url, e))
+	cleanup_free char *address = strcmp(b->name, "ollama") == 0 ? ollama_url(url) : mem_strdup(url);
+	if (!address)
+		return err_nomem(e);
+	if (*url && set_url(p, address, e))
 		return err_wrap(e, "%s", b->url_env);
 	if (strcmp(b->name, "compatible") == 0 && *url &&
 		set_text(&p->served, served && *served ? served : "default", e))

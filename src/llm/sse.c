@@ -39,6 +39,8 @@ static int take_line(struct sse *s, struct span line, struct err *e)
 	const char *colon;
 	struct span field, value = SPAN_NONE;
 
+	if (s->plain)
+		return span_trim(line).n ? s->on_event(s, SPAN_NONE, line, e) : 0;
 	if (!line.n)
 		return dispatch(s, e);
 	colon = memchr(line.p, ':', line.n);

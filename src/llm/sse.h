@@ -14,6 +14,7 @@ struct sse {
 	void *ctx;
 	struct buf line, name, data;
 	size_t lines; /* whole ones so far, for the byte order mark */
+	bool plain;   /* set after sse_init: every line that is not empty is an event's data (NDJSON) */
 	bool cr;      /* the last byte was CR: a following LF belongs to it */
 };
 

@@ -57,7 +57,7 @@ static inline int fixture_order(const void *a, const void *b)
 static inline size_t fixtures_load(struct fixture *list)
 {
 	static const struct dialect *const dialects[] = {
-		&dialect_anthropic, &dialect_openai, &dialect_responses, &dialect_gemini};
+		&dialect_anthropic, &dialect_openai, &dialect_responses, &dialect_gemini, &dialect_ollama};
 	const char *source = getenv("MUSTER_SOURCE");
 	size_t n = 0;
 

@@ -34,6 +34,12 @@ static inline void piped(const char *command, struct buf *out)
 	assert_int_equal(pclose(f), 0);
 }
 
+static inline const char *stream_of(const struct fixture *f)
+{
+	return f->dialect->lines ? "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close"
+				 : STREAM;
+}
+
 static inline struct llm *open_llm(int64_t first_byte_ms, int64_t idle_ms)
 {
 	struct err e = ERR_INIT;
@@ -53,6 +59,8 @@ static inline struct llm *open_llm(int64_t first_byte_ms, int64_t idle_ms)
 			"{s:s, s:s, s:s}", "kind", "openai-responses", "base_url", peer.url, "key", "sk-canary-4711"));
 	json_put(json_get(config, "providers"), dialect_gemini.profiles->name,
 		json_pack("{s:s, s:s, s:s}", "kind", "gemini", "base_url", peer.url, "key", "sk-canary-4711"));
+	json_put(json_get(config, "providers"), dialect_ollama.profiles->name,
+		json_pack("{s:s, s:s, s:s}", "kind", "ollama", "base_url", peer.url, "key", "sk-canary-4711"));
 	made = llm_new(&o, &e);
 	if (!made)
 		fail_msg("%s", e.text);

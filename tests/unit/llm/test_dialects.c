@@ -119,6 +119,7 @@ static int decode(const struct fixture *f, const struct span *pieces, size_t n, 
 	d.ctx = &told;
 	sse_init(&s, CAP_MODEL_LINE, on_event);
 	s.ctx = &d;
+	s.plain = f->dialect->lines;
 	for (size_t i = 0; i < n && !rc; i++)
 		rc = sse_feed(&s, pieces[i], e);
 	if (!rc)
@@ -247,7 +248,7 @@ static void refuses(
 static void test_wrong_order(void **state)
 {
 	const struct dialect *a = &dialect_anthropic, *o = &dialect_openai, *r = &dialect_responses,
-			     *g = &dialect_gemini;
+			     *g = &dialect_gemini, *l = &dialect_ollama;
 
 	(void)state;
 	refuses(a, "anthropic", "", ERR_MODEL_REPLY, "empty");
@@ -310,6 +311,13 @@ static void test_wrong_order(void **state)
 	refuses(g, "gemini",
 		"data: {\"error\":{\"code\":429,\"message\":\"slow\",\"status\":\"RESOURCE_EXHAUSTED\"}}\n\n",
 		ERR_RATE_LIMITED, "slow");
+	refuses(l, "ollama", "", ERR_MODEL_REPLY, "empty");
+	refuses(l, "ollama", "{\"message\":{\"content\":\"x\"},\"done\":false}\n", ERR_MODEL_REPLY, "cut off");
+	refuses(l, "ollama", "{\"done\":true,\"done_reason\":\"whim\"}\n", ERR_MODEL_REPLY, "whim");
+	refuses(l, "ollama", "[]\n", ERR_MODEL_REPLY, "no object");
+	refuses(l, "ollama", "data: {}\n\n", ERR_MODEL_REPLY, "malformed");
+	refuses(l, "ollama", "{\"message\":{\"tool_calls\":[{\"function\":{}}]}}\n{\"done\":true}\n", ERR_MODEL_REPLY,
+		"no name");
 	refuses(o, "openai", "data: [DONE]\n\n", ERR_MODEL_REPLY, "without a finish_reason");
 	refuses(o, "openai", "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\ndata: [DONE]\n\n",
 		ERR_MODEL_REPLY, "without a finish_reason");

@@ -104,7 +104,7 @@ static void test_reset_everywhere(void **state)
 	for (size_t k = 0; k < fixture_count; k++) {
 		const struct fixture *f = &fixtures[k];
 		size_t complete = 0;
-		peer_answer(&peer, EVENTS, buf_span(&f->stream));
+		peer_answer(&peer, stream_of(f), buf_span(&f->stream));
 		peer.reset = true;
 		for (size_t i = 0; i <= f->stream.len; i++) {
 			struct asked a;
@@ -143,7 +143,7 @@ static void test_half_open(void **state)
 	(void)state;
 	for (size_t i = 0; i < PROVIDERS; i++) {
 		const struct fixture *f = fixture_named(i ? "openai/tools" : "anthropic/tools");
-		peer_answer(&peer, EVENTS, buf_span(&f->stream));
+		peer_answer(&peer, stream_of(f), buf_span(&f->stream));
 		peer.silent = true;
 		is_silent(providers[i], 120, "sent nothing of an answer for 120.0 s");
 		peer.silent = false;
@@ -163,7 +163,7 @@ static void test_one_byte_a_second(void **state)
 		const struct fixture *f = &fixtures[k];
 		struct asked a;
 		int64_t took;
-		peer_answer(&peer, EVENTS, buf_span(&f->stream));
+		peer_answer(&peer, stream_of(f), buf_span(&f->stream));
 		peer.drip_ms = 1000;
 		took = ask_for(&a, provider_of(f), 0);
 		answered(f, &a);

@@ -7,7 +7,7 @@ static void test_whole(void **state)
 	(void)state;
 	for (size_t k = 0; k < fixture_count; k++) {
 		struct asked a;
-		peer_answer(&peer, STREAM, buf_span(&fixtures[k].stream));
+		peer_answer(&peer, stream_of(&fixtures[k]), buf_span(&fixtures[k].stream));
 		ask_provider(&a, provider_of(&fixtures[k]));
 		answered(&fixtures[k], &a);
 		if (json_get(fixtures[k].expect, "usage"))
@@ -24,7 +24,7 @@ static void test_cut(void **state)
 	for (size_t k = 0; k < fixture_count; k++) {
 		const struct fixture *f = &fixtures[k];
 		size_t complete = 0;
-		peer_answer(&peer, STREAM, buf_span(&f->stream));
+		peer_answer(&peer, stream_of(f), buf_span(&f->stream));
 		for (size_t i = 0; i < f->stream.len; i++) {
 			struct asked a;
 			peer.cut = i;
@@ -53,7 +53,7 @@ static void test_split(void **state)
 	(void)state;
 	for (size_t k = 0; k < fixture_count; k++) {
 		const struct fixture *f = &fixtures[k];
-		peer_answer(&peer, STREAM, buf_span(&f->stream));
+		peer_answer(&peer, stream_of(f), buf_span(&f->stream));
 		for (size_t i = 0; i < f->stream.len; i++) {
 			struct asked a;
 			assert_null(peer.open); /* a connection for each */
@@ -73,7 +73,7 @@ static void test_drip(void **state)
 		struct asked a;
 		if (strcmp(fixtures[k].name, "anthropic/text") != 0 && strcmp(fixtures[k].name, "openai/text") != 0)
 			continue;
-		peer_answer(&peer, STREAM, buf_span(&fixtures[k].stream));
+		peer_answer(&peer, stream_of(&fixtures[k]), buf_span(&fixtures[k].stream));
 		peer.drip_ms = 1;
 		ask_provider(&a, provider_of(&fixtures[k]));
 		answered(&fixtures[k], &a);
@@ -93,7 +93,7 @@ static void test_hang_after_the_end(void **state)
 		if (strcmp(fixtures[k].name, "anthropic/tools") == 0)
 			f = &fixtures[k];
 	assert_non_null(f);
-	peer_answer(&peer, STREAM, buf_span(&f->stream));
+	peer_answer(&peer, stream_of(f), buf_span(&f->stream));
 	peer.hang = true;
 	ask_provider(&a, "house");
 	answered(f, &a);
@@ -222,7 +222,7 @@ static void test_cancel(void **state)
 	struct asked a;
 
 	(void)state;
-	peer_answer(&peer, STREAM, buf_span(&fixtures[0].stream));
+	peer_answer(&peer, stream_of(&fixtures[0]), buf_span(&fixtures[0].stream));
 	peer.silent = true;
 	prepare(&a, l, "house");
 	must(llm_call_start(&a.call, l, &e), &e);
@@ -238,7 +238,7 @@ static void test_cancel(void **state)
 
 	for (size_t k = 0; k < fixture_count; k++)
 		if (strcmp(fixtures[k].name, "openai/text") == 0)
-			peer_answer(&peer, STREAM, buf_span(&fixtures[k].stream));
+			peer_answer(&peer, stream_of(&fixtures[k]), buf_span(&fixtures[k].stream));
 	prepare(&a, l, "openai");
 	a.cancel_on_text = true;
 	run_loop(&a, l);
@@ -335,7 +335,7 @@ static void test_faults(void **state)
 		struct asked a;
 		struct llm *fresh;
 		uint64_t seen;
-		peer_answer(&peer, STREAM, buf_span(&f->stream));
+		peer_answer(&peer, stream_of(f), buf_span(&f->stream));
 		fresh = open_llm(0, 0);
 		prepare(&a, fresh, "openai");
 		fault_arm(FAULT_ALLOC, n, false);

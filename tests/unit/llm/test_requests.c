@@ -198,6 +198,34 @@ static void test_gemini(void **state)
 		"\"text\":\"ok\"}]},{\"role\":\"user\",\"parts\":[{\"text\":\" \"}]}]}");
 }
 
+static void test_ollama(void **state)
+{
+	(void)state;
+	with_schema(50);
+	encodes(&dialect_ollama, "ollama", 0,
+		"{\"model\":\"m-1\",\"stream\":true,\"options\":{\"num_ctx\":16384,\"num_predict\":50},\"format\":{"
+		"\"type\":"
+		"\"object\"},\"messages\":[{\"role\":\"user\",\"content\":\"task\"}]}");
+	whole();
+	model.context = 32768;
+	encodes(&dialect_ollama, "ollama", TEMPERATURE,
+		"{\"model\":\"m-1\",\"stream\":true,\"options\":{\"num_ctx\":32768,\"num_predict\":50,\"temperature\":"
+		"0.25},"
+		"\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"shell\",\"description\":\"run\","
+		"\"parameters\":{"
+		"\"type\":\"object\"}}}],\"messages\":[{\"role\":\"system\",\"content\":\"be\\nbrief\"},{\"role\":"
+		"\"user\","
+		"\"content\":\"task\"},{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"function\":{"
+		"\"name\":"
+		"\"shell\",\"arguments\":{\"command\":\"l\\\"s\"}}},{\"function\":{\"name\":\"wait\",\"arguments\":{"
+		"\"invalid_json\":\"{x\"}}}]},{\"role\":\"tool\",\"content\":\"out\",\"tool_name\":\"shell\"},{"
+		"\"role\":\"tool\","
+		"\"content\":\"\",\"tool_name\":\"wait\"},{\"role\":\"user\",\"content\":\"steer\"},{\"role\":"
+		"\"assistant\","
+		"\"content\":\"ok\"},{\"role\":\"user\",\"content\":\" \"}]}");
+	model.context = 0;
+}
+
 /* The second request splices the very same bytes. */
 static void test_a_message_is_encoded_once(void **state)
 {
@@ -225,6 +253,7 @@ int main(void)
 		REQUEST(test_openai),
 		REQUEST(test_responses),
 		REQUEST(test_gemini),
+		REQUEST(test_ollama),
 		REQUEST(test_a_message_is_encoded_once),
 	};
 	json_setup();

@@ -8,8 +8,8 @@
 static struct loop *loop;
 static const char *const variables[] = {"ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL",
 	"DEEPSEEK_API_KEY", "DEEPSEEK_BASE_URL", "XAI_API_KEY", "XAI_BASE_URL", "OPENROUTER_API_KEY",
-	"OPENROUTER_BASE_URL", "GEMINI_API_KEY", "GEMINI_BASE_URL", "MUSTER_MODEL_URL", "MUSTER_MODEL_KEY",
-	"MUSTER_MODEL_NAME", NULL};
+	"OPENROUTER_BASE_URL", "GEMINI_API_KEY", "GEMINI_BASE_URL", "OLLAMA_HOST", "OLLAMA_API_KEY", "MUSTER_MODEL_URL",
+	"MUSTER_MODEL_KEY", "MUSTER_MODEL_NAME", NULL};
 
 static int no_variables(void **state)
 {
@@ -95,6 +95,39 @@ static void test_environment(void **state)
 	l = open_llm(NULL);
 	resolves(l, "fast", "compatible:qwen-9");
 	llm_free(l);
+}
+
+static void test_ollama_host(void **state)
+{
+	static const char *const rows[][2] = {{"", "http://127.0.0.1:11434"}, {"box", "http://box:11434"},
+		{"box:80", "http://box:80"}, {"0.0.0.0", "http://127.0.0.1:11434"},
+		{"0.0.0.0:8080", "http://127.0.0.1:8080"}, {"https://box/", "https://box"},
+		{"[::1]", "http://[::1]:11434"}, {"[::1]:80", "http://[::1]:80"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct err e = ERR_INIT;
+		json_t *p;
+		size_t k;
+		bool seen = false;
+		setenv("OLLAMA_HOST", rows[i][0], 1);
+		struct llm_options o = {.loop = loop};
+		struct llm *l = llm_new(&o, &e);
+		if (!l)
+			fail_msg("%s: %s", rows[i][0], e.text);
+		cleanup_json json_t *list = llm_providers(l, &e);
+		json_array_foreach(list, k, p)
+		{
+			if (strcmp(json_str(p, "name"), "ollama") != 0)
+				continue;
+			seen = true;
+			assert_string_equal(json_str(p, "base_url"), rows[i][1]);
+			assert_true(json_bool(p, "ready", false)); /* without a key */
+		}
+		assert_true(seen);
+		llm_free(l);
+	}
+	unsetenv("OLLAMA_HOST");
 }
 
 static void test_configuration(void **state)
@@ -335,6 +368,7 @@ int main(void)
 {
 	const struct CMUnitTest all[] = {
 		cmocka_unit_test_setup_teardown(test_environment, no_variables, no_variables),
+		cmocka_unit_test_setup_teardown(test_ollama_host, no_variables, no_variables),
 		cmocka_unit_test_setup_teardown(test_configuration, no_variables, no_variables),
 		cmocka_unit_test_setup_teardown(test_wrong_configuration, no_variables, no_variables),
 		cmocka_unit_test_setup_teardown(test_vault_keys, no_variables, no_variables),
