@@ -174,6 +174,6 @@ const struct route routes_audit[] = {
 	{"GET", "/api/v1/audit", WHO_ADMIN, "who did what, newest first", FILTERS "cursor:s? limit:i?", NULL,
 		"[@audit_event]", 0, list_audit},
 	{"GET", "/api/v1/audit/export", WHO_ADMIN, "all of it, as NDJSON or CSV", FILTERS "format:(ndjson|csv)?", NULL,
-		"s", 0, export_audit, .content_type = "application/x-ndjson"},
+		"s", 0, export_audit, .content_type = "application/x-ndjson text/csv"},
 	{0},
 };

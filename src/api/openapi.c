@@ -60,17 +60,32 @@ static void operation_id(const struct route *r, char *out, size_t size)
 	out[n] = '\0';
 }
 
+/* Of each type that stands there, something that is no JSON. */
+static json_t *contents(const char *types, struct err *e)
+{
+	json_t *out = json_make(e, "{}");
+	for (size_t n; out && *types; types += n + strspn(types + n, " ")) {
+		char type[64];
+		n = strcspn(types, " ");
+		snprintf(type, sizeof(type), "%.*s", (int)n, types);
+		if (json_put(out, type, json_make(e, "{s:{s:s}}", "schema", "type", "string"))) {
+			json_decref(out);
+			return err_nomem(e), NULL;
+		}
+	}
+	return out;
+}
+
 static json_t *responses(const struct route *r, struct err *e)
 {
 	char status[8];
 	snprintf(status, sizeof(status), "%d", r->status ? r->status : r->reply || r->content_type ? 200 : 204);
 	json_t *good = json_make(e, "{s:s}", "description", r->summary);
-	json_t *schema = r->reply ? shape_type(r->reply, SHAPE_PREFIX, e) : NULL;
-	json_t *content = !good		    ? NULL
-			  : schema	    ? json_make(e, "{s:{s:o}}", "application/json", "schema", schema)
-			  : r->content_type ? json_make(e, "{s:{s:{s:s}}}", r->content_type, "schema", "type", "string")
+	json_t *schema = r->reply && !r->content_type ? shape_type(r->reply, SHAPE_PREFIX, e) : NULL;
+	json_t *content = schema	    ? json_make(e, "{s:{s:o}}", "application/json", "schema", schema)
+			  : r->content_type ? contents(r->content_type, e)
 					    : NULL;
-	if (content && json_put(good, "content", content))
+	if (content && (!good || json_put(good, "content", content)))
 		err_nomem(e);
 	return json_make(e, "{s:o, s:{s:s}, s:{s:s}}", status, good, "4XX", "$ref", "#/components/responses/problem",
 		"5XX", "$ref", "#/components/responses/problem");

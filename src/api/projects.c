@@ -244,6 +244,7 @@ const struct route routes_projects[] = {
 		"@risks", 0, project_risks},
 	{"GET", API "/projects/{project}/export", WHO_VIEWER,
 		"its files at its last commit as an archive; runs=1: with the events of its newest runs",
-		"format:(zip|tar.gz)? runs:b?", NULL, NULL, 0, project_export, .content_type = "application/zip"},
+		"format:(zip|tar.gz)? runs:b?", NULL, NULL, 0, project_export,
+		.content_type = "application/zip application/gzip"},
 	{0},
 };

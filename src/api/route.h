@@ -38,7 +38,7 @@ struct route {
 	int status;	     /* of success; 0: 200 */
 	json_t *(*handle)(struct ask *q, struct err *e);
 	bool raw;		  /* the handler reads the body by its own hand; `body` then says what it is */
-	const char *content_type; /* of the reply, when it is not JSON */
+	const char *content_type; /* of the reply, when it is not JSON; several with blanks between them */
 };
 
 #define ROUTES(X)                                                                                                      \

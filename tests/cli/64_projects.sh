@@ -3,12 +3,7 @@
 # Projects of a server: made of nothing, a template, requirements, a folder, an archive; changed, put aside, deleted, given out.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/flows.sh"
-
-serving()
-{
-	start muster serve --listen 127.0.0.1:0
-	wait_for 20 grep -q http:// bg.out
-}
+. "$(dirname "$0")/server.sh"
 
 # call METHOD PATH [curl option…]: as the owner of the data folder; the status is $status, the body in $T/out, the head in $T/head.
 call()
@@ -17,6 +12,7 @@ call()
 	shift 2
 	status=$(curl -sS --max-time 50 --unix-socket "$MUSTER_DATA/sock" -X "$method" -o "$T/out" -D "$T/head" -w '%{http_code}' \
 		"$@" "http://muster/api/v1$path" 2>"$T/err") || fail "curl $method $path: $(cat "$T/err")"
+	is_described "$method" "/api/v1$path"
 }
 
 # create JSON [curl option…]: sets $id and $dir.

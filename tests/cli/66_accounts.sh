@@ -21,6 +21,7 @@ call()
 	shift 2
 	status=$(curl -sS --max-time 60 -X "$method" -o "$T/out" -D "$T/head" -w '%{http_code}' \
 		-H 'Content-Type: application/json' "$@" "$url/api/v1$path" 2>"$T/err") || fail "curl $method $path: $(cat "$T/err")"
+	is_described "$method" "/api/v1$path"
 }
 
 # as TOKEN METHOD PATH [curl option…]
@@ -47,6 +48,14 @@ with_owner()
 	gives 201
 	ada=$(json_get .access)
 	ada_id=$(json_get .person)
+}
+
+# a_project: sets $p1.
+a_project()
+{
+	as "$ada" POST /projects -d '{"name":"first"}'
+	gives 201
+	p1=$(json_get .id)
 }
 
 # person NAME ROLE: sets $id, and $token of a session of theirs.
@@ -172,6 +181,7 @@ test_roles_are_kept()
 {
 	local method path
 	with_owner
+	a_project
 	person bob member
 	bob=$token bob_id=$id
 	person eve viewer
@@ -198,24 +208,24 @@ test_roles_are_kept()
 		GET /auth/links
 		PATCH /auth/settings
 	END
-	as "$bob" GET /projects/p1/members
+	as "$bob" GET "/projects/$p1/members"
 	gives 404
-	as "$ada" PUT "/projects/p1/members/$bob_id" -d '{"role":"admin"}'
+	as "$ada" PUT "/projects/$p1/members/$bob_id" -d '{"role":"admin"}'
 	gives 204
-	as "$bob" GET /projects/p1/members
+	as "$bob" GET "/projects/$p1/members"
 	json_is '.[0].name' bob
-	as "$eve" GET /projects/p1/members
+	as "$eve" GET "/projects/$p1/members"
 	gives 404
-	as "$bob" POST /projects/p1/invites -d '{"project_role":"viewer"}'
+	as "$bob" POST "/projects/$p1/invites" -d '{"project_role":"viewer"}'
 	gives 201
 	invite=$(json_get .token)
 	as "$eve" POST /auth/join -d "{\"token\":\"$invite\"}"
 	gives 204
 	as "$eve" POST /auth/join -d "{\"token\":\"$invite\"}"
 	gives 400
-	as "$eve" GET /projects/p1/members
+	as "$eve" GET "/projects/$p1/members"
 	json_is length 2
-	as "$eve" PUT "/projects/p1/members/$bob_id" -d '{"role":"viewer"}'
+	as "$eve" PUT "/projects/$p1/members/$bob_id" -d '{"role":"viewer"}'
 	gives 403
 	as "$ada" PUT "/people/$ada_id/role" -d '{"role":"member"}'
 	gives 409
@@ -231,6 +241,7 @@ test_roles_are_kept()
 test_keys_are_what_they_say()
 {
 	with_owner
+	a_project
 	as "$ada" POST /keys -d '{"name":"reads","scopes":["read"]}'
 	gives 201
 	key=$(json_get .key) key_id=$(json_get .id)
@@ -242,9 +253,9 @@ test_keys_are_what_they_say()
 	gives 403
 	as "$key" POST /keys -d '{"name":"more","scopes":["admin"]}'
 	gives 403
-	as "$ada" POST /keys -d '{"name":"one","scopes":["admin"],"project":"p1"}'
+	as "$ada" POST /keys -d "{\"name\":\"one\",\"scopes\":[\"admin\"],\"project\":\"$p1\"}"
 	one=$(json_get .key)
-	as "$one" GET /projects/p1/members
+	as "$one" GET "/projects/$p1/members"
 	gives 200
 	as "$one" GET /projects/p2/members
 	gives 404
