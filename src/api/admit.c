@@ -1,6 +1,7 @@
 /* admit: from a request's head to a caller who may call this route, with the run and the project of its path.
  *
  * What a caller may not even see is "not found", whether it exists or not. */
+#include <stdio.h>
 #include <strings.h>
 
 #include "api/account.h"
@@ -163,9 +164,38 @@ static int allowed(const struct ask *q, struct err *e)
 									 : "admin");
 }
 
+/* A flood by one caller is slowed down before it costs more than being known. */
+static int check_rate(struct ask *q, struct err *e)
+{
+	struct address address;
+	char wait[24];
+	bool known = q->caller.kind == CALLER_SESSION || q->caller.kind == CALLER_KEY;
+	struct span key =
+		known && q->caller.kind == CALLER_KEY ? span_of(q->caller.token_id) : span_of(q->caller.person);
+	if (!q->api->limiter || q->request->local || (!known && !request_address(q->request, &address)))
+		return 0;
+	if (!known) {
+		address = limiter_address(&address);
+		key = span_n((const char *)address.bytes, sizeof(address.bytes));
+	}
+	int s = limiter_ask(q->api->limiter, known ? "caller" : "address", key, &q->api->rate);
+	if (!s)
+		return 0;
+	snprintf(wait, sizeof(wait), "%d", s);
+	return reply_header(q->request, "Retry-After", wait, e)
+		       ? -1
+		       : err_set(e, ERR_RATE_LIMITED, "too many requests; try again in %d s", s);
+}
+
 int admit(struct ask *q, struct err *e)
 {
-	if (identify(q, e))
+	if (identify(q, e)) {
+		struct err slow = ERR_INIT;
+		if (check_rate(q, &slow))
+			*e = slow;
+		return -1;
+	}
+	if (check_rate(q, e))
 		return -1;
 	q->role = q->caller.role;
 	bool run = strstr(q->route->path, "{run}"), project = strstr(q->route->path, "{project}");

@@ -193,8 +193,25 @@ struct api *api_open(const struct api_needs *needs, struct err *e)
 	return a;
 }
 
+/* Keys that are remembered; each is some 48 bytes. */
+#define CALLERS 65536
+
+/* Requests a second of each caller, as the options say. */
+static int limit(struct api *a, struct err *e)
+{
+	double per_s = options_number(a->needs.options, OPTION_RATE_PER_S);
+	if (per_s <= 0)
+		return 0;
+	a->rate = (struct limiter_rate){.burst = (int)options_int(a->needs.options, OPTION_RATE_BURST),
+		.every_ms = per_s >= 1000 ? 1 : (int)(1000 / per_s)};
+	a->limiter = limiter_new(loop_clock(a->needs.loop), CALLERS, e);
+	return a->limiter ? 0 : -1;
+}
+
 int api_listen(struct api *a, struct api_door *d, struct err *e)
 {
+	if (limit(a, e))
+		return -1;
 	if ((d->certificate && server_tls(&a->server, d->certificate, d->key, e)) ||
 		(d->proxies && server_proxies(&a->server, d->proxies, d->rfc7239, e)) ||
 		(d->hosts && server_hosts(&a->server, d->hosts, e)))
@@ -221,6 +238,7 @@ void api_close(struct api *a)
 		loop_turn(a->needs.loop, -1);
 	accounts_unwatch(&a->watch);
 	timer_stop(&a->beat);
+	limiter_free(a->limiter);
 	drafts_free(a->drafts);
 	blob_unref(a->encoded_of);
 	buf_release(&a->encoded);

@@ -5,6 +5,7 @@
 #include "accounts/accounts.h"
 #include "api/book.h"
 #include "api/route.h"
+#include "http/limiter.h"
 
 struct api {
 	struct api_needs needs;
@@ -14,6 +15,8 @@ struct api {
 	struct list feeds; /* struct feed */
 	struct drafts *drafts;
 	struct timer beat;
+	struct limiter *limiter; /* NULL: no limit */
+	struct limiter_rate rate;
 	struct accounts_watch watch;
 	/* The event that was encoded last (feed.c). */
 	struct buf encoded;

@@ -322,6 +322,22 @@ test_what_lasts_ends_when_the_session_does()
 	wait_for 20 gone
 }
 
+test_a_flood_by_one_caller_is_slowed_down()
+{
+	mkdir -p "$MUSTER_DATA"
+	echo 'server: {requests_per_s: 0.5, requests_burst: 20}' >"$MUSTER_DATA/config.yaml"
+	with_owner
+	person bob member
+	for _ in $(seq 20); do
+		as "$ada" GET /auth/me
+	done
+	same "$(curl -sS -o "$T/out" -D "$T/head" -w '%{http_code}' -H "Authorization: Bearer $ada" "$url/api/v1/auth/me")" 429
+	json_is .code rate_limited
+	file_has "$T/head" Retry-After
+	as "$token" GET /auth/me
+	gives 200
+}
+
 test_everything_is_in_the_audit()
 {
 	with_owner
