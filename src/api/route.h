@@ -108,6 +108,9 @@ char *ask_param(const struct ask *q, const char *name);
 const char *ask_header(const struct ask *q, const char *name);
 /* May the caller see this project, as at least this role? */
 bool ask_may(const struct ask *q, const char *project, enum member_role least);
+/* Leave in a filter of store_runs or store_actions only what the caller may see. -1: ERR_NOT_FOUND for a project that
+ * they may not, ERR_NOMEM. */
+int ask_visible(const struct ask *q, json_t *filter, struct err *e);
 /* Say in `command` who gives it ("by"). The data folder's owner may say another name. -1: no memory. */
 int ask_sign(const struct ask *q, json_t *command);
 /* May the caller name this model? Programs and scripts (exec:, script:) only the data folder's owner. NULL is fine. */

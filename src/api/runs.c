@@ -3,6 +3,7 @@
 
 #include "api/private.h"
 #include "base/mem.h"
+#include "flow/mode.h"
 #include "flow/queue.h"
 
 static json_t *list_runs(struct ask *q, struct err *e)
@@ -13,6 +14,8 @@ static json_t *list_runs(struct ask *q, struct err *e)
 		return NULL;
 	}
 	json_object_del(filter, "limit");
+	if (ask_visible(q, filter, e))
+		return NULL;
 	return store_runs(q->needs->store, filter, (int)json_int(q->query, "limit", 100), e);
 }
 
@@ -56,13 +59,35 @@ static char *project_dir(struct ask *q, const char *project, struct err *e)
 	return mem_strdup(json_str(known, "dir"));
 }
 
-/* Rules of a run can allow what those of the installation only ask about. */
-static int check_rules(struct ask *q, struct err *e)
+/* What can allow more than the installation does: rules, what the sandbox reaches, who is not asked. */
+static int check_rules(struct ask *q, const char *project, struct err *e)
 {
-	bool own = json_get(q->body, "policy") || json_get(q->body, "gates_off");
-	return !own || q->role >= ROLE_ADMIN
+	static const char *const powers[] = {"sandbox", "approvals", NULL};
+	const json_t *settings = json_get(q->body, "settings");
+	const char *what = json_get(q->body, "policy") ? "policy" : json_get(q->body, "gates_off") ? "gates_off" : NULL;
+	for (const char *const *power = powers; *power; power++)
+		if (json_get(settings, *power))
+			what = *power;
+	return !what || ask_may(q, project, ROLE_ADMIN)
 		       ? 0
-		       : err_set(e, ERR_DENIED, "policy and gates_off of a run are for administrators of its project");
+		       : err_set(e, ERR_DENIED, "%s of a run is for administrators of its project", what);
+}
+
+/* A path in a request would name a file of the host. */
+static int check_files(struct ask *q, struct err *e)
+{
+	const json_t *inputs = json_get(q->body, "inputs");
+	const char *name;
+	json_t *value;
+	if (q->caller.kind == CALLER_LOCAL)
+		return 0;
+	struct mode *m = mode_find(json_str(q->body, "mode"), q->needs->places.own_modes, q->needs->places.modes, e);
+	if (!m)
+		return -1;
+	json_object_foreach((json_t *)inputs, name, value) if (mode_input_is_file(m, name) && e->code == ERR_OK)
+		err_set(e, ERR_DENIED, "the input %s is a file: put it into the project and name it in the task", name);
+	mode_free(m);
+	return e->code == ERR_OK ? 0 : -1;
 }
 
 static json_t *request_of(struct ask *q, struct err *e)
@@ -72,7 +97,7 @@ static json_t *request_of(struct ask *q, struct err *e)
 	cleanup_free char *dir = project_dir(q, json_str(q->body, "project"), e);
 	cleanup_json json_t *request = dir ? json_clone(q->body) : NULL;
 	if (!request || json_put(request, "project", json_string(dir)) ||
-		json_put(request, "user", json_string(q->caller.name)) ||
+		json_put(request, "user", json_string(*q->caller.person ? q->caller.person : q->caller.name)) ||
 		(*standard && !json_get(request, "model") && json_put(request, "model", json_string(standard))) ||
 		(budget > 0 && !json_get(request, "budget_usd") &&
 			json_put(request, "budget_usd", json_real(budget))) ||
@@ -115,7 +140,8 @@ static json_t *start(struct ask *q, struct err *e)
 	}
 	if (begun_before(q, e))
 		return begun(q, q->command_id, e);
-	if (ask_model(q, json_str(q->body, "model"), e) || check_rules(q, e))
+	if (ask_model(q, json_str(q->body, "model"), e) || check_rules(q, json_str(q->body, "project"), e) ||
+		check_files(q, e))
 		return NULL;
 	cleanup_json json_t *request = request_of(q, e);
 	return request && !house_create(q->needs->house, request, id, e) ? begun(q, id, e) : NULL;
@@ -129,7 +155,7 @@ const struct route routes_runs[] = {
 	{"POST", API "/runs", WHO_MEMBER, "start a run; with an Idempotency-Key, once", NULL,
 		"mode:s project:s inputs:o? settings:o? model:s? budget_usd:n? title:s? priority:i? check:s? "
 		"unattended:b? "
-		"policy:a? gates_off:a? branch:s?",
+		"policy:a? gates_off:a?",
 		"@run", 201, start},
 	{"GET", API "/runs/{run}", WHO_VIEWER, "one run", NULL, NULL, "@run", 0, get_run},
 	{"GET", API "/runs/{run}/usage", WHO_VIEWER, "what a run spent, by role and model", NULL, NULL, "[@usage_row]",

@@ -368,6 +368,7 @@ static int action_opened(const struct fold *f, struct err *e)
 		{ACTIONS_call, false, data_text(f, "call")},
 		{ACTIONS_call_hash, false, data_text(f, "call_hash")},
 		{ACTIONS_seq, false, cell_int(f->ev->seq)},
+		{ACTIONS_project, false, f->row[RUNS_project]},
 	};
 	return f->rows->ops->put(f->rows, TABLE_ACTIONS, key, changes, sizeof changes / sizeof *changes, true, e);
 }

@@ -131,7 +131,7 @@ int64_t store_collect(struct store *s, bool (*live)(void *ctx, const struct hash
  *   output_tokens, cached_tokens, agents, evidence, branch, copy, base, merged, waiting_on, budget_usd, parent, user,
  *   error (payload of run.failed), commit, snapshot, priority}
  * actions: {run, action, name, kind, title, body, blob, options, priority, state (open, resolved, closed), opened,
- *   resolved, answer (payload of action.resolved or .closed), agent, call, call_hash, seq}
+ *   resolved, answer (payload of action.resolved or .closed), agent, call, call_hash, seq, project}
  * Sums (money, tokens, counts; usage and budgets too) may be a second behind the events of a run at work; they are
  * exact after each event of a run's or an action's state, and after store_settle. */
 json_t *store_runs(struct store *s, const json_t *filter, int limit, struct err *e);

@@ -322,6 +322,66 @@ test_what_lasts_ends_when_the_session_does()
 	wait_for 20 gone
 }
 
+# What others have is not there: in no list, by no id, with no change.
+test_projects_of_others_are_not_there()
+{
+	with_owner
+	a_project
+	person bob member
+	bob=$token
+	question_mode
+	as "$bob" POST /runs -d "{\"mode\":\"asking\",\"project\":\"$p1\"}"
+	gives 404
+	as "$ada" POST /runs -d "{\"mode\":\"asking\",\"project\":\"$p1\",\"model\":\"script:$T/script.jsonl\"}"
+	gives 403
+	as "$ada" POST /runs -d "{\"mode\":\"asking\",\"project\":\"$p1\",\"model\":\"exec:/bin/sh\"}"
+	gives 403
+	local_call POST /api/v1/runs -d "{\"mode\":\"asking\",\"project\":\"$p1\",\"model\":\"script:$T/script.jsonl\"}"
+	same "$status" 201
+	run=$(json_get .run)
+	wait_for 20 state_is waiting
+	as "$ada" GET /actions
+	json_is length 1
+	action=$(json_get '.[0].action')
+	as "$ada" GET /runs
+	json_is length 1
+	for list in /runs /actions /projects; do
+		as "$bob" GET "$list"
+		gives 200
+		json_is length 0
+	done
+	for path in "/runs?project=$p1" "/actions?project=$p1" "/runs/$run" "/runs/$run/events" "/runs/$run/actions" \
+		"/runs/$run/usage" "/projects/$p1" "/projects/$p1/stats" "/projects/$p1/export" "/projects/$p1/members" \
+		"/events?stream=run/$run" "/events?stream=project/$p1" "/events?stream=house"; do
+		as "$bob" GET "$path"
+		gives 404
+	done
+	as "$bob" POST "/runs/$run/commands" -d '{"kind":"cancel"}'
+	gives 404
+	as "$bob" POST "/runs/$run/actions/$action" -d '{"option":"red"}'
+	gives 404
+	as "$bob" POST "/runs/$run/fork" -d '{}'
+	gives 404
+	as "$bob" POST "/runs/$run/merge" -d '{}'
+	gives 404
+	as "$ada" PUT "/projects/$p1/members/$id" -d '{"role":"viewer"}'
+	gives 204
+	as "$bob" GET "/runs/$run"
+	gives 200
+	as "$bob" POST "/runs/$run/commands" -d '{"kind":"cancel"}'
+	gives 403
+	as "$ada" PUT "/projects/$p1/members/$id" -d '{"role":"member"}'
+	for power in '"policy":[]' '"gates_off":["x"]' '"settings":{"sandbox":{}}' '"settings":{"approvals":"deny"}'; do
+		as "$bob" POST /runs -d "{\"mode\":\"asking\",\"project\":\"$p1\",$power}"
+		gives 403
+	done
+	as "$bob" POST "/runs/$run/actions/$action" -d '{"option":"red"}'
+	gives 200
+	wait_for 20 state_is completed
+	local_call GET "/api/v1/runs/$run/events"
+	same "$(jq -r 'select(.type=="action.resolved")|.data.by' out)" bob
+}
+
 test_a_flood_by_one_caller_is_slowed_down()
 {
 	mkdir -p "$MUSTER_DATA"
