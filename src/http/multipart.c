@@ -25,8 +25,8 @@ static bool is_boundary(char c)
  * are. */
 static char *parameter(const char *header, const char *name, struct err *e)
 {
-	const char *at = strchr(header, ';');
-	while (at && *at == ';') {
+	const char *at = header + strcspn(header, ";");
+	while (*at == ';') {
 		cleanup_buf struct buf value = BUF_INIT(CAP_MULTIPART_HEAD);
 		at += strspn(at, "; \t");
 		size_t n = strcspn(at, "=; \t");
@@ -60,7 +60,7 @@ static char *parameter(const char *header, const char *name, struct err *e)
 			return out;
 		}
 	}
-	if (at && *at)
+	if (*at)
 		err_set(e, ERR_PARSE, "the parameters in the head of a part are malformed");
 	return NULL;
 }
@@ -109,7 +109,7 @@ static int part_begin(struct multipart *m, struct err *e)
 		if (strncasecmp(text, "content-type:", 13) == 0 && !type) {
 			if (!(type = span_dup(span_trim(span_of(text + 13)))))
 				return err_nomem(e);
-		} else if (strncasecmp(text, "content-disposition:", 20) == 0 && !name) {
+		} else if (strncasecmp(text, "content-disposition:", 20) == 0 && !name && !filename) {
 			const char *value = text + 20 + strspn(text + 20, " \t");
 			if (strncasecmp(value, "form-data", 9) == 0)
 				name = parameter(value, "name", &wrong);

@@ -90,6 +90,12 @@ static void test_forms(void **state)
 		{TYPE, "--xx\r\nContent-Disposition: attachment; name=a\r\n\r\n1\r\n--xx--", "parse"},
 		{TYPE, "--xx\r\nContent-Disposition: form-data; name=\"a\r\n\r\n1\r\n--xx--", "parse"},
 		{TYPE, "--xx\r\nContent-Disposition: form-data; name=\"a\" b=c\r\n\r\n1\r\n--xx--", "parse"},
+		/* The first of two counts, also when it has no name. */
+		{TYPE,
+			"--xx\r\nContent-Disposition: form-data; filename=a\r\nContent-Disposition: form-data; "
+			"filename=b\r\n\r\n"
+			"--xx--",
+			"parse"},
 		{"multipart/form-data", "", "media_type"},
 		{"multipart/form-data; boundary=", "", "media_type"},
 		{"multipart/form-data; boundary=\"a\"b", "", "media_type"},
