@@ -82,7 +82,7 @@ bool address_of_peer(int fd, struct address *out)
 		struct sockaddr any;
 		struct sockaddr_in v4;
 		struct sockaddr_in6 v6;
-	} peer;
+	} peer = {.any = {.sa_family = AF_UNSPEC}};
 	socklen_t n = sizeof(peer);
 	if (getpeername(fd, &peer.any, &n) != 0)
 		return false;

@@ -32,7 +32,7 @@ struct multipart {
 int multipart_init(struct multipart *m, const char *content_type, int max_parts, struct err *e);
 void multipart_release(struct multipart *m);
 /* -1 with ERR_PARSE, ERR_TOO_LARGE (heads, number of parts), or what a callback set. */
-int multipart_feed(struct multipart *m, struct span bytes, struct err *e);
+int multipart_feed(struct multipart *m, struct span in, struct err *e);
 /* The body has ended: 0 when the form has, too; else ERR_PARSE. */
 int multipart_end(const struct multipart *m, struct err *e);
 
