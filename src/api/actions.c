@@ -34,10 +34,10 @@ static json_t *answer(struct ask *q, struct err *e)
 #define API "/api/v1"
 
 const struct route routes_actions[] = {
-	{"GET", API "/actions", WHO_KNOWN, "what people must decide", "state:s? kind:s? priority:s?", NULL, "[@action]",
-		0, list_of},
-	{"GET", API "/runs/{run}/actions", WHO_VIEWER, "a run's actions", "state:s? kind:s? priority:s? project:s?",
-		NULL, "[@action]", 0, list_of},
+	{"GET", API "/actions", WHO_KNOWN, "what people must decide", "state:s? kind:s? priority:s? project:s?", NULL,
+		"[@action]", 0, list_of},
+	{"GET", API "/runs/{run}/actions", WHO_VIEWER, "a run's actions", "state:s? kind:s? priority:s?", NULL,
+		"[@action]", 0, list_of},
 	{"POST", API "/runs/{run}/actions/{action}", WHO_MEMBER,
 		"answer an action with one of its options, a text, or both", NULL, "option:s? text:s? by:s?", "@taken",
 		0, answer},

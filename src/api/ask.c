@@ -69,6 +69,8 @@ int ask_visible(const struct ask *q, json_t *filter, struct err *e)
 		if (ask_may(q, json_str(known, "id"), ROLE_VIEWER) &&
 			json_array_append(projects, json_get(known, "id")))
 			return err_nomem(e);
+	if (!json_array_size(projects) && json_array_append_new(projects, json_string(""))) /* no project's id */
+		return err_nomem(e);
 	return json_put(filter, "project", json_incref(projects)) ? err_nomem(e) : 0;
 }
 

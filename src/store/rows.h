@@ -132,7 +132,7 @@ struct rows {
 };
 
 /* A list's filter: equalities on columns (a value, null, or an array of values of which any), and ranges of numbers. */
-#define FILTER_VALUES 64
+#define FILTER_VALUES 1024
 #define FILTER_RANGES 2
 struct filter {
 	struct {
