@@ -154,8 +154,10 @@ test_a_project_is_put_aside_deleted_and_comes_back_also_after_a_restart()
 
 stop_serving()
 {
+	local ended=0
 	kill -TERM "$started"
-	wait "$started" || true
+	wait "$started" || ended=$?
+	same "$ended" 0 "exit status of the server ($(cat bg.err))"
 	rm -f bg.out
 }
 
@@ -200,6 +202,33 @@ test_out_and_in_again()
 		same "$(diff -r -x .git "$first" "$(json_get .dir)")" ""
 		same "$(git -C "$(json_get .dir)" log --format=%s)" "Initial import"
 	done
+}
+
+# Who hangs up in the middle leaves nothing, and takes nothing down.
+test_clients_that_hang_up()
+{
+	serving
+	create '{"name": "Large"}'
+	head -c 8000000 /dev/urandom >"$dir/large"
+	git -C "$dir" add large
+	git -C "$dir" -c user.name=t -c user.email=t@t commit -qm large
+	! curl -s --max-time 1 --limit-rate 200k --unix-socket "$MUSTER_DATA/sock" -o cut "http://muster/api/v1/projects/$id/export" ||
+		fail "the client took it all"
+	! curl -s --max-time 1 --limit-rate 200k --unix-socket "$MUSTER_DATA/sock" -o cut \
+		-H 'Content-Type: application/zip' --data-binary "@$dir/large" http://muster/api/v1/projects/import ||
+		fail "the client sent it all"
+	call GET "/projects/$id/export"
+	same "$status" 200
+	cp out export
+	upload export
+	same "$status" 201
+	cmp "$(json_get .dir)/large" "$dir/large" || fail "another file"
+	same "$(find "$MUSTER_DATA/projects" -mindepth 1 -maxdepth 1 | wc -l)" 2
+	# In the middle of what the pool does for them.
+	for path in export stats risks; do
+		curl -s --max-time 0.05 --unix-socket "$MUSTER_DATA/sock" -o cut "http://muster/api/v1/projects/$id/$path" || true
+	done
+	stop_serving
 }
 
 test_a_hostile_archive_is_refused_whole()
