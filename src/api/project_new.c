@@ -12,6 +12,7 @@
 #include "api/projects.h"
 #include "base/caps.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "vcs/project.h"
 #include "workspace/archive_in.h"
@@ -33,6 +34,9 @@ struct making {
 	int archive;
 	uint64_t received;
 	atomic_bool gone;
+	bool told; /* the reply has begun: lines of progress, then the end */
+	struct timer beat;
+	_Atomic uint64_t entries, bytes;
 	struct archive_in in;
 	json_t *about, *import;
 	bool repository;
@@ -52,12 +56,77 @@ static void making_free(struct making *m)
 	mem_free(m);
 }
 
+/* A line of a reply that has begun; out is consumed. */
+static void tell(struct making *m, json_t *out)
+{
+	cleanup_buf struct buf line = BUF_INIT(CAP_HTTP_QUEUE);
+	struct err e = ERR_INIT;
+	if (out)
+		json_print(out, &line);
+	buf_addc(&line, '\n');
+	if (!out || buf_check(&line, "a line", &e) || reply_write(m->q->request, buf_span(&line), &e))
+		log_debug("api", "%s: a line of progress is lost", m->q->id);
+	json_decref(out);
+}
+
+static void tell_progress(struct making *m)
+{
+	struct err e = ERR_INIT;
+	tell(m, json_make(&e, "{s:I, s:I}", "entries", (json_int_t)atomic_load(&m->entries), "bytes",
+			(json_int_t)atomic_load(&m->bytes)));
+}
+
+static json_t *problem_of(const struct err *why)
+{
+	cleanup_buf struct buf text = BUF_INIT(8 * ERR_TEXT_MAX);
+	struct err e = ERR_INIT;
+	log_mask(span_of(why->text), &text);
+	return json_make(&e, "{s:{s:s, s:i, s:o}}", "problem", "code", err_name(why->code), "status",
+		err_http(why->code), "detail", json_from_span(buf_span(&text)));
+}
+
+/* The end of the ask; out is consumed, NULL: why. */
+static void conclude(struct making *m, json_t *out, const struct err *why)
+{
+	struct err copy = *why, none = ERR_INIT;
+	struct ask *q = m->q;
+	struct server_request *r = q->request;
+	bool told = m->told;
+	timer_stop(&m->beat);
+	if (told)
+		tell(m, out ? json_make(&none, "{s:o}", "project", out) : problem_of(&copy));
+	making_free(m);
+	if (!told) {
+		ask_end(q, out, &copy);
+		return;
+	}
+	ask_forget(q);
+	reply_end(r);
+}
+
 static void fail(struct making *m)
 {
-	struct err why = m->why;
-	struct ask *q = m->q;
-	making_free(m);
-	ask_end(q, NULL, &why);
+	conclude(m, NULL, &m->why);
+}
+
+static void beat(struct timer *t)
+{
+	struct making *m = container_of(t, struct making, beat);
+	struct err ignored = ERR_INIT;
+	tell_progress(m);
+	timer_start(t, TIME_PROGRESS, &ignored);
+}
+
+/* Progress, when it was asked for, before the work begins. */
+static void begin_telling(struct making *m)
+{
+	struct err ignored = ERR_INIT;
+	if (!json_bool(m->q->query, "progress", false) ||
+		reply_start(m->q->request, 200, "application/x-ndjson", &ignored))
+		return;
+	m->told = true;
+	tell_progress(m);
+	timer_start(&m->beat, TIME_PROGRESS, &ignored);
 }
 
 /* ---- on the pool ---- */
@@ -72,6 +141,13 @@ static int write_requirements(struct making *m, struct err *e)
 	return rc;
 }
 
+static void count(void *ctx, uint64_t entries, uint64_t bytes)
+{
+	struct making *m = ctx;
+	atomic_store(&m->entries, entries);
+	atomic_store(&m->bytes, bytes);
+}
+
 static int unpack(struct making *m, struct err *e)
 {
 	struct risks risks;
@@ -79,6 +155,8 @@ static int unpack(struct making *m, struct err *e)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", m->archive);
 	m->in.name = "that was sent";
 	m->in.cancel = &m->gone;
+	m->in.progress = count;
+	m->in.ctx = m;
 	if (archive_unpack(&m->in, path, m->dir, e) || archive_about_take(m->dir, &m->about, e) ||
 		risk_scan(m->dir, &m->gone, &risks, e))
 		return -1;
@@ -141,12 +219,12 @@ static void recorded(struct book_change *change, const struct err *why)
 	struct err e = *why;
 	const json_t *record = why->code == ERR_OK ? book_get(change->book, m->id, &e) : NULL;
 	cleanup_free char *place = mem_printf("/api/v1/projects/%s", m->id);
-	json_t *out = record && place && !reply_header(m->q->request, "Location", place, &e)
-			      ? project_reply(m->q, record, &e)
-			      : NULL;
-	struct ask *q = m->q;
-	making_free(m);
-	ask_end(q, out, &e);
+	json_t *out = NULL;
+	if (record && m->told)
+		out = json_incref((json_t *)record);
+	else if (record && place && !reply_header(m->q->request, "Location", place, &e))
+		out = project_reply(m->q, record, &e);
+	conclude(m, out, &e);
 }
 
 /* The first of the texts that is one. */
@@ -218,6 +296,7 @@ static struct making *making_new(struct ask *q, struct err *e)
 	}
 	m->q = q;
 	m->archive = -1;
+	timer_init(&m->beat, q->needs->loop, beat);
 	m->templates = q->needs->templates;
 	m->home = mem_printf("%s/projects", q->needs->data_dir);
 	m->dir = mem_printf("%s/projects/%s", q->needs->data_dir, q->command_id);
@@ -287,8 +366,8 @@ static void on_body(struct server_request *r, struct span bytes, const struct er
 		err_set(&m->why, ERR_TOO_LARGE, "the archive has more than %lu bytes", CAP_UPLOAD);
 	else if (bytes.n)
 		fs_write_fd(m->archive, bytes, &m->why);
-	else
-		work_start(&m->work, m->q->needs->loop, run, done, &m->why);
+	else if (work_start(&m->work, m->q->needs->loop, run, done, &m->why) == 0)
+		begin_telling(m);
 	if (m->why.code != ERR_OK)
 		end_upload(m);
 }

@@ -224,8 +224,10 @@ const struct route routes_projects[] = {
 		NULL, "name:s? description:s? tags:[s]? template:s? requirements:s? dir:s?", "@project", 201,
 		project_create},
 	{"POST", API "/projects/import", WHO_MEMBER,
-		"make a project of an archive: zip, or tar, plain or with gzip, zstd, xz", "name:s? description:s?",
-		"the archive's bytes", "@project", 201, project_import, .raw = true},
+		"make a project of an archive: zip, or tar, plain or with gzip, zstd, xz; progress=1: NDJSON lines "
+		"{entries, bytes}, then {project} or {problem}",
+		"name:s? description:s? progress:b?", "the archive's bytes", "@project", 201, project_import,
+		.raw = true},
 	{"GET", API "/projects/{project}", WHO_VIEWER, "one project", NULL, NULL, "@project", 0, get_project},
 	{"PATCH", API "/projects/{project}", WHO_ADMIN,
 		"change name, description, tags or trust; If-Match: if nobody else did", NULL,

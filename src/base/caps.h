@@ -143,6 +143,7 @@
 #define TIME_ARCHIVE 300000
 #define CAP_PROJECTS 65536	/* of one installation */
 #define CAP_UPLOAD (1024 * MIB) /* an archive that is sent to us */
+#define TIME_PROGRESS 250	/* between two lines of progress */
 #define CAP_EXPORT_RUNS 100	/* whose events go out with a project */
 #define CAP_RISKS 2000		/* hits of one scan */
 #define CAP_RISKS_RULE 20	/* of one rule in one file */

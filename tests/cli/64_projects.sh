@@ -231,6 +231,24 @@ test_clients_that_hang_up()
 	stop_serving
 }
 
+test_an_import_tells_how_far_it_is()
+{
+	serving
+	mkdir a
+	seq 100000 >a/numbers
+	tar -czf a.tgz a
+	upload a.tgz '?progress=1&name=A'
+	same "$status" 200
+	same "$(head -1 out | jq -c keys)" '["bytes","entries"]'
+	same "$(tail -1 out | jq -r .project.name)" A
+	same "$(tail -1 out | jq -r .project.import.bytes)" 588895
+	head -c 100 a.tgz >cut.tgz
+	upload cut.tgz '?progress=1'
+	same "$(tail -1 out | jq -r .problem.status)" 400
+	call GET /projects
+	json_is length 1
+}
+
 test_a_hostile_archive_is_refused_whole()
 {
 	serving
