@@ -52,7 +52,7 @@ static bool looks_secret(struct span v)
 	for (size_t i = 0; i < v.n; i++) {
 		char c = v.p[i];
 
-		if (!is_alnum(c) && !strchr("+/=_-!@#%^*.~", c))
+		if (!is_alnum(c) && !(c && strchr("+/=_-!@#%^*.~", c)))
 			return false;
 		digit |= c >= '0' && c <= '9';
 		letter |= is_alnum(c) && !(c >= '0' && c <= '9');

@@ -81,6 +81,11 @@ static bool in_class(char c, enum class class)
 	return is_alnum(c) || (class == CLASS_WORD && (c == '_' || c == '-'));
 }
 
+static bool is_one_of(char c, const char *set)
+{
+	return c && strchr(set, c);
+}
+
 static bool in_word(char c)
 {
 	return is_alnum(c) || c == '_';
@@ -219,19 +224,19 @@ static bool piped(struct scan *s, size_t at)
 	return false;
 }
 
-/* A key has its text after it, also as one line with "\\n" in it; a program that looks for keys has not. */
+/* A key has its text after it, also as one line with "\n" in it; a program that looks for keys has not. */
 static bool is_key(const struct scan *s, size_t at)
 {
 	struct span rest = span_n(s->window + at, s->len - at < 256 ? s->len - at : 256);
 	size_t end = span_find(rest, span_of("PRIVATE KEY-----"), 0), n = 0;
 
-	if (end == (size_t)-1 || end > 30)
+	if (end > 30) /* or nowhere */
 		return false;
 	rest = span_n(rest.p + end + 16, rest.n - end - 16);
-	while (n < rest.n && n < 6 && strchr("\r\n\\nr", rest.p[n]))
+	while (n < rest.n && n < 6 && is_one_of(rest.p[n], "\r\n\\nr"))
 		n++;
 	rest = span_n(rest.p + n, rest.n - n);
-	for (n = 0; n < rest.n && (is_alnum(rest.p[n]) || strchr("+/=", rest.p[n])); n++)
+	for (n = 0; n < rest.n && (is_alnum(rest.p[n]) || is_one_of(rest.p[n], "+/=")); n++)
 		;
 	return n >= 32 || span_starts(rest, "Proc-Type:");
 }
@@ -379,7 +384,7 @@ static bool begin_file(struct scan *s, struct span start)
 		const struct risk_rule *r = &rules[i];
 		bool found =
 			(r->how == HOW_NAME && look_name(s, r)) ||
-			(r->how == HOW_MAGIC && start.n >= r->text.n && memcmp(start.p, r->text.p, r->text.n) == 0);
+			(r->how == HOW_MAGIC && start.n >= r->text.n && span_eq(span_n(start.p, r->text.n), r->text));
 
 		/* What is for people to fill in. */
 		if (found && end && r->how == HOW_NAME && (strcmp(end, ".example") == 0 || strcmp(end, ".sample") == 0))
