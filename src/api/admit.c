@@ -129,6 +129,7 @@ static int find_project(struct ask *q, struct err *e)
 	const json_t *known = book_get(q->api->book, id, &why);
 	if (!known && why.code != ERR_NOT_FOUND)
 		return err_set(e, why.code, "%s", why.text);
+	q->known = json_incref((json_t *)known);
 	q->project = json_str(known, "id");
 	q->role = known ? role_in(q, q->project) : ROLE_NONE;
 	return q->role >= ROLE_VIEWER ? 0 : err_set(e, ERR_NOT_FOUND, "there is no project %.80s", id);

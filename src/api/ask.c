@@ -26,6 +26,7 @@ void ask_free(struct ask *q)
 	if (!q)
 		return;
 	json_decref(q->run);
+	json_decref(q->known);
 	json_decref(q->query);
 	json_decref(q->body);
 	mem_free(q->path);

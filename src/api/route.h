@@ -94,6 +94,7 @@ struct ask {
 	char command_id[ID_TEXT]; /* the same for every request of this caller with this Idempotency-Key; else id */
 	const char *run_id;	  /* of paths with {run}: */
 	json_t *run;		  /* the run's row; owned by the ask */
+	json_t *known;		  /* the project's record, of paths with {project}; owned by the ask */
 	const char *project;	  /* of paths with {project} or {run} */
 	enum member_role role;	  /* of the caller in that project, or in the installation */
 	json_t *query, *body;	  /* objects, checked; owned by the ask */

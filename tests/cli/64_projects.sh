@@ -173,7 +173,7 @@ test_after_thirty_days_a_deleted_project_is_gone()
 	[ -f "$lib" ] || skip "faketime is not installed (scripts/install check)"
 	start env ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" LD_PRELOAD="$lib" FAKETIME=+31d FAKETIME_DONT_FAKE_MONOTONIC=1 \
 		"$MUSTER" serve --listen 127.0.0.1:0
-	wait_for 20 grep -q http:// bg.out
+	wait_for 20 grep -q ' at http' bg.out
 	call GET "/projects/$old"
 	same "$status" 404
 	[ ! -e "$gone" ] || fail "the folder is still there"
@@ -231,19 +231,25 @@ test_clients_that_hang_up()
 	stop_serving
 }
 
+# follow FILE QUERY: an import whose lines go to $T/out.
+follow()
+{
+	curl -sS --max-time 50 --unix-socket "$MUSTER_DATA/sock" -H 'Content-Type: application/gzip' --data-binary "@$1" \
+		"http://muster/api/v1/projects/import$2" >out || fail "curl: $?"
+}
+
 test_an_import_tells_how_far_it_is()
 {
 	serving
 	mkdir a
 	seq 100000 >a/numbers
 	tar -czf a.tgz a
-	upload a.tgz '?progress=1&name=A'
-	same "$status" 200
+	follow a.tgz '?progress=1&name=A'
 	same "$(head -1 out | jq -c keys)" '["bytes","entries"]'
 	same "$(tail -1 out | jq -r .project.name)" A
 	same "$(tail -1 out | jq -r .project.import.bytes)" 588895
 	head -c 100 a.tgz >cut.tgz
-	upload cut.tgz '?progress=1'
+	follow cut.tgz '?progress=1'
 	same "$(tail -1 out | jq -r .problem.status)" 400
 	call GET /projects
 	json_is length 1
