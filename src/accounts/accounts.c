@@ -160,6 +160,31 @@ enum member_role accounts_project_role(const struct accounts *a, const struct ca
 	return record_role(person) == ROLE_VIEWER ? ROLE_VIEWER : record_role(member);
 }
 
+json_t *accounts_projects(const struct accounts *a, const struct caller *c, struct err *e)
+{
+	const struct record *token = token_of(a, c), *person = person_of(a, token);
+	const char *only = token ? record_str(token, "project") : NULL;
+	cleanup_json json_t *list = json_array();
+
+	if (c->kind == CALLER_LOCAL || (person && !only && record_role(person) >= ROLE_ADMIN))
+		return json_null();
+	bool own = list && only && accounts_project_role(a, c, only) > ROLE_NONE;
+	if (!list || (own && json_array_append_new(list, json_string(only)))) {
+		err_nomem(e);
+		return NULL;
+	}
+	if (only || !person)
+		return steal(&list);
+	list_for (it, (struct list *)&person->owned) {
+		const struct record *r = list_entry(it, struct record, link);
+		if (r->kind == KIND_MEMBER && json_array_append_new(list, json_string(record_str(r, "project")))) {
+			err_nomem(e);
+			return NULL;
+		}
+	}
+	return steal(&list);
+}
+
 void accounts_csrf(const struct accounts *a, const struct caller *c, char out[HASH_HEX])
 {
 	struct hash_stream s;

@@ -3,7 +3,6 @@
 
 #include "api/account.h"
 #include "base/mem.h"
-#include "http/origin.h"
 
 #define API "/api/v1/auth"
 #define SECOND ((int64_t)1000000)
@@ -62,10 +61,6 @@ static json_t *refresh(struct ask *q, struct err *e)
 	struct span cookie = account_cookie(q->request, COOKIE_REFRESH);
 	cleanup_json json_t *args = account_args(q, NULL, e);
 
-	if (cookie.n && !request_same_origin(q->request)) {
-		err_set(e, ERR_DENIED, "another site asked for this");
-		return NULL;
-	}
 	if (args && !json_get(args, "refresh") && cookie.n && json_put_span(args, "refresh", cookie)) {
 		err_nomem(e);
 		return NULL;

@@ -238,6 +238,44 @@ test_roles_are_kept()
 	grep -qi '^link: .*cursor=' head || fail "no link to the next page"
 }
 
+test_runs_of_others_are_not_there()
+{
+	local what
+	question_mode
+	with_owner
+	begin_run "{\"mode\":\"asking\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 20 state_is waiting
+	project=$(json_get .project)
+	person bob member
+	for what in /runs /actions "/runs?project=$project"; do
+		as "$ada" GET "$what"
+		json_is length 1
+		as "$token" GET "$what"
+		gives 200
+		json_is length 0
+	done
+	for what in "/runs/$run" "/runs/$run/events" "/runs/$run/actions" "/events?stream=run/$run" "/projects/$project/members"; do
+		as "$token" GET "$what"
+		gives 404
+	done
+	as "$token" POST "/runs/$run/actions/colour" -d '{"option":"red"}'
+	gives 404
+	as "$ada" PUT "/projects/$project/members/$id" -d '{"role":"viewer"}'
+	gives 204
+	for what in /runs /actions "/runs?project=$project"; do
+		as "$token" GET "$what"
+		json_is length 1
+	done
+	as "$token" GET "/runs?project=another"
+	json_is length 0
+	as "$token" POST "/runs/$run/actions/colour" -d '{"option":"red"}'
+	gives 403
+	as "$ada" PUT "/projects/$project/members/$id" -d '{"role":"member"}'
+	as "$token" POST "/runs/$run/actions/colour" -d '{"option":"red"}'
+	gives 200
+	wait_for 20 state_is completed
+}
+
 test_keys_are_what_they_say()
 {
 	with_owner
