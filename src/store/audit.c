@@ -15,43 +15,41 @@ static int payload(const struct audit *a, struct event *ev, struct err *e)
 	return ev->data ? 0 : err_nomem(e);
 }
 
-static int record(struct store *s, const struct audit *a, struct append *with, bool wait, struct err *e)
+/* An event without its payload. */
+static int event_of(const struct store *s, const struct audit *a, struct event *ev, struct err *e)
 {
-	struct event ev = {.seq = APPEND_AT_END, .type = EVENT_AUDIT, .at = clock_wall(s->clock)};
-	int rc;
-
-	if (!a->who || !a->what || strlen(a->who) >= sizeof ev.actor_id)
+	*ev = (struct event){.seq = APPEND_AT_END, .type = EVENT_AUDIT, .at = clock_wall(s->clock)};
+	if (!a->who || !a->what || strlen(a->who) >= sizeof ev->actor_id)
 		return err_set(e, ERR_INVALID,
 			"an audit.recorded event needs to say who (in fewer than %zu bytes) and what",
-			sizeof ev.actor_id);
+			sizeof ev->actor_id);
 	if (strcmp(a->who, "system") != 0) {
-		ev.actor = ACTOR_PERSON;
-		memcpy(ev.actor_id, a->who, strlen(a->who) + 1);
+		ev->actor = ACTOR_PERSON;
+		memcpy(ev->actor_id, a->who, strlen(a->who) + 1);
 	}
-	id_new(ev.id, ev.at, NULL);
-	if (payload(a, &ev, e))
-		return -1;
-	with->stream = "house";
-	with->events = &ev;
-	with->event_count = 1;
-	rc = wait ? store_append_wait(s, with, e) : store_append(s, with, e);
-	event_release(&ev);
-	return rc;
+	id_new(ev->id, ev->at, NULL);
+	return 0;
 }
 
 int store_record(
 	struct store *s, const struct audit *a, void (*cb)(void *ctx, const struct err *why), void *ctx, struct err *e)
 {
-	struct append with = {.cb = cb, .ctx = ctx};
+	struct event ev;
+	struct append append = {.stream = "house", .events = &ev, .event_count = 1, .cb = cb, .ctx = ctx};
+	int rc = event_of(s, a, &ev, e) || payload(a, &ev, e) ? -1 : store_append(s, &append, e);
 
-	return record(s, a, &with, false, e);
+	event_release(&ev);
+	return rc;
 }
 
 int store_record_wait(struct store *s, const struct audit *a, struct err *e)
 {
-	struct append with = {.cb = NULL};
+	struct event ev;
+	struct append append = {.stream = "house", .events = &ev, .event_count = 1};
+	int rc = event_of(s, a, &ev, e) || payload(a, &ev, e) ? -1 : store_append_wait(s, &append, e);
 
-	return record(s, a, &with, true, e);
+	event_release(&ev);
+	return rc;
 }
 
 json_t *store_records(struct store *s, const json_t *filter, struct err *e)
