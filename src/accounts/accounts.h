@@ -104,6 +104,12 @@ int accounts_start(struct accounts *a, struct account_op *op, const char *verb, 
 /* Ends it with ERR_CANCELLED if it has not been decided yet. */
 void accounts_cancel(struct account_op *op);
 
+/* A membership as a record, for whoever makes a project to journal with it; null when there is no such person. */
+json_t *accounts_membership(
+	const struct accounts *a, const char *project, const char *person, enum member_role role, struct err *e);
+/* Records of accounts' kinds that another part journaled: once they are committed. */
+void accounts_journaled(struct accounts *a, const json_t *records);
+
 /* ---- lists: new references, without anything secret ---- */
 
 struct accounts_page {

@@ -12,6 +12,26 @@ int member_id(char out[CAP_RECORD_NAME], const char *project, const char *person
 		       : err_set(e, ERR_INVALID, "a membership needs a project and a person");
 }
 
+json_t *accounts_membership(
+	const struct accounts *a, const char *project, const char *person, enum member_role role, struct err *e)
+{
+	char id[CAP_RECORD_NAME];
+
+	if (!record_get(a, KIND_PERSON, person))
+		return json_null();
+	if (member_id(id, project, person, e))
+		return NULL;
+	return json_make(e, "{s:s, s:s, s:{s:s, s:s, s:s, s:I}}", "kind", kind_names[KIND_MEMBER], "id", id, "value",
+		"project", project, "person", person, "role", role_names[role], "since",
+		(json_int_t)clock_wall(a->clock));
+}
+
+void accounts_journaled(struct accounts *a, const json_t *records)
+{
+	for (size_t i = 0; i < json_array_size(records) && !a->stale; i++)
+		a->stale = records_apply_json(a, json_array_get(records, i), NULL) != 0;
+}
+
 /* The project's admins keep its members; nobody sets or removes what is above themselves. */
 static const struct record *target(struct turn *t, const char **project, char id[CAP_RECORD_NAME], struct err *e)
 {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "accounts/accounts.h"
 #include "base/caps.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -99,11 +100,23 @@ static json_t *records_of(const char *id, const json_t *value, struct err *e)
 		e, "[{s:s, s:s, s:O}]", "kind", KIND, "id", id, "value", value ? (json_t *)value : json_null());
 }
 
+/* Whoever makes a project owns it; not who is the first to change one that is known by its runs. */
+static int add_owner(
+	const struct book *b, const char *what, const char *who, const json_t *value, json_t *records, struct err *e)
+{
+	if (!b->needs.accounts || strcmp(what, "project.created") != 0)
+		return 0;
+	json_t *owner = accounts_membership(b->needs.accounts, json_str(value, "id"), who, ROLE_OWNER, e);
+	if (!owner || json_is_null(owner))
+		return owner ? 0 : -1;
+	return json_array_append_new(records, owner) ? err_nomem(e) : 0;
+}
+
 static void committed(void *ctx, const struct err *why)
 {
 	struct book_change *c = ctx;
 	struct book *b = c->book;
-	cleanup_json json_t *value = c->value;
+	cleanup_json json_t *value = c->value, *records = c->records;
 	const char *id = json_str(value, "id");
 	struct entry *x = map_get(&b->by_id, span_of(id));
 	struct err e = ERR_INIT;
@@ -112,6 +125,8 @@ static void committed(void *ctx, const struct err *why)
 	c->value = NULL;
 	if (why->code == ERR_OK)
 		apply(b, id, value, &e);
+	if (why->code == ERR_OK && b->needs.accounts)
+		accounts_journaled(b->needs.accounts, records);
 	c->cb(c, why->code == ERR_OK ? &e : why);
 }
 
@@ -135,16 +150,18 @@ int book_put(struct book *b, struct book_change *c, const char *what, const char
 	struct audit a = {.who = who, .what = what, .object = object, .records = records};
 	c->book = b;
 	c->value = value;
-	if (!records || !object || check(b, value, e)) {
+	if (!records || !object || add_owner(b, what, who, value, records, e) || check(b, value, e)) {
 		json_decref(value);
 		return value && e->code != ERR_OK ? -1 : err_nomem(e);
 	}
+	c->records = json_incref(records);
 	int rc = store_record(b->needs.store, &a, committed, c, e);
 	struct entry *x = map_get(&b->by_id, json_span(value, "id"));
 	if (rc) {
 		if (x)
 			x->busy = false;
 		json_decref(value);
+		json_decref(c->records);
 	}
 	return rc;
 }

@@ -25,7 +25,7 @@ const json_t *book_at(const struct book *b, size_t i);
 struct book_change {
 	void (*cb)(struct book_change *c, const struct err *why);
 	struct book *book; /* private */
-	json_t *value;
+	json_t *value, *records;
 };
 /* value is consumed; its version must follow that of the record at hand (0: there is none): ERR_STALE. */
 int book_put(struct book *b, struct book_change *c, const char *what, const char *who, json_t *value, struct err *e);

@@ -69,6 +69,14 @@ person()
 	token=$(json_get .access)
 }
 
+# project TOKEN NAME: sets $project to a new one.
+project()
+{
+	as "$1" POST /projects -d "{\"name\":\"$2\"}"
+	gives 201
+	project=$(json_get .id)
+}
+
 test_the_first_owner_comes_in_with_the_printed_token()
 {
 	with_owner
@@ -213,7 +221,7 @@ test_roles_are_kept()
 	as "$ada" PUT "/projects/$p1/members/$bob_id" -d '{"role":"admin"}'
 	gives 204
 	as "$bob" GET "/projects/$p1/members"
-	json_is '.[0].name' bob
+	json_is '.[1].name' bob
 	as "$eve" GET "/projects/$p1/members"
 	gives 404
 	as "$bob" POST "/projects/$p1/invites" -d '{"project_role":"viewer"}'
@@ -224,9 +232,14 @@ test_roles_are_kept()
 	as "$eve" POST /auth/join -d "{\"token\":\"$invite\"}"
 	gives 400
 	as "$eve" GET "/projects/$p1/members"
-	json_is length 2
+	json_is length 3
 	as "$eve" PUT "/projects/$p1/members/$bob_id" -d '{"role":"viewer"}'
 	gives 403
+	project "$bob" his
+	as "$bob" GET "/projects/$project/members"
+	json_is '.[0].role' owner
+	as "$eve" GET "/projects/$project"
+	gives 404
 	as "$ada" PUT "/people/$ada_id/role" -d '{"role":"member"}'
 	gives 409
 	as "$ada" POST "/people/$bob_id/disable" -d '{}'
@@ -295,7 +308,7 @@ test_keys_are_what_they_say()
 	one=$(json_get .key)
 	as "$one" GET "/projects/$p1/members"
 	gives 200
-	as "$one" GET /projects/p2/members
+	as "$one" GET "/projects/$p2/members"
 	gives 404
 	as "$one" GET /people
 	gives 403
