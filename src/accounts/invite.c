@@ -31,7 +31,7 @@ int invite_create(struct turn *t, struct err *e)
 		   *in_named = json_str(t->args, "project_role");
 	enum member_role role = named ? role_named(named) : ROLE_MEMBER,
 			 in = in_named ? role_named(in_named) : ROLE_MEMBER;
-	int64_t days = json_int(t->args, "days", DAYS);
+	int64_t days = json_int(t->args, "days", DAYS), until;
 	char token[TOKEN_TEXT], hash[HASH_HEX], id[ID_TEXT], email[EMAIL_MAX + 1] = "";
 	json_t *value;
 	int rc;
@@ -44,12 +44,12 @@ int invite_create(struct turn *t, struct err *e)
 		return -1;
 	if (map_count(&t->a->records[KIND_INVITE]) >= INVITES_MOST)
 		return err_set(e, ERR_CONFLICT, "there are %d invitations; revoke some first", INVITES_MOST);
+	until = t->now + days * DAY;
 	id_new(id, t->now, NULL);
 	token_new("mi_", token, hash);
 	value = json_make(e, "{s:s, s:s, s:s, s:I, s:I, s:s*, s:s*, s:s*}", "by", turn_who(t->by), "role",
-		role_names[role], "hash", hash, "created", (json_int_t)t->now, "until",
-		(json_int_t)(t->now + days * DAY), "email", email[0] ? email : NULL, "project", project, "project_role",
-		project ? role_names[in] : NULL);
+		role_names[role], "hash", hash, "created", (json_int_t)t->now, "until", (json_int_t)until, "email",
+		email[0] ? email : NULL, "project", project, "project_role", project ? role_names[in] : NULL);
 	rc = !value || turn_record(t, KIND_INVITE, id, value, e) || turn_object(t, KIND_INVITE, id, e) ||
 	     turn_result(t, "id", json_string(id), e) || turn_result(t, "token", json_string(token), e) ||
 	     (email[0] && turn_mail(t, "invite", email, "", token, e));

@@ -130,7 +130,7 @@ int session_refresh(struct turn *t, struct err *e)
 	char hash[HASH_HEX], text[TOKEN_TEXT];
 	json_t *value;
 
-	if (!person_good(person) || record_int(r, "expires") <= t->now)
+	if (!r || !person_good(person) || record_int(r, "expires") <= t->now)
 		return unknown_refresh(e);
 	snprintf(t->person, ID_TEXT, "%s", person->id);
 	token_hash(span_of(token), hash);

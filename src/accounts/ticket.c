@@ -13,7 +13,7 @@ int ticket_add(
 	struct turn *t, const char *purpose, const char *person, const char *name, const char *email, struct err *e)
 {
 	const struct record *owner = record_get(t->a, KIND_PERSON, person);
-	int64_t life = strcmp(purpose, "reset") == 0 ? RESET_US : VERIFY_US;
+	int64_t until = t->now + (strcmp(purpose, "reset") == 0 ? RESET_US : VERIFY_US);
 	char token[TOKEN_TEXT], hash[HASH_HEX], id[ID_TEXT];
 	json_t *value;
 	int rc = 0;
@@ -27,7 +27,7 @@ int ticket_add(
 	id_new(id, t->now, NULL);
 	token_new("mt_", token, hash);
 	value = json_make(e, "{s:s, s:s, s:s, s:s, s:I}", "purpose", purpose, "person", person, "email", email, "hash",
-		hash, "until", (json_int_t)(t->now + life));
+		hash, "until", (json_int_t)until);
 	rc = rc || !value || turn_record(t, KIND_TICKET, id, value, e) || turn_mail(t, purpose, email, name, token, e);
 	crypt_wipe(token, sizeof token);
 	return rc ? -1 : 0;
