@@ -308,7 +308,8 @@ test_keys_are_what_they_say()
 	one=$(json_get .key)
 	as "$one" GET "/projects/$p1/members"
 	gives 200
-	as "$one" GET "/projects/$p2/members"
+	project "$ada" second
+	as "$one" GET "/projects/$project/members"
 	gives 404
 	as "$one" GET /people
 	gives 403
