@@ -68,6 +68,9 @@
 #define TIME_MAIL_CONNECT 15000
 #define TIME_MAIL 60000 /* for one try */
 
+#define CAP_WEBHOOKS 50 /* two secrets of each lie in the vault */
+#define CAP_PUSHES 10000
+#define CAP_TARGET_URL 2000
 #define CAP_NOTICES 10000	/* kept: waiting, and remembered */
 #define CAP_NOTICE_TITLE 160	/* bytes of a title shown outside */
 #define CAP_NOTICES_AT_ONCE 200 /* written in one append */
