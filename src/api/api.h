@@ -14,6 +14,7 @@
 #include "workspace/template.h"
 
 struct accounts;
+struct herald;
 struct queue;
 struct queue;
 
@@ -29,9 +30,10 @@ struct api_needs {
 	const char *data_dir;
 	struct bundle_places places; /* modes and roles */
 	struct template_places templates;
-	const char *sock;    /* the owner's socket */
-	struct queue *queue; /* runs begin through it; NULL: none are begun here */
-	bool serving;	     /* this process stays: what a command sets off is begun here */
+	const char *sock;      /* the owner's socket */
+	struct queue *queue;   /* runs begin through it; NULL: none are begun here */
+	struct herald *herald; /* notices; NULL: none go out from here */
+	bool serving;	       /* this process stays: what a command sets off is begun here */
 };
 
 struct api;

@@ -50,6 +50,7 @@ struct route {
 	X(auth)                                                                                                        \
 	X(people)                                                                                                      \
 	X(audit)                                                                                                       \
+	X(notices)                                                                                                     \
 	X(catalogue)                                                                                                   \
 	X(system)                                                                                                      \
 	X(projects)                                                                                                    \

@@ -16,6 +16,7 @@
 #include "cmd/app.h"
 #include "cmd/out.h"
 #include "flow/queue.h"
+#include "notify/herald.h"
 
 static const struct verb_option options[] = {
 	{"listen", "ADDRESS:PORT", false, "where to listen; port 0: a free one (server.listen)"},
@@ -27,6 +28,7 @@ struct serving {
 	struct api *api;
 	struct queue *queue;
 	struct accounts *accounts;
+	struct herald *herald;
 	struct sign interrupt, terminate, hangup;
 	bool over;
 };
@@ -138,9 +140,13 @@ static int begin(struct serving *s, const struct args *args, struct err *e)
 		sign_start(&s->hangup, a->loop, SIGHUP, hung_up, e) || keep_accounts(s, e) ||
 		!(s->queue = queue_new(a->house, a->loop, a->store, limits, e)))
 		return -1;
+	s->herald = herald_open(a->loop, a->store, a->vault, a->options, e);
+	if (!s->herald)
+		return -1;
 	struct api_needs needs = app_needs(a);
 	needs.queue = s->queue;
 	needs.accounts = s->accounts;
+	needs.herald = s->herald;
 	needs.serving = true;
 	s->api = api_open(&needs, e);
 	if (!s->api || listen_on(s, args, e) || print_setup(s, e))
@@ -160,6 +166,7 @@ static int serve(const struct args *args, struct err *e)
 	api_close(s.api);
 	queue_free(s.queue);
 	accounts_close(s.accounts);
+	herald_close(s.herald);
 	sign_stop(&s.hangup);
 	sign_stop(&s.interrupt);
 	sign_stop(&s.terminate);
