@@ -41,6 +41,8 @@ static bool atom(struct span s)
 
 bool mail_address_valid(const char *address)
 {
+	if (!address)
+		return false;
 	struct span a = span_of(address);
 	size_t at = span_find(a, span_of("@"), 0);
 	return at != (size_t)-1 && a.n <= 254 && atom(span_n(a.p, at)) && atom(span_n(a.p + at + 1, a.n - at - 1));

@@ -39,7 +39,7 @@ static size_t count_of(const struct targets *t, const char *kind)
 
 static const char *id_of(const char *target)
 {
-	return strchr(target, '/') + 1;
+	return target + strcspn(target, "/") + 1;
 }
 
 /* ---- life ---- */
@@ -136,14 +136,15 @@ static int change(
 	struct targets *t, struct target_change *c, const char *who, const char *what, json_t *value, struct err *e)
 {
 	char kind[16];
-	snprintf(kind, sizeof(kind), "%.*s", (int)(id_of(c->name) - c->name - 1), c->name);
-	cleanup_json json_t *records =
-		json_make(e, "[{s:s, s:s, s:O?}]", "kind", kind, "id", id_of(c->name), "value", value);
+	size_t n = strcspn(c->name, "/");
+	const char *id = c->name + n + 1;
+	snprintf(kind, sizeof(kind), "%.*s", (int)n, c->name);
+	cleanup_json json_t *records = json_make(e, "[{s:s, s:s, s:O?}]", "kind", kind, "id", id, "value", value);
 	/* s:O? leaves nothing out: null is what deletes. */
 	struct audit a = {.who = who, .what = what, .object = c->name, .records = records};
 	c->targets = t;
 	c->value = value;
-	snprintf(c->id, sizeof(c->id), "%s", id_of(c->name));
+	snprintf(c->id, sizeof(c->id), "%.36s", id);
 	if (!records || store_record(t->store, &a, on_recorded, c, e) != 0) {
 		json_decref(value);
 		return -1;
