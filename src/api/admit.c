@@ -8,6 +8,7 @@
 #include "api/private.h"
 #include "api/query.h"
 #include "base/mem.h"
+#include "http/origin.h"
 
 /* The role that a rule asks for. */
 static enum member_role least_role(enum who who)

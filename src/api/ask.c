@@ -60,16 +60,13 @@ int ask_visible(const struct ask *q, json_t *filter, struct err *e)
 	const char *one = json_str(filter, "project");
 	if (one)
 		return ask_may(q, one, ROLE_VIEWER) ? 0 : err_set(e, ERR_NOT_FOUND, "there is no project %.80s", one);
-	if (admit_role(q->api, &q->caller, NULL) >= ROLE_ADMIN && q->caller.kind != CALLER_KEY)
+	if (!q->needs->accounts)
 		return 0;
-	cleanup_json json_t *projects = json_make(e, "[]");
-	const json_t *known;
+	cleanup_json json_t *projects = accounts_projects(q->needs->accounts, &q->caller, e);
 	if (!projects)
-		return -1;
-	for (size_t i = 0; (known = book_at(q->api->book, i)); i++)
-		if (ask_may(q, json_str(known, "id"), ROLE_VIEWER) &&
-			json_array_append(projects, json_get(known, "id")))
-			return err_nomem(e);
+		return e->code == ERR_OK ? err_nomem(e) : -1;
+	if (json_is_null(projects))
+		return 0;
 	if (!json_array_size(projects) && json_array_append_new(projects, json_string(""))) /* no project's id */
 		return err_nomem(e);
 	return json_put(filter, "project", json_incref(projects)) ? err_nomem(e) : 0;
