@@ -8,7 +8,7 @@
 #define MUSTER_HTTP_CONNECTION_H
 
 #include "base/sm.h"
-#include "http/address.h"
+#include "base/address.h"
 #include "http/body.h"
 #include "http/parser.h"
 #include "http/server.h"

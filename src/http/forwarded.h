@@ -3,7 +3,7 @@
 #ifndef MUSTER_HTTP_FORWARDED_H
 #define MUSTER_HTTP_FORWARDED_H
 
-#include "http/address.h"
+#include "base/address.h"
 
 /* What one proxy says; views into the line, without quotes; n = 0 where it says nothing. */
 struct forwarded {

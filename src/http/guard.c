@@ -1,7 +1,6 @@
 #include "http/guard.h"
 
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <strings.h>
 
@@ -11,7 +10,7 @@
 #include "http/easy.h"
 
 struct guard {
-	struct address_net nets[CAP_GUARD_EXEMPT];
+	struct address_range nets[CAP_GUARD_EXEMPT];
 	char *hosts[CAP_GUARD_EXEMPT];
 	size_t net_count, host_count;
 	struct curl_slist *answers;
@@ -37,7 +36,8 @@ static int exempt_add(struct guard *g, const json_t *entry, struct err *e)
 		return err_set(e, ERR_INVALID, "each entry must be text: a host name, an address or a network");
 	if (g->net_count == CAP_GUARD_EXEMPT || g->host_count == CAP_GUARD_EXEMPT)
 		return err_set(e, ERR_TOO_LARGE, "more than %d entries", CAP_GUARD_EXEMPT);
-	if (address_net_parse(&g->nets[g->net_count], span_of(text))) {
+	struct err no_range = ERR_INIT;
+	if (!address_range_parse(span_of(text), &g->nets[g->net_count], &no_range)) {
 		g->net_count++;
 		return 0;
 	}
@@ -95,19 +95,19 @@ const struct curl_slist *guard_answers(const struct guard *g)
 
 int guard_address(const struct guard *g, const char *host, const struct sockaddr *a, struct err *e)
 {
-	char text[INET6_ADDRSTRLEN] = "";
-	socklen_t size = a->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-	if (a->sa_family != AF_INET && a->sa_family != AF_INET6)
+	char text[ADDRESS_TEXT];
+	struct address address;
+	if (!address_of(a, &address))
 		return err_set(e, ERR_DENIED, "%s leads to something else than an IP address", host);
 	if (address_public(a))
 		return 0;
 	for (size_t i = 0; i < g->net_count; i++)
-		if (address_in(&g->nets[i], a))
+		if (address_range_holds(&g->nets[i], &address))
 			return 0;
 	for (size_t i = 0; i < g->host_count; i++)
 		if (strcasecmp(g->hosts[i], host) == 0)
 			return 0;
-	getnameinfo(a, size, text, sizeof(text), NULL, 0, NI_NUMERICHOST);
+	address_text(&address, text);
 	return err_set(e, ERR_DENIED,
 		"%s leads to %s, which is no public address; an administrator can list it in outbound.exempt", host,
 		text);

@@ -9,7 +9,7 @@
 #define MUSTER_HTTP_LIMITER_H
 
 #include "base/clock.h"
-#include "http/address.h"
+#include "base/address.h"
 
 struct limiter_rate {
 	int burst;    /* at once, ≥ 1 */

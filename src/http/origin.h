@@ -6,7 +6,7 @@
 #ifndef MUSTER_HTTP_ORIGIN_H
 #define MUSTER_HTTP_ORIGIN_H
 
-#include "http/address.h"
+#include "base/address.h"
 #include "http/server.h"
 
 /* Both before the first connection. Lists are separated by commas or spaces; called again, they replace.
