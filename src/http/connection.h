@@ -7,8 +7,8 @@
 #ifndef MUSTER_HTTP_CONNECTION_H
 #define MUSTER_HTTP_CONNECTION_H
 
-#include "base/sm.h"
 #include "base/address.h"
+#include "base/sm.h"
 #include "http/body.h"
 #include "http/parser.h"
 #include "http/server.h"

@@ -8,8 +8,8 @@
 #ifndef MUSTER_HTTP_LIMITER_H
 #define MUSTER_HTTP_LIMITER_H
 
-#include "base/clock.h"
 #include "base/address.h"
+#include "base/clock.h"
 
 struct limiter_rate {
 	int burst;    /* at once, ≥ 1 */

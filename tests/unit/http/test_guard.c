@@ -107,7 +107,8 @@ static void exempt(void **state)
 	struct guard *g = guard_of("10.2.0.0/16");
 	assert_int_equal(checked(g, "http://10.2.3.4/"), ERR_OK);
 	assert_int_equal(checked(g, "http://10.3.3.4/"), ERR_DENIED);
-	assert_int_equal(checked(g, "http://[::ffff:10.2.3.4]/"), ERR_DENIED);
+	assert_int_equal(checked(g, "http://[::ffff:10.2.3.4]/"), ERR_OK); /* the same host */
+	assert_int_equal(checked(g, "http://[::ffff:10.3.3.4]/"), ERR_DENIED);
 	assert_int_equal(checked(g, "http://x@10.2.3.4/"), ERR_INVALID);
 	assert_int_equal(checked(g, "file://10.2.3.4/"), ERR_INVALID);
 	guard_free(g);
