@@ -89,11 +89,18 @@ static void hung_up(struct sign *sign, int signum)
 		log_error("serve", "the certificate could not be read again, the present one stays: %s", e.text);
 }
 
+static bool send_letter(void *ctx, const struct account_mail *m)
+{
+	struct serving *s = ctx;
+	return s->herald && letters_send(s->herald->letters, m);
+}
+
 /* Passwords are sealed, and forms' tokens made, with a key of the vault. */
 static int keep_accounts(struct serving *s, struct err *e)
 {
 	uint8_t key[KEY_SIZE];
-	struct accounts_options o = {.loop = s->app.loop, .store = s->app.store, .key = key};
+	struct accounts_options o = {
+		.loop = s->app.loop, .store = s->app.store, .key = key, .mail = send_letter, .ctx = s};
 	vault_derive(s->app.vault, "accounts", key);
 	s->accounts = accounts_open(&o, e);
 	crypt_wipe(key, sizeof(key));

@@ -94,7 +94,8 @@ static int open_all(struct herald *h, struct vault *v, struct err *e)
 		return err_wrap(e, "outbound.exempt");
 	const char *key = push_key(h, v, e);
 	if (!key || set_mail(h, v, e) != 0 || !(h->http = http_new(h->loop, e)) ||
-		!(h->targets = targets_open(h->store, v, h->guard, e)))
+		!(h->targets = targets_open(h->store, v, h->guard, e)) ||
+		!(h->letters = letters_new(h->loop, &h->mail, options_text(o, OPTION_NOTIFY_URL), e)))
 		return -1;
 	struct send_options send = {.loop = h->loop,
 		.http = h->http,
@@ -153,6 +154,7 @@ void herald_close(struct herald *h)
 		while (targets_busy(h->targets))
 			loop_turn(h->loop, -1);
 	}
+	letters_free(h->letters);
 	targets_free(h->targets);
 	send_free(h->sender);
 	http_free(h->http);

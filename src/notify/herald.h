@@ -4,12 +4,14 @@
 #define MUSTER_NOTIFY_HERALD_H
 
 #include "config/options.h"
+#include "notify/letter.h"
 #include "notify/notify.h"
 #include "notify/targets.h"
 
 struct herald {
 	struct loop *loop;
 	struct targets *targets;
+	struct letters *letters;       /* about accounts */
 	char push_public[PUSH_PUBLIC]; /* for browsers */
 	/* private */
 	struct store *store;

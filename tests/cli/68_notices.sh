@@ -151,6 +151,35 @@ test_mail_is_tried()
 	same "$status" 400
 }
 
+# What somebody needs to come in again is in the mail, once, and nowhere else.
+test_a_forgotten_password_is_set_anew_by_mail()
+{
+	local words='four plain words here' token
+	receiving
+	settings "notify: {url: \"https://house.example\"}
+mail: {url: \"smtp://localhost:$smtp\", from: muster@house.example, plain: true}"
+	serving
+	wait_for 20 grep -q 'setup token' bg.out
+	token=$(sed -n 's/.*until there is one: //p' bg.out)
+	# over TCP: METHOD PATH JSON
+	tcp()
+	{
+		curl -sS --max-time 30 -o "$T/out" -w '%{http_code}' -X "$1" -H 'Content-Type: application/json' -d "$3" "$url/api/v1$2"
+	}
+	same "$(tcp POST /auth/setup "{\"token\":\"$token\",\"name\":\"Ada\",\"email\":\"ada@example.org\",\"password\":\"$words\"}")" 201
+	same "$(tcp POST /auth/password/forgot '{"email":"ada@example.org"}')" 204
+	wait_for 30 test -f got/mail-1.txt
+	grep -q '^To: <ada@example.org>' got/mail-1.txt || fail "$(cat got/mail-1.txt)"
+	token=$(tr -d '\r' <got/mail-1.txt | sed ':a;/=$/{N;s/=\n//;ba}' | sed -n 's|^https://house.example/reset#||p')
+	[ -n "$token" ] || fail "no token: $(cat got/mail-1.txt)"
+	! grep -rqF "$token" "$MUSTER_DATA" bg.err || fail "the token lies in the data folder or the log"
+	same "$(tcp POST /auth/password/reset "{\"token\":\"$token\",\"password\":\"four other words here\"}")" 204 "$(cat out)"
+	same "$(tcp POST /auth/password/reset "{\"token\":\"$token\",\"password\":\"$words\"}")" 400
+	same "$(tcp POST /auth/login "{\"email\":\"ada@example.org\",\"password\":\"$words\"}")" 401
+	same "$(tcp POST /auth/login '{"email":"ada@example.org","password":"four other words here"}')" 200
+	same "$(tcp POST /auth/password/forgot '{"email":"nobody@example.org"}')" 204
+}
+
 # A notice that was not delivered when the server died is delivered by the next.
 test_a_kill_loses_no_notice()
 {
