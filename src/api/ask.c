@@ -15,6 +15,7 @@ struct ask *ask_new(struct api *a, struct server_request *r, struct err *e)
 		return NULL;
 	}
 	q->api = a;
+	a->requests++;
 	q->needs = &a->needs;
 	q->request = r;
 	id_new(q->id, clock_wall(loop_clock(a->needs.loop)), NULL);
@@ -152,6 +153,7 @@ void ask_end(struct ask *q, json_t *out, const struct err *why)
 		log_info("api", "%s %s %s: %s", q->id, r->method, q->path, why->text);
 	else
 		log_debug("api", "%s %s %s", q->id, r->method, q->path);
+	q->api->replies[(failed ? err_http(why->code) : 200) / 100]++;
 	ask_free(q);
 	if (failed)
 		reply_problem(r, why);

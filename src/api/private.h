@@ -15,7 +15,8 @@ struct api {
 	struct list feeds; /* struct feed */
 	struct drafts *drafts;
 	struct timer beat;
-	struct limiter *limiter; /* NULL: no limit */
+	uint64_t requests, replies[6]; /* replies by the first digit of their status */
+	struct limiter *limiter;       /* NULL: no limit */
 	struct limiter_rate rate;
 	struct accounts_watch watch;
 	/* The event that was encoded last (feed.c). */

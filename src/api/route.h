@@ -45,6 +45,7 @@ struct route {
 	X(runs)                                                                                                        \
 	X(events)                                                                                                      \
 	X(socket)                                                                                                      \
+	X(metrics)                                                                                                     \
 	X(actions)                                                                                                     \
 	X(interventions)                                                                                               \
 	X(auth)                                                                                                        \

@@ -60,6 +60,7 @@ const struct named_shape shape_table[] = {
 	{"sent", "sent:b", "the mail server has taken it"},
 	{"push_key", "key:s", "P-256, base64url"},
 	{"health", "status:(ok) version:s", "this process serves"},
+	{"ready", "status:(ready) queued:i", "it takes work, and so many runs wait for their turn"},
 	{"problem", "type:s title:s status:i detail:s? code:s", "RFC 9457: what went wrong, and what to do"},
 	{NULL},
 };

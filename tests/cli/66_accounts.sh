@@ -435,6 +435,18 @@ test_projects_of_others_are_not_there()
 	same "$(jq -r 'select(.type=="action.resolved")|.data.by' out)" bob
 }
 
+test_metrics_are_for_administrators()
+{
+	with_owner
+	person bob member
+	same "$(curl -sS -o "$T/out" -w '%{http_code}' "$url/metrics")" 401
+	same "$(curl -sS -o "$T/out" -w '%{http_code}' -H "Authorization: Bearer $token" "$url/metrics")" 403
+	same "$(curl -sS -o "$T/out" -w '%{http_code}' -H "Authorization: Bearer $ada" "$url/metrics")" 200
+	out_has 'muster_replies_total{class="4xx"} 2'
+	out_has 'muster_runs_live 0'
+	same "$(curl -sS "$url/ready" | jq -r .status)" ready
+}
+
 test_a_flood_by_one_caller_is_slowed_down()
 {
 	mkdir -p "$MUSTER_DATA"
