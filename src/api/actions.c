@@ -6,14 +6,20 @@
 static json_t *list_of(struct ask *q, struct err *e)
 {
 	cleanup_json json_t *filter = json_clone(q->query);
+	int64_t limit = json_int(q->query, "limit", q->caller.kind == CALLER_LOCAL ? -1 : 200);
+	if (q->caller.kind != CALLER_LOCAL && (limit < 1 || limit > 1000)) {
+		err_set(e, ERR_INVALID, "limit must be 1 to 1000");
+		return NULL;
+	}
 	if (!filter || (!json_get(filter, "state") && json_put(filter, "state", json_string("open"))) ||
 		(q->run_id && json_put(filter, "run", json_string(q->run_id)))) {
 		err_nomem(e);
 		return NULL;
 	}
+	json_object_del(filter, "limit");
 	if (!q->run_id && ask_visible(q, filter, e))
 		return NULL;
-	return store_actions(q->needs->store, filter, -1, e);
+	return store_actions(q->needs->store, filter, (int)limit, e);
 }
 
 static json_t *answer(struct ask *q, struct err *e)
@@ -34,9 +40,9 @@ static json_t *answer(struct ask *q, struct err *e)
 #define API "/api/v1"
 
 const struct route routes_actions[] = {
-	{"GET", API "/actions", WHO_KNOWN, "what people must decide", "state:s? kind:s? priority:s? project:s?", NULL,
-		"[@action]", 0, list_of},
-	{"GET", API "/runs/{run}/actions", WHO_VIEWER, "a run's actions", "state:s? kind:s? priority:s?", NULL,
+	{"GET", API "/actions", WHO_KNOWN, "what people must decide",
+		"state:s? kind:s? priority:s? project:s? limit:i?", NULL, "[@action]", 0, list_of},
+	{"GET", API "/runs/{run}/actions", WHO_VIEWER, "a run's actions", "state:s? kind:s? priority:s? limit:i?", NULL,
 		"[@action]", 0, list_of},
 	{"POST", API "/runs/{run}/actions/{action}", WHO_MEMBER,
 		"answer an action with one of its options, a text, or both", NULL, "option:s? text:s? by:s?", "@taken",

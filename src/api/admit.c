@@ -102,6 +102,16 @@ static int no_run(const char *id, struct err *e)
 	return err_set(e, ERR_NOT_FOUND, "there is no run %.64s", id);
 }
 
+/* By its whole id: a look-up, where store_run may have to search. */
+json_t *admit_run(const struct api *a, const char *id, struct err *e)
+{
+	cleanup_json json_t *filter = json_make(e, "{s:s}", "run", id);
+	cleanup_json json_t *rows = filter ? store_runs(a->needs.store, filter, 1, e) : NULL;
+	if (rows && !json_array_size(rows))
+		no_run(id, e);
+	return json_incref(json_array_get(rows, 0));
+}
+
 /* A part of an id is enough for the data folder's owner; elsewhere it would tell of others' runs. */
 static int find_run(struct ask *q, struct err *e)
 {
@@ -110,9 +120,9 @@ static int find_run(struct ask *q, struct err *e)
 		return err_nomem(e);
 	if (q->caller.kind != CALLER_LOCAL && !id_valid(id))
 		return no_run(id, e);
-	q->run = store_run(q->needs->store, id, e);
+	q->run = q->caller.kind == CALLER_LOCAL ? store_run(q->needs->store, id, e) : admit_run(q->api, id, e);
 	if (!q->run)
-		return q->caller.kind != CALLER_LOCAL && e->code == ERR_NOT_FOUND ? no_run(id, e) : -1;
+		return -1;
 	q->run_id = json_str(q->run, "run");
 	q->project = json_str(q->run, "project");
 	q->role = role_in(q, q->project);

@@ -16,22 +16,51 @@ static int no_stream(const char *stream, struct err *e)
 	return err_set(e, ERR_NOT_FOUND, "there is no stream %.80s", stream);
 }
 
-int feed_may(const struct api *a, const struct caller *c, const char *stream, struct err *e)
+/* May the caller follow this stream, which exists? */
+static bool may(const struct api *a, const struct caller *c, const struct follow *s)
 {
-	if (!strcmp(stream, "house"))
-		return admit_role(a, c, NULL) >= ROLE_ADMIN ? 0 : no_stream(stream, e);
-	if (!strncmp(stream, "person/", 7))
-		return !strcmp(stream + 7, c->person) && *c->person ? 0 : no_stream(stream, e);
-	if (!strncmp(stream, "project/", 8))
-		return admit_role(a, c, stream + 8) >= ROLE_VIEWER ? 0 : no_stream(stream, e);
-	if (strncmp(stream, "run/", 4) != 0 || !id_valid(stream + 4))
-		return no_stream(stream, e);
-	cleanup_json json_t *run = store_run(a->needs.store, stream + 4, e);
-	const char *project = json_str(run, "project");
-	return run && project && admit_role(a, c, project) >= ROLE_VIEWER ? 0 : no_stream(stream, e);
+	if (!strcmp(s->stream, "house")) /* the audit, as GET /audit */
+		return admit_role(a, c, NULL) >= ROLE_ADMIN && (c->scopes & SCOPE_ADMIN);
+	if (!strncmp(s->stream, "person/", 7))
+		return !strcmp(s->stream + 7, c->person) && *c->person;
+	return *s->project && admit_role(a, c, s->project) >= ROLE_VIEWER;
+}
+
+/* The project that a stream belongs to. */
+static int find_project(const struct api *a, struct follow *s, struct err *e)
+{
+	if (!strncmp(s->stream, "project/", 8))
+		snprintf(s->project, sizeof(s->project), "%s", s->stream + 8);
+	if (strncmp(s->stream, "run/", 4) != 0)
+		return 0;
+	cleanup_json json_t *run = id_valid(s->stream + 4) ? admit_run(a, s->stream + 4, e) : NULL;
+	if (json_str(run, "project"))
+		snprintf(s->project, sizeof(s->project), "%s", json_str(run, "project"));
+	return run || e->code == ERR_OK || e->code == ERR_NOT_FOUND ? 0 : -1;
 }
 
 /* ---- events ---- */
+
+/* The audit's events carry the new values of records, which are not for everybody who may read the audit. */
+static int print(const struct follow *s, const struct event *ev, struct buf *out, struct err *e)
+{
+	cleanup_json json_t *data = strcmp(s->stream, "house") ? NULL : event_data(ev, e);
+	if (!json_get(data, "records")) {
+		event_print(ev, s->stream, out);
+		return e->code == ERR_OK ? 0 : -1;
+	}
+	cleanup_json json_t *rest = json_clone(data);
+	if (rest)
+		json_object_del(rest, "records");
+	cleanup_free char *text = rest ? json_text(rest) : NULL;
+	struct event shown = *ev;
+	shown.data = text ? blob_new(text, strlen(text)) : NULL;
+	if (!shown.data)
+		return err_nomem(e);
+	event_print(&shown, s->stream, out);
+	blob_unref(shown.data);
+	return 0;
+}
 
 /* The last event that was encoded: all who follow it get it one after the other. */
 static const struct buf *encoded(struct api *a, const struct follow *s, const struct event *ev, struct err *e)
@@ -43,8 +72,7 @@ static const struct buf *encoded(struct api *a, const struct follow *s, const st
 	blob_unref(a->encoded_of);
 	a->encoded_of = NULL;
 	buf_clear(&a->encoded);
-	event_print(ev, s->stream, &a->encoded);
-	if (buf_check(&a->encoded, "an event", e))
+	if (print(s, ev, &a->encoded, e) || buf_check(&a->encoded, "an event", e))
 		return NULL;
 	a->encoded_of = ev->data ? blob_ref(ev->data) : NULL;
 	a->encoded_seq = ev->seq;
@@ -134,8 +162,8 @@ struct follow *feed_find(struct feed *f, const char *stream)
 
 int feed_add(struct feed *f, const char *stream, int64_t after, struct err *e)
 {
-	if (strlen(stream) >= EVENT_STREAM_MAX || feed_may(f->api, &f->caller, stream, e))
-		return e->code == ERR_OK ? no_stream(stream, e) : -1;
+	if (strlen(stream) >= EVENT_STREAM_MAX)
+		return no_stream(stream, e);
 	if (after < 0)
 		return err_set(e, ERR_INVALID, "after must be an event's number, or 0");
 	if (feed_find(f, stream))
@@ -150,7 +178,8 @@ int feed_add(struct feed *f, const char *stream, int64_t after, struct err *e)
 	s->place = f->places++;
 	snprintf(s->stream, sizeof(s->stream), "%s", stream);
 	tick_init(&s->begin, f->api->needs.loop, begin);
-	if (start(s, e)) {
+	bool fine = !find_project(f->api, s, e) && (may(f->api, &f->caller, s) || no_stream(stream, e) == 0);
+	if (!fine || start(s, e)) {
 		mem_free(s);
 		return -1;
 	}
@@ -213,11 +242,14 @@ void feeds_check(struct api *a)
 		struct feed *f = list_entry(it, struct feed, link);
 		struct err e = ERR_INIT;
 		bool gone = admit_again(a, &f->caller, &e) != 0;
+		bool ended = gone;
 		list_for (at, &f->follows) {
 			struct follow *s = list_entry(at, struct follow, link);
-			gone = gone || feed_may(a, &f->caller, s->stream, &e);
+			gone = gone || !may(a, &f->caller, s);
 		}
 		if (gone)
-			f->revoked(f, &e);
+			f->revoked(f,
+				ended ? &e
+				      : &(struct err){.code = ERR_DENIED, .text = "this may not be followed any more"});
 	}
 }

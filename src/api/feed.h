@@ -23,8 +23,9 @@ struct follow {
 	struct feed *feed;
 	struct tail tail;
 	char stream[EVENT_STREAM_MAX];
-	size_t place; /* which of the feed's it is, in the order in which they were added */
-	int64_t sent; /* seq of the last one sent */
+	char project[EVENT_STREAM_MAX]; /* of a run's or a project's */
+	size_t place;			/* which of the feed's it is, in the order in which they were added */
+	int64_t sent;			/* seq of the last one sent */
 	int64_t head; /* of the stream when it was begun: behind it come what is open, and live events */
 	bool begun;   /* what was open has been sent */
 	struct tick begin;
@@ -64,7 +65,4 @@ void feed_drained(struct feed *f);
 #define FEED_BEAT_MS 15000
 void feeds_beat(struct api *a);
 void feeds_check(struct api *a);
-/* "run/ID" and so on: does it exist for this caller, and may they follow it? */
-int feed_may(const struct api *a, const struct caller *c, const char *stream, struct err *e);
-
 #endif

@@ -1,6 +1,17 @@
 /* interventions: people's commands to a run, its forks and its merge. */
 #include "api/intervene.h"
-#include "api/route.h"
+#include "api/private.h"
+
+/* Nothing begins anew in a project that was put aside or deleted. */
+static int check_active(struct ask *q, struct err *e)
+{
+	struct err none = ERR_INIT;
+	const json_t *known = book_get(q->api->book, q->project, &none);
+	const char *state = json_str(known, "state");
+	return !state || !strcmp(state, "active")
+		       ? 0
+		       : err_set(e, ERR_CONFLICT, "the project is %s; bring it back first", state);
+}
 
 static json_t *command(struct ask *q, struct err *e)
 {
@@ -16,6 +27,8 @@ static json_t *command(struct ask *q, struct err *e)
 			"a recording is a file of the host; only the data folder's owner may ask for it");
 		return NULL;
 	}
+	if (!strcmp(kind, "resume") && check_active(q, e))
+		return NULL;
 	if (!strcmp(kind, "model") && ask_model(q, json_str(q->body, "model"), e))
 		return NULL;
 	return intervene_apply(q->needs, q->run, q->command_id, whole, &now, e)
@@ -25,6 +38,8 @@ static json_t *command(struct ask *q, struct err *e)
 
 static json_t *fork_run(struct ask *q, struct err *e)
 {
+	if (check_active(q, e))
+		return NULL;
 	return intervene_fork(q->needs, q->run_id, json_int(q->body, "at", INT64_MAX), e);
 }
 

@@ -33,6 +33,8 @@ void ask_free(struct ask *q);
 int admit(struct ask *q, struct err *e);
 /* The caller's present role in a project; NULL: in the installation. */
 enum member_role admit_role(const struct api *a, const struct caller *c, const char *project);
+/* A run by its whole id; ERR_NOT_FOUND. */
+json_t *admit_run(const struct api *a, const char *id, struct err *e);
 /* Is the caller still who it was? ERR_UNAUTHENTICATED. */
 int admit_again(const struct api *a, const struct caller *c, struct err *e);
 

@@ -13,10 +13,15 @@ static json_t *list_runs(struct ask *q, struct err *e)
 		err_nomem(e);
 		return NULL;
 	}
+	int64_t limit = json_int(q->query, "limit", 100);
+	if (q->caller.kind != CALLER_LOCAL && (limit < 1 || limit > 1000)) {
+		err_set(e, ERR_INVALID, "limit must be 1 to 1000");
+		return NULL;
+	}
 	json_object_del(filter, "limit");
 	if (ask_visible(q, filter, e))
 		return NULL;
-	return store_runs(q->needs->store, filter, (int)json_int(q->query, "limit", 100), e);
+	return store_runs(q->needs->store, filter, (int)limit, e);
 }
 
 static json_t *get_run(struct ask *q, struct err *e)
@@ -68,7 +73,7 @@ static int check_rules(struct ask *q, const char *project, struct err *e)
 	for (const char *const *power = powers; *power; power++)
 		if (json_get(settings, *power))
 			what = *power;
-	return !what || ask_may(q, project, ROLE_ADMIN)
+	return !what || (ask_may(q, project, ROLE_ADMIN) && (q->caller.scopes & SCOPE_ADMIN))
 		       ? 0
 		       : err_set(e, ERR_DENIED, "%s of a run is for administrators of its project", what);
 }
@@ -90,13 +95,25 @@ static int check_files(struct ask *q, struct err *e)
 	return e->code == ERR_OK ? 0 : -1;
 }
 
+/* Does somebody vouch for the files of the project in this folder? Without a record it is the owner's own. */
+static bool trusted(struct ask *q, const char *dir)
+{
+	char id[PROJECT_ID];
+	struct err none = ERR_INIT;
+	house_project_id(dir, id);
+	const json_t *known = book_get(q->api->book, id, &none);
+	return !known || json_bool(known, "trusted", true);
+}
+
 static json_t *request_of(struct ask *q, struct err *e)
 {
 	const char *standard = options_text(q->needs->options, OPTION_MODEL);
 	double budget = options_number(q->needs->options, OPTION_RUN_BUDGET_USD);
 	cleanup_free char *dir = project_dir(q, json_str(q->body, "project"), e);
 	cleanup_json json_t *request = dir ? json_clone(q->body) : NULL;
+	bool untrusted = dir && !trusted(q, dir);
 	if (!request || json_put(request, "project", json_string(dir)) ||
+		(untrusted && json_put(request, "untrusted", json_true())) ||
 		json_put(request, "user", json_string(*q->caller.person ? q->caller.person : q->caller.name)) ||
 		(*standard && !json_get(request, "model") && json_put(request, "model", json_string(standard))) ||
 		(budget > 0 && !json_get(request, "budget_usd") &&
@@ -115,8 +132,14 @@ static json_t *begun(struct ask *q, const char *id, struct err *e)
 	cleanup_json json_t *row = store_run(q->needs->store, id, e);
 	if (!row)
 		return NULL;
-	if (!place || reply_header(q->request, "Location", place, e) ||
-		queue_add(q->needs->queue, id, json_str(row, "user"), (int)json_int(row, "priority", 0), e))
+	if (!ask_may(q, json_str(row, "project"), ROLE_VIEWER)) {
+		err_set(e, ERR_NOT_FOUND, "there is no project %.80s", json_str(q->body, "project"));
+		return NULL;
+	}
+	bool begins = !strcmp(json_str(row, "state"), "created"); /* said again later, it may have been paused since */
+	if (!place || reply_header(q->request, "Location", place, e))
+		return NULL;
+	if (begins && queue_add(q->needs->queue, id, json_str(row, "user"), (int)json_int(row, "priority", 0), e))
 		return NULL;
 	return json_incref(row);
 }
@@ -152,7 +175,8 @@ static json_t *start(struct ask *q, struct err *e)
 const struct route routes_runs[] = {
 	{"GET", API "/runs", WHO_KNOWN, "runs, newest first", "state:s? project:s? mode:s? limit:i?", NULL, "[@run]", 0,
 		list_runs},
-	{"POST", API "/runs", WHO_MEMBER, "start a run; with an Idempotency-Key, once", NULL,
+	{"POST", API "/runs", WHO_KNOWN,
+		"start a run in a project of which one is a member; with an Idempotency-Key, once", NULL,
 		"mode:s project:s inputs:o? settings:o? model:s? budget_usd:n? title:s? priority:i? check:s? "
 		"unattended:b? "
 		"policy:a? gates_off:a?",

@@ -52,7 +52,14 @@ static void on_message(struct websocket *w, struct span text, bool binary)
 	struct err e = ERR_INIT;
 	cleanup_json json_t *message = binary ? NULL : json_parse(text, "the message", &e);
 	const char *stream = json_str(message, "follow"), *leave = json_str(message, "leave");
+	struct api *a = s->feed.api;
 	int failed = 0;
+	if (a->limiter && s->feed.caller.kind != CALLER_LOCAL &&
+		limiter_ask(a->limiter, "socket", span_of(s->feed.caller.token_id), &a->rate)) {
+		err_set(&e, ERR_RATE_LIMITED, "too many messages");
+		say_problem(s, stream ? stream : leave, &e);
+		return;
+	}
 	if (binary) {
 		websocket_close(w, WEBSOCKET_KIND, "text is spoken here");
 		return;

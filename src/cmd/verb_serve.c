@@ -4,10 +4,12 @@
  *
  * Runs that were at work when the last owner of the data folder stopped go on, one after the other, while requests are
  * served already. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "accounts/accounts.h"
@@ -137,11 +139,23 @@ static void terminated(struct sign *sign, int signum)
 	end(container_of(sign, struct serving, terminate));
 }
 
+/* As many open files as this process may have: each client is one. */
+static void raise_files(void)
+{
+	struct rlimit now;
+	if (getrlimit(RLIMIT_NOFILE, &now))
+		return;
+	now.rlim_cur = now.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &now))
+		log_warn("serve", "the limit of open files stays as it is: %s", strerror(errno));
+}
+
 static int begin(struct serving *s, const struct args *args, struct err *e)
 {
 	struct queue_limits limits = {.live = (int)options_int(s->app.options, OPTION_LIVE_RUNS),
 		.per_user = (int)options_int(s->app.options, OPTION_LIVE_RUNS_USER)};
 	struct app *a = &s->app;
+	raise_files();
 	if (sign_start(&s->interrupt, a->loop, SIGINT, interrupted, e) ||
 		sign_start(&s->terminate, a->loop, SIGTERM, terminated, e) ||
 		sign_start(&s->hangup, a->loop, SIGHUP, hung_up, e) || keep_accounts(s, e) ||

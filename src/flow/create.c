@@ -144,7 +144,7 @@ static json_t *created_json(struct making *m, const struct hash *bundle, struct 
 	if (!data)
 		return NULL;
 	static const char *const passed[] = {
-		"model", "budget_usd", "policy", "check", "gates_off", "record", "user", "priority", NULL};
+		"model", "budget_usd", "policy", "check", "gates_off", "record", "user", "priority", "untrusted", NULL};
 	for (const char *const *key = passed; *key; key++)
 		if (json_get(q, *key))
 			json_object_set(data, *key, json_get(q, *key));

@@ -152,9 +152,13 @@ int run_command(struct run *r, const json_t *command, int64_t command_n, struct 
 		*e = *r->broken;
 		return err_wrap(e, "run %s", run_short(r->id));
 	}
-	if (kind && !strcmp(kind, "record")) /* of this process, no event of the run */
-		return run_record(r, json_str(command, "record"), e);
-	int judged = !kind		   ? err_set(e, ERR_INVALID, "a command needs a kind")
+	if (command_n && command_n <= r->last_command)
+		return 0; /* given before, by another who looked meanwhile */
+	if (command_n)
+		r->last_command = command_n;
+	bool record = kind && !strcmp(kind, "record"); /* of this process, no event of the run */
+	int judged = record		   ? 1
+		     : !kind		   ? err_set(e, ERR_INVALID, "a command needs a kind")
 		     : check_kind(kind, e) ? -1
 					   : judge(r, kind, command, e);
 	/* what is refused now, or done, is not asked again */
@@ -162,6 +166,8 @@ int run_command(struct run *r, const json_t *command, int64_t command_n, struct 
 		return err_nomem(e);
 	if (command_n)
 		tick_start(&r->flush);
+	if (record)
+		return run_record(r, json_str(command, "record"), e);
 	if (judged)
 		return judged < 0 ? -1 : 0;
 	if (!strcmp(kind, "answer") && r->recorder && record_answer(r, command, e))

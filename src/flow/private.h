@@ -164,6 +164,7 @@ struct run {
 	struct store_blob *blobs;
 	size_t blob_count, blob_room;
 	json_t *done_commands; /* rows to mark with the next append */
+	int64_t last_command;  /* the last row that was given: they come in order, and again until they are marked */
 	int appends;	       /* queued and not yet acknowledged */
 	struct tick flush;
 	char cause[ID_TEXT]; /* id of the input being delivered */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "flow/house_private.h"
 #include "flow/run.h"
 
 #define CAP_QUEUE (1u << 20)
@@ -75,7 +76,7 @@ static void begin_next(struct tick *t)
 	one->live = true;
 	q->live++;
 	snprintf(run, sizeof(run), "%s", one->run);
-	if (house_resume(q->house, run, &e)) {
+	if (house_resume_paused(q->house, run, &e)) { /* what a person paused meanwhile stays so */
 		log_error("queue", "run %s cannot go on: %s", run_short(run), e.text);
 		one = map_get(&q->entries, span_of(run)); /* it may have settled meanwhile */
 		if (one)

@@ -123,6 +123,51 @@ test_more_runs_than_places_wait_their_turn()
 	same "$(muster runs --json --limit -1 | jq -r 'sort_by(.updated)|map(.priority)|join(" ")')" "1 3 2" "order of the ends"
 }
 
+test_a_run_that_is_paused_while_it_waits_its_turn_stays_so()
+{
+	local first second
+	slow_mode
+	echo 'server: {live_runs: 1}' >"$MUSTER_DATA/config.yaml"
+	serving
+	begin_run "{\"mode\":\"slow\",\"project\":\"$T/p1\",\"model\":\"script:$T/script.jsonl\"}"
+	first=$run
+	wait_for 20 state_is running
+	begin_run "{\"mode\":\"slow\",\"project\":\"$T/p2\",\"model\":\"script:$T/script.jsonl\"}" -H 'Idempotency-Key: second'
+	second=$run
+	local_call POST "/api/v1/runs/$second/commands" -d '{"kind":"pause"}'
+	same "$status" 200
+	wait_for 20 state_is paused
+	run=$first
+	wait_for 60 state_is completed
+	begin_run "{\"mode\":\"slow\",\"project\":\"$T/p2\",\"model\":\"script:$T/script.jsonl\"}" -H 'Idempotency-Key: second'
+	same "$run" "$second"
+	kill -9 "$started"
+	ended || true
+	serving
+	sleep 1
+	state_is paused || fail "it went on"
+	local_call POST "/api/v1/runs/$second/commands" -d '{"kind":"resume"}'
+	wait_for 60 state_is completed
+}
+
+test_commands_at_the_same_moment_are_given_once_each()
+{
+	local pids=() i
+	question_mode
+	serving
+	begin_run "{\"mode\":\"asking\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 20 state_is waiting
+	for i in $(seq 40); do
+		curl -sS --unix-socket "$MUSTER_DATA/sock" -o /dev/null -H 'Content-Type: application/json' \
+			-d "{\"kind\":\"budget\",\"usd\":$i,\"value\":$i}" "http://muster/api/v1/runs/$run/commands" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	local_call GET "/api/v1/runs/$run/events"
+	same "$(jq -r 'select(.type=="run.intervened")|.data.value' out | sort -n | uniq -c | awk '{print $1 ":" $2}' | tr '\n' ' ')" \
+		"$(seq -f '1:%g' 40 | tr '\n' ' ')" "commands in the journal"
+}
+
 test_bad_input_is_named()
 {
 	serving

@@ -435,6 +435,20 @@ test_projects_of_others_are_not_there()
 	same "$(jq -r 'select(.type=="action.resolved")|.data.by' out)" bob
 }
 
+# The audit's stream is for those who may read the audit, and holds nobody's password or token, not even sealed.
+test_the_stream_of_the_house_is_the_audit()
+{
+	with_owner
+	as "$ada" POST /keys -d '{"name":"reads","scopes":["read"]}'
+	reads=$(json_get .token)
+	[ "$reads" != null ] || reads=$(json_get .key)
+	as "$reads" GET '/events?stream=house'
+	gives 404
+	curl -sSN --max-time 2 -H "Authorization: Bearer $ada" "$url/api/v1/events?stream=house" >house 2>/dev/null || true
+	grep -q '"what":"' house || fail "nothing came: $(cat house)"
+	! grep -q '"records"' house || fail "$(grep -m1 records house)"
+}
+
 test_metrics_are_for_administrators()
 {
 	with_owner
