@@ -116,8 +116,8 @@ static void end_many(struct drafts *d, const char *stream, const char *agent, co
 	for (size_t i = 0; (it = map_next(&d->rows, &i));) {
 		struct draft *row = it->value;
 		const char *of = json_str(row->subject, "agent");
-		if (strcmp(row->stream, stream) || (k && row->type != k->piece) ||
-			(agent && (!of || strcmp(of, agent))))
+		if (strcmp(row->stream, stream) != 0 || (k && row->type != k->piece) ||
+			(agent && (!of || strcmp(of, agent) != 0)))
 			continue;
 		map_del(&d->rows, span_n(it->key, it->key_len));
 		free_row(d, row);
@@ -169,7 +169,7 @@ void drafts_each(struct drafts *d, const char *stream, int (*each)(void *ctx, co
 	struct map_entry *it;
 	for (size_t i = 0; (it = map_next(&d->rows, &i));) {
 		const struct draft *row = it->value;
-		cleanup_json json_t *data = strcmp(row->stream, stream) ? NULL : json_clone(row->subject);
+		cleanup_json json_t *data = strcmp(row->stream, stream) != 0 ? NULL : json_clone(row->subject);
 		if (!data || json_put_int(data, "offset", row->offset) ||
 			json_put_span(data, "text", buf_span(&row->text)))
 			continue;

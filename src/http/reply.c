@@ -257,7 +257,7 @@ int reply_start(struct server_request *r, int status, const char *content_type, 
 	return reply_start_length(r, status, content_type, -1, e);
 }
 
-int reply_writev(struct server_request *r, const struct span *bytes, size_t n, struct err *e)
+int reply_writev(struct server_request *r, const struct span *given, size_t n, struct err *e)
 {
 	struct connection *c = connection_of(r);
 	struct span pieces[REPLY_PIECES + 2];
@@ -265,13 +265,13 @@ int reply_writev(struct server_request *r, const struct span *bytes, size_t n, s
 	size_t all = 0;
 	BUG_ON(sm_is(&c->reply) != REPLY_STREAMING || n > REPLY_PIECES);
 	for (size_t i = 0; i < n; i++) {
-		pieces[i + 1] = bytes[i];
-		all += bytes[i].n;
+		pieces[i + 1] = given[i];
+		all += given[i].n;
 	}
 	if (all == 0 || is_head(c)) /* an empty chunk would be the last */
 		return 0;
 	if (!c->chunked) {
-		if (connection_write(c, bytes, n, e) != 0)
+		if (connection_write(c, given, n, e) != 0)
 			return -1;
 		c->owed -= (int64_t)all;
 		return 0;

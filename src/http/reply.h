@@ -25,7 +25,7 @@ int reply_start_length(struct server_request *r, int status, const char *content
  * says when it is worth trying again), ERR_NETWORK when it is gone. */
 int reply_write(struct server_request *r, struct span bytes, struct err *e);
 #define REPLY_PIECES 4
-int reply_writev(struct server_request *r, const struct span *pieces, size_t n, struct err *e); /* up to REPLY_PIECES */
+int reply_writev(struct server_request *r, const struct span *given, size_t n, struct err *e); /* up to REPLY_PIECES */
 size_t reply_queued(const struct server_request *r); /* bytes that the kernel has not taken yet */
 void reply_end(struct server_request *r);
 
