@@ -464,7 +464,7 @@ test_metrics_are_for_administrators()
 test_a_flood_by_one_caller_is_slowed_down()
 {
 	mkdir -p "$MUSTER_DATA"
-	echo 'server: {requests_per_s: 0.5, requests_burst: 20}' >"$MUSTER_DATA/config.yaml"
+	echo 'server: {requests_per_s: 0.01, requests_burst: 20}' >"$MUSTER_DATA/config.yaml"
 	with_owner
 	person bob member
 	for _ in $(seq 20); do

@@ -9,7 +9,7 @@
 receiving()
 {
 	mkdir -p "$T/got"
-	python3 -B "$MUSTER_SHARE/tests/peer/receiver.py" "$T/got" "$@" &
+	/usr/bin/python3 -B "$SOURCE/tests/peer/receiver.py" "$T/got" "$@" &
 	receiver=$!
 	trap 'kill $receiver' EXIT
 	wait_for 20 test -f "$T/got/ports"
@@ -34,7 +34,7 @@ hook()
 # signed FILE SECRET: is the message in this file signed with it?
 signed()
 {
-	python3 - "$1" "$2" <<-'END'
+	/usr/bin/python3 - "$1" "$2" <<-'END'
 		import base64, hashlib, hmac, json, sys
 		m = json.load(open(sys.argv[1]))
 		h = m["headers"]
