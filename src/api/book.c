@@ -1,11 +1,14 @@
 /* book: the fold of project records. */
 #include "api/book.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "accounts/accounts.h"
 #include "base/caps.h"
+#include "base/fault.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -21,6 +24,7 @@ struct entry {
 struct book {
 	struct api_needs needs;
 	struct map by_id; /* of struct entry, oldest first */
+	char *home;
 };
 
 static void entry_free(void *p)
@@ -35,6 +39,7 @@ void book_free(struct book *b)
 	if (!b)
 		return;
 	map_release(&b->by_id, entry_free);
+	mem_free(b->home);
 	mem_free(b);
 }
 
@@ -123,6 +128,7 @@ static void committed(void *ctx, const struct err *why)
 	if (x)
 		x->busy = false;
 	c->value = NULL;
+	c->kept = why->code == ERR_OK;
 	if (why->code == ERR_OK)
 		apply(b, id, value, &e);
 	if (why->code == ERR_OK && b->needs.accounts)
@@ -138,6 +144,9 @@ static int check(struct book *b, const json_t *value, struct err *e)
 	if (json_int(value, "version", 0) != (x ? json_int(x->value, "version", 0) : 0) + 1)
 		return err_set(
 			e, ERR_STALE, "the project %s has changed meanwhile; read it again", json_str(value, "id"));
+	if (!x && map_count(&b->by_id) >= CAP_PROJECTS)
+		return err_set(e, ERR_TOO_LARGE, "there are %d projects, the most that there may be; delete some",
+			CAP_PROJECTS);
 	if (x)
 		x->busy = true;
 	return 0;
@@ -189,6 +198,11 @@ static json_t *from_runs(struct book *b, const char *id, struct err *e)
 		user ? user : "owner", "version", 0, "trusted", true);
 }
 
+const char *book_home(const struct book *b)
+{
+	return b->home;
+}
+
 const json_t *book_get(struct book *b, const char *id, struct err *e)
 {
 	struct entry *x = map_get(&b->by_id, span_of(id));
@@ -216,14 +230,18 @@ const json_t *book_at(const struct book *b, size_t i)
 
 /* ---- opening ---- */
 
+/* Is it one of the folders that we make? */
+static bool is_ours(const struct book *b, const char *dir)
+{
+	size_t n = strlen(b->home);
+	return dir && !strncmp(dir, b->home, n) && dir[n] == '/' && dir[n + 1];
+}
+
 /* The end of what was deleted long ago. Folders that we did not make are never removed. */
 static int purge_one(struct book *b, const json_t *value, struct err *e)
 {
-	cleanup_free char *home = mem_printf("%s/projects/", b->needs.data_dir);
 	const char *dir = json_str(value, "dir"), *id = json_str(value, "id");
-	if (!home)
-		return err_nomem(e);
-	if (dir && span_starts(span_of(dir), home) && fs_remove_tree(dir, e))
+	if (is_ours(b, dir) && fs_remove_tree(dir, e))
 		return -1;
 	cleanup_json json_t *records = records_of(id, NULL, e);
 	cleanup_free char *object = mem_printf(KIND "/%s", id);
@@ -248,6 +266,25 @@ static int purge(struct book *b, struct err *e)
 	return 0;
 }
 
+static char *find_home(const char *data_dir, struct err *e)
+{
+	cleanup_free char *path = fs_join(data_dir, "projects");
+	char real[PATH_MAX];
+	char *out = NULL;
+	if (path && realpath(path, real)) {
+		out = mem_strdup(real);
+	} else if (path) { /* not there yet */
+		if (fault_hit(FAULT_IO) || !realpath(data_dir, real)) {
+			err_errno(e, errno, "%s", data_dir);
+			return NULL;
+		}
+		out = fs_join(real, "projects");
+	}
+	if (!out)
+		err_nomem(e);
+	return out;
+}
+
 struct book *book_open(const struct api_needs *n, struct err *e)
 {
 	struct book *b = MEM_NEW(struct book);
@@ -257,7 +294,8 @@ struct book *book_open(const struct api_needs *n, struct err *e)
 	}
 	b->needs = *n;
 	map_init(&b->by_id, CAP_PROJECTS);
-	if (read_all(b, e) || (n->serving && purge(b, e))) {
+	b->home = find_home(n->data_dir, e);
+	if (!b->home || read_all(b, e) || (n->serving && purge(b, e))) {
 		book_free(b);
 		return NULL;
 	}

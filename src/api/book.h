@@ -15,6 +15,8 @@ struct book;
 struct book *book_open(const struct api_needs *n, struct err *e);
 void book_free(struct book *b);
 
+/* The folder in which those that we make lie, without links, as records name it. It need not exist. */
+const char *book_home(const struct book *b);
 /* Borrowed until the next change; NULL with ERR_NOT_FOUND and others. */
 const json_t *book_get(struct book *b, const char *id, struct err *e);
 /* The record at a place, newest first; NULL behind the last. */
@@ -24,6 +26,7 @@ const json_t *book_at(const struct book *b, size_t i);
  * seen, or it failed. Until then another change of the same record is ERR_LOCKED. */
 struct book_change {
 	void (*cb)(struct book_change *c, const struct err *why);
+	bool kept;	   /* set before it: durable, whatever it says */
 	struct book *book; /* private */
 	json_t *value, *records;
 };

@@ -12,7 +12,8 @@ struct api {
 	struct server server;
 	bool open;
 	struct book *book;
-	struct list feeds; /* struct feed */
+	struct list feeds;   /* struct feed */
+	struct list makings; /* projects being made, project_new.c */
 	struct drafts *drafts;
 	struct timer beat;
 	uint64_t requests, replies[6]; /* replies by the first digit of their status */

@@ -3,7 +3,9 @@
  *   (archive: its bytes into a file) → on the pool: files, repository, first commit → record → reply
  *
  * The folder has its whole content before there is a record; what a stop of the program leaves is a folder that nobody
- * names. An archive is written to its file from the loop's thread: into the page cache, as fast as it comes. */
+ * names, and that goes when the same request comes again: the folder is named by its Idempotency-Key. Of requests with
+ * the same key only one is at work, so the folder is its own. An archive is written to its file from the loop's thread:
+ * into the page cache, as fast as it comes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,12 +26,13 @@ enum origin { ORIGIN_EMPTY, ORIGIN_TEMPLATE, ORIGIN_REQUIREMENTS, ORIGIN_FOLDER,
 static const char *const origin_names[] = {"empty", "template", "requirements", "folder", "archive"};
 
 struct making {
+	struct list link; /* of the api's makings */
 	struct work work;
 	struct book_change change;
 	struct ask *q;
 	enum origin origin;
 	struct template_places templates;
-	char *home, *dir, *template, *requirements;
+	char *dir, *template, *requirements;
 	char id[PROJECT_ID];
 	int archive;
 	uint64_t received;
@@ -39,7 +42,7 @@ struct making {
 	_Atomic uint64_t entries, bytes;
 	struct archive_in in;
 	json_t *about, *import;
-	bool repository;
+	bool ours; /* what lies in dir was put there by this request */
 	struct err why;
 };
 
@@ -49,7 +52,7 @@ static void making_free(struct making *m)
 		close(m->archive);
 	json_decref(m->about);
 	json_decref(m->import);
-	mem_free(m->home);
+	list_remove(&m->link);
 	mem_free(m->dir);
 	mem_free(m->template);
 	mem_free(m->requirements);
@@ -201,22 +204,56 @@ static int settle(struct making *m, struct err *e)
 	return 0;
 }
 
+/* What a killed program left of the folder goes first. */
+static int clear(struct making *m, struct err *e)
+{
+	if (m->origin == ORIGIN_FOLDER)
+		return 0;
+	if (fs_remove_tree(m->dir, e))
+		return -1;
+	m->ours = true;
+	return 0;
+}
+
+static void undo(struct work *w)
+{
+	struct making *m = container_of(w, struct making, work);
+	if (m->ours)
+		(void)fs_remove_tree(m->dir, NULL);
+}
+
 static void run(struct work *w)
 {
 	struct making *m = container_of(w, struct making, work);
 	struct err *e = &m->why;
-	if (fs_mkdirs(m->home, 0700, e) == 0 && fill(m, e) == 0 && settle(m, e) == 0)
-		return;
-	if (m->origin != ORIGIN_FOLDER)
-		(void)fs_remove_tree(m->dir, NULL);
+	if (fs_mkdirs(book_home(m->q->api->book), 0700, e) || clear(m, e) || fill(m, e) || settle(m, e))
+		undo(w);
 }
 
 /* ---- the record ---- */
+
+static void undone(struct work *w)
+{
+	fail(container_of(w, struct making, work));
+}
+
+/* It has no record: its folder goes. */
+static void take_back(struct making *m)
+{
+	struct err ignored = ERR_INIT;
+	if (work_start(&m->work, m->q->needs->loop, undo, undone, &ignored))
+		fail(m);
+}
 
 static void recorded(struct book_change *change, const struct err *why)
 {
 	struct making *m = container_of(change, struct making, change);
 	struct err e = *why;
+	if (!change->kept) {
+		m->why = *why;
+		take_back(m);
+		return;
+	}
 	const json_t *record = why->code == ERR_OK ? book_get(change->book, m->id, &e) : NULL;
 	cleanup_free char *place = mem_printf("/api/v1/projects/%s", m->id);
 	json_t *out = NULL;
@@ -269,42 +306,63 @@ static void done(struct work *w)
 	if (!value && m->why.code == ERR_OK)
 		err_set(&m->why, ERR_EXISTS, "the folder %s is the project %s already", m->dir, m->id);
 	if (!value || book_put(m->q->api->book, &m->change, "project.created", project_who(m->q), value, &m->why))
-		fail(m);
+		take_back(m);
 }
 
 /* ---- the ask ---- */
 
-/* A project that this caller asked for before, with the same Idempotency-Key: its folder is named by it. */
-static json_t *made_before(struct ask *q, const struct making *m)
+/* One that this caller asked for before, with the same Idempotency-Key: its reply. */
+static json_t *made_before(struct making *m, struct err *e)
 {
-	const json_t *record;
-	struct err none = ERR_INIT;
-	for (size_t i = 0; ask_header(q, "idempotency-key") && (record = book_at(q->api->book, i)); i++) {
-		const char *dir = json_str(record, "dir"), *slash = strrchr(dir, '/');
-		if (slash && !strcmp(slash + 1, q->command_id) && span_starts(span_of(dir), m->home))
-			return project_reply(q, record, &none);
-	}
+	struct ask *q = m->q;
+	const json_t *record = ask_header(q, "idempotency-key") ? book_get(q->api->book, m->id, e) : NULL;
+	if (e->code == ERR_NOT_FOUND)
+		err_clear(e);
+	if (!record || !json_int(record, "version", 0))
+		return NULL;
+	if (ask_may(q, m->id, ROLE_VIEWER))
+		return project_reply(q, record, e);
+	err_set(e, ERR_EXISTS, "a project that you may not see was made with this Idempotency-Key; use another key");
 	return NULL;
+}
+
+static int check_alone(const struct ask *q, struct err *e)
+{
+	list_for (it, &q->api->makings)
+		if (!strcmp(list_entry(it, struct making, link)->q->command_id, q->command_id))
+			return err_set(e, ERR_LOCKED,
+				"a project is being made with this Idempotency-Key already; ask again in a moment");
+	return 0;
 }
 
 static struct making *making_new(struct ask *q, struct err *e)
 {
-	struct making *m = MEM_NEW(struct making);
+	struct making *m = check_alone(q, e) ? NULL : MEM_NEW(struct making);
 	if (!m) {
-		err_nomem(e);
+		if (e->code == ERR_OK)
+			err_nomem(e);
 		return NULL;
 	}
 	m->q = q;
+	list_init(&m->link);
 	m->archive = -1;
 	timer_init(&m->beat, q->needs->loop, beat);
 	m->templates = q->needs->templates;
-	m->home = mem_printf("%s/projects", q->needs->data_dir);
-	m->dir = mem_printf("%s/projects/%s", q->needs->data_dir, q->command_id);
-	if (m->home && m->dir)
-		return m;
-	making_free(m);
-	err_nomem(e);
-	return NULL;
+	m->dir = mem_printf("%s/%s", book_home(q->api->book), q->command_id);
+	if (!m->dir) {
+		making_free(m);
+		err_nomem(e);
+		return NULL;
+	}
+	house_project_id(m->dir, m->id);
+	return m;
+}
+
+/* From now on it is at work. */
+static void take(struct making *m)
+{
+	list_push(&m->q->api->makings, &m->link);
+	ask_take(m->q);
 }
 
 static int choose(struct making *m, const json_t *body, struct err *e)
@@ -336,14 +394,15 @@ static int check_name(const json_t *given, struct err *e)
 json_t *project_create(struct ask *q, struct err *e)
 {
 	struct making *m = check_name(q->body, e) ? NULL : making_new(q, e);
-	json_t *before = m ? made_before(q, m) : NULL;
+	json_t *before = m ? made_before(m, e) : NULL;
 	if (!m)
 		return NULL;
-	if (before || choose(m, q->body, e) || work_start(&m->work, q->needs->loop, run, done, e)) {
+	if (before || e->code != ERR_OK || choose(m, q->body, e) ||
+		work_start(&m->work, q->needs->loop, run, done, e)) {
 		making_free(m);
 		return before;
 	}
-	ask_take(q);
+	take(m);
 	return NULL;
 }
 
@@ -382,10 +441,11 @@ static void on_gone(struct server_request *r)
 /* A file without a name. */
 static int open_upload(struct making *m, struct err *e)
 {
-	cleanup_free char *path = mem_printf("%s/.upload-%s", m->home, m->q->id);
+	const char *home = book_home(m->q->api->book);
+	cleanup_free char *path = mem_printf("%s/.upload-%s", home, m->q->id);
 	if (!path)
 		return err_nomem(e);
-	if (fs_mkdirs(m->home, 0700, e))
+	if (fs_mkdirs(home, 0700, e))
 		return -1;
 	m->archive = fs_open(path, O_RDWR | O_CREAT | O_EXCL, 0600, e);
 	return m->archive < 0 ? -1 : fs_unlink(path, e);
@@ -414,15 +474,15 @@ json_t *project_import(struct ask *q, struct err *e)
 		return NULL;
 	}
 	struct making *m = making_new(q, e);
-	json_t *before = m ? made_before(q, m) : NULL;
+	json_t *before = m ? made_before(m, e) : NULL;
 	if (!m)
 		return NULL;
 	m->origin = ORIGIN_ARCHIVE;
-	if (before || open_upload(m, e)) {
+	if (before || e->code != ERR_OK || open_upload(m, e)) {
 		making_free(m);
 		return before;
 	}
-	ask_take(q);
+	take(m);
 	q->request->user = m;
 	q->request->on_gone = on_gone;
 	request_stream(q->request, on_body);

@@ -26,10 +26,12 @@ create()
 	dir=$(json_get .dir)
 }
 
-# upload FILE [path]: the status is $status.
+# upload FILE [query [curl option…]]: the status is $status.
 upload()
 {
-	call POST "/projects/import${2:-}" -H 'Content-Type: application/octet-stream' --data-binary "@$1"
+	local file=$1 query=${2:-}
+	shift $(($# < 2 ? $# : 2))
+	call POST "/projects/import$query" -H 'Content-Type: application/octet-stream' --data-binary "@$file" "$@"
 }
 
 test_projects_are_made_of_nothing_of_templates_and_of_requirements()
@@ -71,6 +73,74 @@ test_the_same_key_makes_one_project()
 	same "$id" "$first"
 	create '{"name": "Once"}' -H 'Idempotency-Key: k2'
 	[ "$id" != "$first" ] || fail "the same project for another key"
+}
+
+# A retry that comes while the first request is still at work: it neither makes a second one nor takes the first one's away.
+test_the_same_key_while_it_is_being_made()
+{
+	serving
+	mkdir a
+	seq 1000 >a/numbers
+	tar -czf a.tgz a
+	mkfifo slow
+	curl -sSv --max-time 50 --unix-socket "$MUSTER_DATA/sock" -X POST -H 'Expect: 100-continue' -H 'Idempotency-Key: k' \
+		-H 'Content-Type: application/gzip' -T slow -o first -w '%{http_code}' \
+		'http://muster/api/v1/projects/import?name=Once' >first.status 2>first.err &
+	local curl=$!
+	exec 7>slow
+	wait_for 20 grep -q '100 Continue' first.err
+	head -c 100 a.tgz >&7
+	upload a.tgz '' -H 'Idempotency-Key: k'
+	same "$status" 423 "status ($(cat "$T/out"))"
+	tail -c +101 a.tgz >&7
+	exec 7>&-
+	wait "$curl" || fail "curl: $(cat first.err)"
+	same "$(cat first.status)" 201 "status ($(cat first))"
+	upload a.tgz '' -H 'Idempotency-Key: k'
+	same "$status" 201
+	same "$(json_get .id)" "$(jq -r .id first)"
+	cmp a/numbers "$(json_get .dir)/numbers" || fail "its files are gone"
+	call GET /projects
+	json_is length 1
+}
+
+# The folder is named by the key: another installation tells its name.
+test_what_a_kill_left_of_a_project_is_made_anew()
+{
+	serving
+	create '{"name": "P", "requirements": "A clock."}' -H 'Idempotency-Key: k'
+	local name=${dir##*/}
+	stop_serving
+	MUSTER_DATA=$T/another
+	mkdir -p "$MUSTER_DATA/projects/$name"
+	chmod 700 "$MUSTER_DATA"
+	echo half >"$MUSTER_DATA/projects/$name/half"
+	serving
+	create '{"name": "P", "requirements": "A clock."}' -H 'Idempotency-Key: k'
+	same "${dir##*/}" "$name"
+	same "$(ls "$dir")" requirements.md
+}
+
+test_a_data_folder_that_is_named_otherwise()
+{
+	MUSTER_DATA=$T/data/
+	ln -s data named
+	serving
+	create '{"name": "P"}' -H 'Idempotency-Key: k'
+	local first=$id
+	create '{"name": "P"}' -H 'Idempotency-Key: k'
+	same "$id" "$first"
+	stop_serving
+	MUSTER_DATA=$T/named
+	serving
+	create '{"name": "P"}' -H 'Idempotency-Key: k'
+	same "$id" "$first"
+	call DELETE "/projects/$id"
+	stop_serving
+	after_a_month
+	call GET "/projects/$id"
+	same "$status" 404
+	[ ! -e "$dir" ] || fail "the folder is still there"
 }
 
 test_lists_are_searched_and_go_on_behind_a_cursor()
@@ -161,19 +231,26 @@ stop_serving()
 	rm -f bg.out
 }
 
-test_after_thirty_days_a_deleted_project_is_gone()
+# A server to which 31 days have gone by.
+after_a_month()
 {
-	serving
-	create '{"name": "Old"}'
-	call DELETE "/projects/$id"
-	local old=$id gone=$dir lib
-	create '{"name": "New"}'
-	stop_serving
+	local lib
 	for lib in /usr/lib/*/faketime/libfaketimeMT.so.1; do :; done
 	[ -f "$lib" ] || skip "faketime is not installed (scripts/install check)"
 	start env ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" LD_PRELOAD="$lib" FAKETIME=+31d FAKETIME_DONT_FAKE_MONOTONIC=1 \
 		"$MUSTER" serve --listen 127.0.0.1:0
 	wait_for 20 grep -q ' at http' bg.out
+}
+
+test_after_thirty_days_a_deleted_project_is_gone()
+{
+	serving
+	create '{"name": "Old"}'
+	call DELETE "/projects/$id"
+	local old=$id gone=$dir
+	create '{"name": "New"}'
+	stop_serving
+	after_a_month
 	call GET "/projects/$old"
 	same "$status" 404
 	[ ! -e "$gone" ] || fail "the folder is still there"
