@@ -165,6 +165,7 @@ static int unpack(struct making *m, struct err *e)
 		return -1;
 	json_t *found = risks_json(&risks, e);
 	risks_release(&risks);
+	json_object_del(found, "found"); /* the record holds the counts; the rest is for who asks for it */
 	m->import = found ? json_make(e, "{s:I, s:I, s:I, s:o}", "entries", (json_int_t)m->in.entries, "bytes",
 				    (json_int_t)m->in.bytes, "left_out", (json_int_t)m->in.left_out, "risks", found)
 			  : NULL;
@@ -270,6 +271,18 @@ static const char *first_text(const char *a, const char *b, const char *c)
 	return a && *a ? a : b && *b ? b : c;
 }
 
+/* What an archive says of its project, as far as a record may hold it. */
+static json_t *about_of(const struct making *m)
+{
+	cleanup_free char *text = json_text(m->about);
+	if (text && strlen(text) <= CAP_PROJECT_ABOUT)
+		return json_incref(m->about);
+	json_t *out = json_clone(m->about);
+	json_object_del(out, "runs");
+	json_object_del(out, "agents");
+	return out;
+}
+
 static json_t *record_of(struct making *m, struct err *e)
 {
 	const json_t *given = m->q->body ? m->q->body : m->q->query;
@@ -283,7 +296,7 @@ static json_t *record_of(struct making *m, struct err *e)
 		name, "description", words, "tags", tags ? json_incref(tags) : json_array(), "state", "active", "dir",
 		m->dir, "origin", origin_names[m->origin], "created", (json_int_t)now, "updated", (json_int_t)now,
 		"created_by", m->q->caller.name, "version", 1, "trusted", m->origin != ORIGIN_ARCHIVE);
-	if (out && ((m->about && json_put(out, "about", json_incref(m->about))) ||
+	if (out && ((m->about && json_put(out, "about", about_of(m))) ||
 			   (m->import && json_put(out, "import", json_incref(m->import))))) {
 		json_decref(out);
 		err_nomem(e);
@@ -385,15 +398,9 @@ static int choose(struct making *m, const json_t *body, struct err *e)
 	return (template && !m->template) || (words && !m->requirements) || !m->dir ? err_nomem(e) : 0;
 }
 
-static int check_name(const json_t *given, struct err *e)
-{
-	const char *name = json_str(given, "name");
-	return !name || strlen(name) <= 200 ? 0 : err_set(e, ERR_INVALID, "name must have at most 200 bytes");
-}
-
 json_t *project_create(struct ask *q, struct err *e)
 {
-	struct making *m = check_name(q->body, e) ? NULL : making_new(q, e);
+	struct making *m = project_check(q->body, e) ? NULL : making_new(q, e);
 	json_t *before = m ? made_before(m, e) : NULL;
 	if (!m)
 		return NULL;
@@ -454,20 +461,19 @@ static int open_upload(struct making *m, struct err *e)
 static int check_type(struct ask *q, struct err *e)
 {
 	static const char *const types[] = {"application/zip", "application/x-zip-compressed", "application/gzip",
-		"application/x-gzip", "application/x-tar", "application/zstd", "application/x-xz",
-		"application/octet-stream"};
+		"application/x-gzip", "application/x-tar", "application/zstd", "application/octet-stream"};
 	const char *type = ask_header(q, "content-type");
 	size_t n = type ? strcspn(type, "; \t") : 0;
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
 		if (n == strlen(types[i]) && !strncasecmp(type, types[i], n))
 			return 0;
-	return err_set(e, ERR_MEDIA_TYPE,
-		"the body must be an archive: application/zip, gzip, x-tar, zstd, x-xz or octet-stream");
+	return err_set(
+		e, ERR_MEDIA_TYPE, "the body must be an archive: application/zip, gzip, x-tar, zstd or octet-stream");
 }
 
 json_t *project_import(struct ask *q, struct err *e)
 {
-	if (check_type(q, e) || check_name(q->query, e))
+	if (check_type(q, e) || project_check(q->query, e))
 		return NULL;
 	if (q->request->length > (int64_t)CAP_UPLOAD) {
 		err_set(e, ERR_TOO_LARGE, "the archive has more than %lu bytes", CAP_UPLOAD);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/caps.h"
 #include "base/mem.h"
 
 #define API "/api/v1"
@@ -19,6 +20,25 @@ json_t *project_reply(struct ask *q, const json_t *record, struct err *e)
 const char *project_who(const struct ask *q)
 {
 	return q->caller.kind == CALLER_LOCAL ? "local" : q->caller.person;
+}
+
+static int check_text(const char *text, const char *what, size_t most, struct err *e)
+{
+	return !text || strlen(text) <= most ? 0
+					     : err_set(e, ERR_INVALID, "%s must have at most %zu bytes", what, most);
+}
+
+int project_check(const json_t *given, struct err *e)
+{
+	const json_t *tags = json_get(given, "tags"), *tag;
+	size_t i;
+	if (check_text(json_str(given, "name"), "name", CAP_PROJECT_NAME, e) ||
+		check_text(json_str(given, "description"), "description", CAP_PROJECT_WORDS, e))
+		return -1;
+	if (json_array_size(tags) > CAP_PROJECT_TAGS)
+		return err_set(e, ERR_INVALID, "there may be at most %d tags", CAP_PROJECT_TAGS);
+	json_array_foreach(tags, i, tag) if (check_text(json_string_value(tag), "a tag", CAP_PROJECT_TAG, e)) return -1;
+	return 0;
 }
 
 /* ---- reading ---- */
@@ -156,11 +176,11 @@ static json_t *change(struct ask *q, const char *what, json_t *members, struct e
 static json_t *patch_project(struct ask *q, struct err *e)
 {
 	const char *name = json_str(q->body, "name");
-	if (name && (!*name || strlen(name) > 200)) {
-		err_set(e, ERR_INVALID, "name must have 1 to 200 bytes");
+	if (name && !*name) {
+		err_set(e, ERR_INVALID, "name must not be empty");
 		return NULL;
 	}
-	return change(q, "project.changed", json_incref(q->body), e);
+	return project_check(q->body, e) ? NULL : change(q, "project.changed", json_incref(q->body), e);
 }
 
 /* One that is in this state goes into that. */
@@ -224,7 +244,7 @@ const struct route routes_projects[] = {
 		NULL, "name:s? description:s? tags:[s]? template:s? requirements:s? dir:s?", "@project", 201,
 		project_create},
 	{"POST", API "/projects/import", WHO_MEMBER,
-		"make a project of an archive: zip, or tar, plain or with gzip, zstd, xz; progress=1: NDJSON lines "
+		"make a project of an archive: zip, or tar, plain or with gzip or zstd; progress=1: NDJSON lines "
 		"{entries, bytes}, then {project} or {problem}",
 		"name:s? description:s? progress:b?", "the archive's bytes", "@project", 201, project_import,
 		.raw = true},

@@ -7,6 +7,9 @@
 /* The record as it is replied, with its ETag set; a new reference. */
 json_t *project_reply(struct ask *q, const json_t *record, struct err *e);
 
+/* Are name, description and tags, where they are given, within their caps? */
+int project_check(const json_t *given, struct err *e);
+
 /* The caller, for the audit. */
 const char *project_who(const struct ask *q);
 

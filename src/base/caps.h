@@ -144,12 +144,19 @@
 #define CAP_ARCHIVE_PATH 1024 /* bytes of a name in an archive */
 #define CAP_ARCHIVE_DEPTH 64  /* folders of a name in an archive */
 #define TIME_ARCHIVE 300000
-#define CAP_PROJECTS 65536	/* of one installation */
-#define CAP_UPLOAD (1024 * MIB) /* an archive that is sent to us */
-#define TIME_PROGRESS 250	/* between two lines of progress */
-#define CAP_EXPORT_RUNS 100	/* whose events go out with a project */
-#define CAP_RISKS 2000		/* hits of one scan */
-#define CAP_RISKS_RULE 20	/* of one rule in one file */
+#define CAP_PROJECTS 65536	     /* of one installation */
+#define CAP_PROJECT_NAME 200	     /* bytes of its name, */
+#define CAP_PROJECT_WORDS (8 * KIB)  /* of its description, */
+#define CAP_PROJECT_TAG 64	     /* of each tag, */
+#define CAP_PROJECT_TAGS 64	     /* of which there are so many */
+#define CAP_PROJECT_ABOUT (16 * KIB) /* kept of what an archive says of its project */
+#define CAP_PROJECT_LOOKS 8	     /* scans, counts and imports that wait for the one at work */
+#define TIME_RISKS 120000	     /* for one scan */
+#define CAP_UPLOAD (1024 * MIB)	     /* an archive that is sent to us */
+#define TIME_PROGRESS 250	     /* between two lines of progress */
+#define CAP_EXPORT_RUNS 100	     /* whose events go out with a project */
+#define CAP_RISKS 2000		     /* hits of one scan */
+#define CAP_RISKS_RULE 20	     /* of one rule in one file */
 
 #define CAP_YAML (1 * MIB)
 #define CAP_YAML_DEPTH 64

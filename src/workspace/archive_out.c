@@ -79,8 +79,9 @@ struct about_member {
 	json_type type;
 	size_t max; /* bytes of a text, elements of an array */
 };
-static const struct about_member about_members[] = {{"name", JSON_STRING, 200}, {"description", JSON_STRING, 16384},
-	{"model", JSON_STRING, 200}, {"agents", JSON_ARRAY, 1000}, {"runs", JSON_ARRAY, 10000}};
+static const struct about_member about_members[] = {{"name", JSON_STRING, CAP_PROJECT_NAME},
+	{"description", JSON_STRING, CAP_PROJECT_WORDS}, {"model", JSON_STRING, 200}, {"agents", JSON_ARRAY, 1000},
+	{"runs", JSON_ARRAY, 10000}};
 
 static bool member_ok(const struct about_member *m, const json_t *v)
 {
