@@ -20,6 +20,9 @@
 #define FILTERS 2 /* one compression, and libarchive's own source of bytes */
 #define LIBARCHIVE(call) (fault_hit(FAULT_IO) ? ARCHIVE_FATAL : (call))
 
+/* Not taken: who packs chooses how much memory it takes to unpack, up to GiBs. */
+static const unsigned char xz[] = {0xfd, '7', 'z', 'X', 'Z'};
+
 const struct archive_caps archive_caps = {.entries = CAP_ARCHIVE_FILES,
 	.bytes = CAP_ARCHIVE_BYTES,
 	.file = CAP_BLOB,
@@ -32,6 +35,7 @@ struct job {
 	const struct archive_caps *caps;
 	struct archive *a;
 	uint64_t size;		       /* of the archive's file */
+	uint64_t skipped;	       /* bytes of what is left out, which count for the caps */
 	int64_t deadline;	       /* of the monotonic clock */
 	int root;		       /* the passing folder */
 	int dir;		       /* the last entry's folder, */
@@ -45,6 +49,7 @@ static int check(const struct job *j, uint64_t file, struct err *e)
 {
 	const struct archive_caps *caps = j->caps;
 	const struct archive_in *in = j->in;
+	uint64_t bytes = in->bytes + j->skipped;
 
 	if (in->cancel && atomic_load(in->cancel))
 		return err_set(e, ERR_CANCELLED, "it was cancelled");
@@ -56,10 +61,10 @@ static int check(const struct job *j, uint64_t file, struct err *e)
 	if (file > caps->file)
 		return err_set(
 			e, ERR_TOO_LARGE, "a file in it has more than %llu bytes", (unsigned long long)caps->file);
-	if (in->bytes > caps->bytes)
+	if (bytes > caps->bytes)
 		return err_set(
 			e, ERR_TOO_LARGE, "unpacked it has more than %llu bytes", (unsigned long long)caps->bytes);
-	if (in->bytes > caps->slack && (in->bytes - caps->slack) / caps->ratio > j->size)
+	if (bytes > caps->slack && (bytes - caps->slack) / caps->ratio > j->size)
 		return err_set(e, ERR_TOO_LARGE,
 			"it grows more than %llu times when it is unpacked, as no honest one does",
 			(unsigned long long)caps->ratio);
@@ -180,6 +185,19 @@ static int take_data(struct job *j, int fd, const char *path, struct err *e)
 	return n < 0 ? broken(j, e) : 0;
 }
 
+/* Read over what is left out: libarchive would do so itself, without any cap and without an end. */
+static int skip_data(struct job *j, struct err *e)
+{
+	la_ssize_t n;
+
+	while ((n = LIBARCHIVE(archive_read_data(j->a, j->piece, PIECE))) > 0) {
+		j->skipped += (uint64_t)n;
+		if (check(j, 0, e))
+			return -1;
+	}
+	return n < 0 ? broken(j, e) : 0;
+}
+
 static int take_file(struct job *j, struct archive_entry *entry, const char *path, struct err *e)
 {
 	mode_t mode = archive_entry_perm(entry) & 0111 ? 0755 : 0644;
@@ -242,10 +260,10 @@ static int take(struct job *j, struct archive_entry *entry, struct err *e)
 		return -1;
 	if (name.git) {
 		j->in->left_out++;
-		return 0;
+		return skip_data(j, e);
 	}
 	if (!name.path[0] && archive_entry_filetype(entry) == AE_IFDIR)
-		return 0;
+		return skip_data(j, e);
 	if (!name.path[0])
 		return err_set(e, ERR_INVALID, "a file in it has no name");
 	if (archive_entry_hardlink(entry))
@@ -254,7 +272,7 @@ static int take(struct job *j, struct archive_entry *entry, struct err *e)
 	case AE_IFREG:
 		return take_file(j, entry, name.path, e);
 	case AE_IFDIR:
-		return enter(j, name.path, e);
+		return enter(j, name.path, e) ? -1 : skip_data(j, e);
 	case AE_IFLNK:
 		return take_symlink(j, archive_entry_symlink(entry), name.path, e);
 	default:
@@ -368,10 +386,13 @@ static int settle(const struct job *j, const char *stage, const char *dir, struc
 
 static int open_archive(struct job *j, int fd, struct err *e)
 {
+	char start[sizeof xz];
 	struct stat st;
 
 	if (SEAM(fstat(fd, &st)))
 		return err_errno(e, errno, "read it");
+	if (pread(fd, start, sizeof start, 0) == sizeof start && memcmp(start, xz, sizeof start) == 0)
+		return err_set(e, ERR_INVALID, "it is compressed with xz; pack it with gzip or zstd");
 	j->size = (uint64_t)st.st_size;
 	j->a = archive_read_new();
 	j->piece = mem_alloc(PIECE);
@@ -379,10 +400,9 @@ static int open_archive(struct job *j, int fd, struct err *e)
 		return err_nomem(e);
 	/* Anything but ARCHIVE_OK would be a filter that runs a program. */
 	if (archive_read_support_filter_gzip(j->a) != ARCHIVE_OK ||
-		archive_read_support_filter_xz(j->a) != ARCHIVE_OK ||
 		archive_read_support_filter_zstd(j->a) != ARCHIVE_OK || archive_read_support_format_tar(j->a) ||
 		archive_read_support_format_zip(j->a))
-		return err_set(e, ERR_INTERNAL, "libarchive was built without gzip, xz or zstd");
+		return err_set(e, ERR_INTERNAL, "libarchive was built without gzip or zstd");
 	if (LIBARCHIVE(archive_read_open_fd(j->a, fd, PIECE)) != ARCHIVE_OK)
 		return broken(j, e);
 	return 0;

@@ -1,4 +1,4 @@
-/* archive_in: an uploaded archive (zip; tar, plain or with gzip, zstd or xz) as a new folder.
+/* archive_in: an uploaded archive (zip; tar, plain or with gzip or zstd) as a new folder.
  *
  * Whole or not at all: it is unpacked into a folder beside the new one, which gets its name only when every entry was
  * good. Refused are names that lead elsewhere (archive_name.h), links that leave the folder, devices, FIFOs, sockets,
