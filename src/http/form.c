@@ -26,7 +26,7 @@ static void on_tick(struct tick *t)
 static void on_room(struct spool *s)
 {
 	struct form *f = container_of(s, struct form_part, content)->form;
-	if (f->open && s == &f->open->content)
+	if (!f->open || s == &f->open->content) /* none is open: it was the end of this one that had no room */
 		f->full = false;
 	if (!f->full && !f->ended)
 		request_resume(f->request);

@@ -1,6 +1,7 @@
 /* Forms with files, over the server, into memory and files. */
 #include "server_rig.h"
 
+#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -118,6 +119,60 @@ static void test_parts(void **state)
 	}
 }
 
+static sem_t gate;
+
+static void wait_at_gate(struct work *w)
+{
+	(void)w;
+	while (sem_wait(&gate) != 0)
+		;
+}
+
+static void passed_gate(struct work *w)
+{
+	(void)w;
+}
+
+/* The disk is slow, and a part's last bytes, for which there is no room, come together with its end. */
+static void test_end_without_room(void **state)
+{
+	(void)state;
+	static const size_t cuts[] = {40000, 70000, 130000, SIZE_MAX};
+	struct work busy[16] = {0};
+	cleanup_buf struct buf body = BUF_INIT(1 << 20);
+	char head[200];
+	size_t at = 0;
+	int fd = dial();
+	part(&body, "name=\"a\"; filename=\"a.bin\"", 140000);
+	buf_adds(&body, "--xx--\r\n");
+	sem_init(&gate, 0, 0);
+	for (int i = 0; i < 16; i++)
+		must(work_start(&busy[i], loop, wait_at_gate, passed_gate, &e), &e);
+	snprintf(head, sizeof(head),
+		"POST / HTTP/1.1\r\nHost: h\r\nContent-Type: " TYPE
+		"\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+		body.len);
+	say(fd, head);
+	for (size_t i = 0; i < 4; i++) {
+		size_t end = cuts[i] < body.len ? cuts[i] : body.len;
+		assert_int_equal(send(fd, body.data + at, end - at, MSG_NOSIGNAL), end - at);
+		at = end;
+		for (int k = 0; k < 20; k++)
+			loop_turn(loop, 1);
+	}
+	assert_int_equal(dones, 0);
+	for (int i = 0; i < 16; i++)
+		sem_post(&gate);
+	for (int i = 0; i < 1000 && !dones; i++)
+		loop_turn(loop, 10);
+	assert_int_equal(dones, 1);
+	buf_clear(&heard);
+	hear(fd, &heard, NULL);
+	has(heard.data, "a|a.bin|text/plain|140000|file ");
+	close(fd);
+	sem_destroy(&gate);
+}
+
 static void test_refused(void **state)
 {
 	(void)state;
@@ -158,6 +213,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup_form, teardown_form)
 	const struct CMUnitTest tests[] = {
 		T(parts),
+		T(end_without_room),
 		T(refused),
 	};
 	return run("test_form", tests, sizeof(tests) / sizeof(*tests));
