@@ -24,6 +24,7 @@
  * with unread bytes would reset the connection and lose the answer. */
 
 #define LINGER_MS 2000
+#define DROP_MS 3000	     /* that a body may still take when the server closes */
 #define FAR_MS (3600 * 1000) /* the timer's rest when nothing is due */
 #define BODY_RATE KIB	     /* bytes a second that a body must come with, after a first stall_ms */
 
@@ -70,7 +71,8 @@ static int64_t deadline(const struct connection *c)
 	case CONN_HANDLING:
 		if (sm_is(&c->body) != BODY_WANTED)
 			return unread;
-		return least(c->progress + stall, c->since + stall + (int64_t)(c->body_bytes * 1000000 / BODY_RATE));
+		return least(c->drop_at ? c->drop_at : INT64_MAX,
+			least(c->progress + stall, c->since + stall + (int64_t)(c->body_bytes * 1000000 / BODY_RATE)));
 	case CONN_LINGER:
 		return unread != INT64_MAX ? unread : c->since + (c->peer_done ? 0 : LINGER_MS * 1000ll);
 	default:
@@ -106,7 +108,7 @@ static void on_timer(struct timer *t)
 	if (sm_is(&c->sm) == CONN_HEAD) {
 		err_set(&e, ERR_TIMEOUT, "the request's head took longer than %d ms", c->server->head_ms);
 		refuse(c, 408, &e);
-	} else if (sm_is(&c->sm) == CONN_HANDLING && sm_is(&c->body) == BODY_WANTED) {
+	} else if (sm_is(&c->sm) == CONN_HANDLING && sm_is(&c->body) == BODY_WANTED && !c->drop_at) {
 		err_set(&e, ERR_TIMEOUT, "the request's body comes too slowly");
 		body_tell(c, &e);
 	} else {
@@ -163,6 +165,10 @@ void connection_drop(struct connection *c)
 		linger(c);
 	else if (sm_is(&c->sm) == CONN_HANDLING ? sm_is(&c->reply) == REPLY_STREAMING : sm_is(&c->sm) != CONN_LINGER)
 		connection_gone(c);
+	if (sm_is(&c->sm) != CONN_HANDLING)
+		return;
+	c->drop_at = connection_now(c) + DROP_MS * 1000ll;
+	connection_rearm(c);
 }
 
 /* An answer without a handler, and the end. */

@@ -32,6 +32,7 @@ struct connection {
 	struct buf extra;     /* headers of the reply that the handler added */
 	struct buf collected; /* the body, for request_collect */
 	int64_t since;	      /* µs: when the present state began, or the body was asked for */
+	int64_t drop_at;      /* µs: no body is waited for any longer; 0: the server stays */
 	int64_t progress;     /* µs: the last byte in or out that counts */
 	size_t body_bytes;    /* since `since` */
 	uint64_t gone_out;    /* bytes sent in all when the timer last looked */

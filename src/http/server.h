@@ -67,8 +67,9 @@ int server_tcp(struct server *s, const char *address, int *port, struct err *e);
  * what they have. On failure all stays as it was. */
 int server_tls(struct server *s, const char *certificate, const char *key, struct err *e);
 int server_tls_reload(struct server *s, struct err *e);
-/* Stops listening at once. Replies that stream are cut off (on_gone), those not yet begun may still be given; when all
- * have ended and gone out, on_closed fires, once, later; the struct may be freed in it. */
+/* Stops listening at once. Replies that stream are cut off (on_gone), those not yet begun may still be given, unless
+ * the body of their request does not come to its end in a few seconds; when all have ended and gone out, on_closed
+ * fires, once, later; the struct may be freed in it. */
 void server_close(struct server *s, void (*on_closed)(struct server *s));
 
 /* A header's value by lower-case name, or NULL; of several, the first. */

@@ -405,6 +405,46 @@ static void test_close_waits(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static struct clock clock;
+
+static void wake(struct timer *t)
+{
+	(void)t;
+}
+
+static void pass(int ms)
+{
+	struct timer t;
+	timer_init(&t, loop, wake);
+	must(timer_start(&t, 0, &e), &e);
+	clock_advance(&clock, ms * 1000ll);
+	turns(5);
+}
+
+static void test_close_gives_up_bodies(void **state)
+{
+	(void)state;
+	clock_fake(&clock, 1000000);
+	loop_set_clock(loop, &clock);
+	int fd = dial();
+	say(fd, "POST /count HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nx");
+	for (int i = 0; i < 1000 && streamed != 1; i++)
+		loop_turn(loop, 10);
+	server_close(&server, on_closed);
+	turns(5);
+	pass(1000); /* what is nearly there may come to its end */
+	assert_non_null(held);
+	assert_int_equal(closed, 0);
+	for (int i = 0; i < 100 && !closed; i++) {
+		send(fd, "y", 1, MSG_NOSIGNAL); /* never too slow */
+		pass(500);
+	}
+	assert_int_equal(why_code, ERR_NETWORK);
+	assert_int_equal(closed, 1);
+	assert_true(clock_mono(&clock) < 10 * 1000000);
+	close(fd);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
@@ -421,6 +461,7 @@ int main(void)
 		T(slow_reader),
 		T(unix_socket_and_peer),
 		T(close_waits),
+		T(close_gives_up_bodies),
 	};
 	return run("test_server", tests, sizeof(tests) / sizeof(*tests));
 }
