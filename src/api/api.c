@@ -168,6 +168,7 @@ struct api *api_open(const struct api_needs *needs, struct err *e)
 	a->needs = *needs;
 	list_init(&a->feeds);
 	list_init(&a->makings);
+	toils_init(&a->toils);
 	buf_init(&a->encoded, 4 * CAP_EVENT_DATA);
 	timer_init(&a->beat, needs->loop, beat);
 	a->book = book_open(needs, e);

@@ -5,6 +5,7 @@
 #include "accounts/accounts.h"
 #include "api/book.h"
 #include "api/route.h"
+#include "api/toil.h"
 #include "http/limiter.h"
 
 struct api {
@@ -14,6 +15,7 @@ struct api {
 	struct book *book;
 	struct list feeds;   /* struct feed */
 	struct list makings; /* projects being made, project_new.c */
+	struct toils toils;
 	struct drafts *drafts;
 	struct timer beat;
 	uint64_t requests, replies[6]; /* replies by the first digit of their status */

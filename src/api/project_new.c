@@ -27,7 +27,7 @@ static const char *const origin_names[] = {"empty", "template", "requirements", 
 
 struct making {
 	struct list link; /* of the api's makings */
-	struct work work;
+	struct toil toil; /* its work, whether it waits for others or not */
 	struct book_change change;
 	struct ask *q;
 	enum origin origin;
@@ -218,14 +218,14 @@ static int clear(struct making *m, struct err *e)
 
 static void undo(struct work *w)
 {
-	struct making *m = container_of(w, struct making, work);
+	struct making *m = container_of(w, struct making, toil.work);
 	if (m->ours)
 		(void)fs_remove_tree(m->dir, NULL);
 }
 
 static void run(struct work *w)
 {
-	struct making *m = container_of(w, struct making, work);
+	struct making *m = container_of(w, struct making, toil.work);
 	struct err *e = &m->why;
 	if (fs_mkdirs(book_home(m->q->api->book), 0700, e) || clear(m, e) || fill(m, e) || settle(m, e))
 		undo(w);
@@ -235,14 +235,14 @@ static void run(struct work *w)
 
 static void undone(struct work *w)
 {
-	fail(container_of(w, struct making, work));
+	fail(container_of(w, struct making, toil.work));
 }
 
 /* It has no record: its folder goes. */
 static void take_back(struct making *m)
 {
 	struct err ignored = ERR_INIT;
-	if (work_start(&m->work, m->q->needs->loop, undo, undone, &ignored))
+	if (work_start(&m->toil.work, m->q->needs->loop, undo, undone, &ignored))
 		fail(m);
 }
 
@@ -307,8 +307,10 @@ static json_t *record_of(struct making *m, struct err *e)
 
 static void done(struct work *w)
 {
-	struct making *m = container_of(w, struct making, work);
+	struct making *m = container_of(w, struct making, toil.work);
 	struct err none = ERR_INIT;
+	if (m->toil.why.code != ERR_OK)
+		m->why = m->toil.why;
 	if (m->why.code != ERR_OK) {
 		fail(m);
 		return;
@@ -405,7 +407,7 @@ json_t *project_create(struct ask *q, struct err *e)
 	if (!m)
 		return NULL;
 	if (before || e->code != ERR_OK || choose(m, q->body, e) ||
-		work_start(&m->work, q->needs->loop, run, done, e)) {
+		work_start(&m->toil.work, q->needs->loop, run, done, e)) {
 		making_free(m);
 		return before;
 	}
@@ -432,7 +434,7 @@ static void on_body(struct server_request *r, struct span bytes, const struct er
 		err_set(&m->why, ERR_TOO_LARGE, "the archive has more than %lu bytes", CAP_UPLOAD);
 	else if (bytes.n)
 		fs_write_fd(m->archive, bytes, &m->why);
-	else if (work_start(&m->work, m->q->needs->loop, run, done, &m->why) == 0)
+	else if (toil_start(&m->toil, &m->q->api->toils, m->q->needs->loop, run, done, &m->why) == 0)
 		begin_telling(m);
 	if (m->why.code != ERR_OK)
 		end_upload(m);

@@ -61,8 +61,8 @@ static bool looks_secret(struct span v)
 }
 
 /* The quoted text after '=' or ':' at i of a line whose name ends before it; {NULL} when there is none. In files of
- * settings it may stand without quotes. */
-static struct span assigned_value(struct span line, size_t i, bool bare)
+ * settings it may stand without quotes; *end is where such a one ended, as far as is known. */
+static struct span assigned_value(struct span line, size_t i, bool bare, size_t *end)
 {
 	size_t a = i + 1, b;
 	char quote;
@@ -77,10 +77,10 @@ static struct span assigned_value(struct span line, size_t i, bool bare)
 			;
 		return b < line.n && line.p[b] == quote ? span_n(line.p + a, b - a) : SPAN_NONE;
 	}
-	for (b = a;
-		bare && b < line.n && b - a <= VALUE_MAX && line.p[b] != ' ' && line.p[b] != '\r' && line.p[b] != '#';
+	for (b = a < *end ? *end : a; bare && b < line.n && line.p[b] != ' ' && line.p[b] != '\r' && line.p[b] != '#';
 		b++)
 		;
+	*end = b;
 	return span_n(line.p + a, b - a);
 }
 
@@ -108,12 +108,14 @@ static bool telling(struct span name)
 
 bool assigned_secret(struct span line, bool bare, struct span *name)
 {
+	size_t end = 0;
+
 	for (size_t i = 1; i < line.n; i++) {
 		struct span value;
 
 		if (line.p[i] != '=' && line.p[i] != ':')
 			continue;
-		value = assigned_value(line, i, bare);
+		value = assigned_value(line, i, bare, &end);
 		if (value.n < VALUE_LEAST)
 			continue;
 		*name = name_before(line, i);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "vcs/wild.h"
@@ -56,6 +57,7 @@ static const struct risk_rule rules[] = {
 struct scan {
 	struct risks *out;
 	const atomic_bool *cancel;
+	int64_t deadline; /* of the monotonic clock */
 	const char *path; /* of the file at hand */
 	const struct language *language;
 	bool shell, binary;
@@ -321,6 +323,7 @@ static bool look_lines(struct scan *s, const struct risk_rule *r)
 		size_t end = nl ? (size_t)(nl - s->window) : s->len;
 
 		end = end > at + AHEAD ? at + AHEAD : end;
+		s->work += end - at;
 		if (!look_assigned(s, r, at, span_n(s->window + at, end - at)))
 			return false;
 		at = end + (end < s->len && s->window[end] == '\n');
@@ -420,7 +423,8 @@ static bool scan_fd(struct scan *s, int fd)
 		s->out->bytes += n > 0 ? (uint64_t)n : 0;
 		if (!end && s->len < WINDOW)
 			continue;
-		go_on = (!first || begin_file(s, span_n(s->window, s->len))) && !(s->cancel && atomic_load(s->cancel));
+		go_on = (!first || begin_file(s, span_n(s->window, s->len))) &&
+			!(s->cancel && atomic_load(s->cancel)) && clock_mono(&clock_real) < s->deadline;
 		first = false;
 		s->to = end ? s->len : s->len - AHEAD;
 		go_on = go_on && look(s);
@@ -454,6 +458,7 @@ static int begin(struct scan *s, struct risks *out, struct err *e)
 {
 	*out = (struct risks){.items = NULL};
 	s->out = out;
+	s->deadline = clock_mono(&clock_real) + TIME_RISKS * 1000ll;
 	s->window = mem_alloc(WINDOW);
 	return s->window ? 0 : err_nomem(e);
 }
