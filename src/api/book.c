@@ -177,7 +177,14 @@ int book_put(struct book *b, struct book_change *c, const char *what, const char
 
 /* ---- reading ---- */
 
-/* As its newest run tells of it. */
+/* Is it one of the folders that we make? */
+static bool is_ours(const struct book *b, const char *dir)
+{
+	size_t n = strlen(b->home);
+	return dir && !strncmp(dir, b->home, n) && dir[n] == '/' && dir[n + 1];
+}
+
+/* As its newest run tells of it; but of one that was deleted, only the runs are left. */
 static json_t *from_runs(struct book *b, const char *id, struct err *e)
 {
 	cleanup_json json_t *filter = json_make(e, "{s:s}", "project", id);
@@ -186,7 +193,7 @@ static json_t *from_runs(struct book *b, const char *id, struct err *e)
 	const char *dir = json_str(row, "dir"), *slash = dir ? strrchr(dir, '/') : NULL;
 	if (!rows)
 		return NULL;
-	if (!dir) {
+	if (!dir || (is_ours(b, dir) && !fs_exists(dir))) {
 		err_set(e, ERR_NOT_FOUND, "there is no project %.80s", id);
 		return NULL;
 	}
@@ -229,13 +236,6 @@ const json_t *book_at(const struct book *b, size_t i)
 }
 
 /* ---- opening ---- */
-
-/* Is it one of the folders that we make? */
-static bool is_ours(const struct book *b, const char *dir)
-{
-	size_t n = strlen(b->home);
-	return dir && !strncmp(dir, b->home, n) && dir[n] == '/' && dir[n + 1];
-}
 
 /* The end of what was deleted long ago. Folders that we did not make are never removed. */
 static int purge_one(struct book *b, const json_t *value, struct err *e)
