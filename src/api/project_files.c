@@ -17,7 +17,7 @@
 /* ---- one answer from the pool ---- */
 
 struct looking {
-	struct work work;
+	struct toil toil;
 	struct ask *q;
 	json_t *(*look)(const char *dir, const atomic_bool *cancel, struct err *e);
 	char *dir;
@@ -28,15 +28,15 @@ struct looking {
 
 static void look_run(struct work *w)
 {
-	struct looking *l = container_of(w, struct looking, work);
+	struct looking *l = container_of(w, struct looking, toil.work);
 	l->out = l->look(l->dir, &l->gone, &l->why);
 }
 
 static void look_done(struct work *w)
 {
-	struct looking *l = container_of(w, struct looking, work);
+	struct looking *l = container_of(w, struct looking, toil.work);
 	l->q->request->on_gone = NULL;
-	ask_end(l->q, l->out, &l->why);
+	ask_end(l->q, l->out, l->toil.why.code == ERR_OK ? &l->why : &l->toil.why);
 	mem_free(l->dir);
 	mem_free(l);
 }
@@ -66,7 +66,7 @@ static json_t *look(struct ask *q, json_t *(*fn)(const char *, const atomic_bool
 	l->q = q;
 	l->look = fn;
 	l->dir = dir_of(q, e);
-	if (!l->dir || work_start(&l->work, q->needs->loop, look_run, look_done, e)) {
+	if (!l->dir || toil_start(&l->toil, &q->api->toils, q->needs->loop, look_run, look_done, e)) {
 		mem_free(l->dir);
 		mem_free(l);
 		return NULL;
@@ -151,6 +151,11 @@ static int open_export(struct exporting *x, struct err *e)
 	struct project_state st;
 	const json_t *run;
 	size_t i;
+	cleanup_free char *git = fs_join(json_str(x->record, "dir"), ".git");
+	if (!git)
+		return err_nomem(e);
+	if (!fs_exists(git)) /* who asks for a copy makes nothing */
+		return err_set(e, ERR_NOT_FOUND, "%s has no git repository any more", json_str(x->record, "dir"));
 	x->project = project_open(json_str(x->record, "dir"), &st, e);
 	if (!x->project)
 		return -1;
@@ -171,9 +176,13 @@ static void pull(struct work *w)
 
 static void pulled(struct work *w);
 
+/* Whole only after the last piece: else the client must see that something is missing. */
 static void finish(struct exporting *x)
 {
-	reply_end(x->request);
+	if (x->last && !x->gone)
+		reply_end(x->request);
+	else
+		reply_abort(x->request);
 	exporting_free(x);
 }
 
@@ -207,19 +216,20 @@ static void export_gone(struct server_request *r)
 		finish(x);
 }
 
-static int begin_reply(struct exporting *x, struct err *e)
+static int name_reply(struct exporting *x, struct err *e)
 {
 	char name[ARCHIVE_FILE_NAME], header[ARCHIVE_FILE_NAME + 40];
 	archive_file_name(json_str(x->record, "name"), x->kind, name);
 	snprintf(header, sizeof(header), "attachment; filename=\"%s\"", name);
-	return reply_header(x->request, "Content-Disposition", header, e) ||
-	       reply_start(x->request, 200, x->kind == ARCHIVE_ZIP ? "application/zip" : "application/gzip", e);
+	return reply_header(x->request, "Content-Disposition", header, e);
 }
 
 static void pulled(struct work *w)
 {
 	struct exporting *x = container_of(w, struct exporting, work);
 	struct ask *q = x->q;
+	if (q && x->why.code == ERR_OK)
+		name_reply(x, &x->why);
 	if (q && x->why.code != ERR_OK) {
 		struct err why = x->why;
 		x->request->on_gone = NULL;
@@ -228,7 +238,7 @@ static void pulled(struct work *w)
 		ask_end(q, NULL, &why);
 		return;
 	}
-	if (x->why.code != ERR_OK) { /* too late to say so: the archive lacks its end */
+	if (x->why.code != ERR_OK) { /* too late to say so: it is cut */
 		log_warn("api", "export of %s: %s", json_str(x->record, "id"), x->why.text);
 		finish(x);
 		return;
@@ -237,7 +247,8 @@ static void pulled(struct work *w)
 		struct err e = ERR_INIT;
 		x->q = NULL;
 		ask_forget(q);
-		x->gone |= begin_reply(x, &e) != 0;
+		x->gone |= reply_start(x->request, 200, x->kind == ARCHIVE_ZIP ? "application/zip" : "application/gzip",
+				   &e) != 0;
 	}
 	push(x);
 }

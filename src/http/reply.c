@@ -291,6 +291,14 @@ size_t reply_queued(const struct server_request *r)
 	return transport_queued(&connection_of(r)->transport);
 }
 
+void reply_abort(struct server_request *r)
+{
+	struct connection *c = connection_of(r);
+	BUG_ON(sm_is(&c->reply) != REPLY_STREAMING);
+	give_up(c);
+	connection_replied(c);
+}
+
 void reply_end(struct server_request *r)
 {
 	struct connection *c = connection_of(r);

@@ -28,5 +28,7 @@ int reply_write(struct server_request *r, struct span bytes, struct err *e);
 int reply_writev(struct server_request *r, const struct span *given, size_t n, struct err *e); /* up to REPLY_PIECES */
 size_t reply_queued(const struct server_request *r); /* bytes that the kernel has not taken yet */
 void reply_end(struct server_request *r);
+/* Instead of it, when what was begun cannot be ended: the connection ends, and the client sees that it was cut. */
+void reply_abort(struct server_request *r);
 
 #endif

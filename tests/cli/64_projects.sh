@@ -269,10 +269,17 @@ after_a_month()
 	wait_for 20 grep -q ' at http' bg.out
 }
 
+# Its runs stay, and do not bring it back.
 test_after_thirty_days_a_deleted_project_is_gone()
 {
+	mode asking <<-'END'
+		return function(run) return { summary = "x" } end
+	END
+	script </dev/null
 	serving
 	create '{"name": "Old"}'
+	begin_run "{\"mode\": \"asking\", \"project\": \"$id\", \"model\": \"script:$PWD/script.jsonl\", \"inputs\": {\"task\": \"x\"}}"
+	wait_for 20 state_is completed
 	call DELETE "/projects/$id"
 	local old=$id gone=$dir
 	create '{"name": "New"}'
@@ -281,6 +288,8 @@ test_after_thirty_days_a_deleted_project_is_gone()
 	call GET "/projects/$old"
 	same "$status" 404
 	[ ! -e "$gone" ] || fail "the folder is still there"
+	call GET "/runs/$run"
+	json_is .project "$old"
 	call GET "/projects/$id"
 	same "$status" 200
 	[ -d "$dir" ] || fail "the other one is gone"
@@ -306,6 +315,29 @@ test_out_and_in_again()
 		same "$(diff -r -x .git "$first" "$(json_get .dir)")" ""
 		same "$(git -C "$(json_get .dir)" log --format=%s)" "Initial import"
 	done
+}
+
+# What was begun and cannot be ended is cut; and who asks for a copy makes nothing.
+test_an_export_that_fails()
+{
+	serving
+	create '{"name": "Large"}'
+	head -c 4000000 /dev/urandom >"$dir/a"
+	head -c 4000000 /dev/urandom >"$dir/b"
+	git -C "$dir" add a b
+	git -C "$dir" -c user.name=t -c user.email=t@t commit -qm large
+	local object
+	object=$(git -C "$dir" rev-parse HEAD:b)
+	object=$dir/.git/objects/${object:0:2}/${object:2}
+	chmod u+w "$object"
+	truncate -s 2000000 "$object"
+	! curl -sS --max-time 50 --unix-socket "$MUSTER_DATA/sock" -o cut -w '%{http_code}' \
+		"http://muster/api/v1/projects/$id/export" >status 2>err || fail "it looks whole"
+	same "$(cat status)" 200
+	mv "$dir/.git" away
+	call GET "/projects/$id/export"
+	same "$status" 404
+	[ ! -e "$dir/.git" ] || fail "a repository was made"
 }
 
 # Who hangs up in the middle leaves nothing, and takes nothing down.
