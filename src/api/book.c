@@ -224,6 +224,18 @@ const json_t *book_get(struct book *b, const char *id, struct err *e)
 	return value; /* the book has it */
 }
 
+const json_t *book_folder(const struct book *b, const char *name)
+{
+	const struct map_entry *entry;
+	for (size_t i = 0; (entry = map_next(&b->by_id, &i));) {
+		const json_t *value = ((const struct entry *)entry->value)->value;
+		const char *slash = strrchr(json_str(value, "dir"), '/');
+		if (slash && !strcmp(slash + 1, name) && json_int(value, "version", 0))
+			return value;
+	}
+	return NULL;
+}
+
 const json_t *book_at(const struct book *b, size_t i)
 {
 	const struct map_entry *entry, *found = NULL;

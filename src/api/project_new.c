@@ -327,15 +327,12 @@ static void done(struct work *w)
 /* ---- the ask ---- */
 
 /* One that this caller asked for before, with the same Idempotency-Key: its reply. */
-static json_t *made_before(struct making *m, struct err *e)
+static json_t *made_before(struct ask *q, struct err *e)
 {
-	struct ask *q = m->q;
-	const json_t *record = ask_header(q, "idempotency-key") ? book_get(q->api->book, m->id, e) : NULL;
-	if (e->code == ERR_NOT_FOUND)
-		err_clear(e);
-	if (!record || !json_int(record, "version", 0))
+	const json_t *record = ask_header(q, "idempotency-key") ? book_folder(q->api->book, q->command_id) : NULL;
+	if (!record)
 		return NULL;
-	if (ask_may(q, m->id, ROLE_VIEWER))
+	if (ask_may(q, json_str(record, "id"), ROLE_VIEWER))
 		return project_reply(q, record, e);
 	err_set(e, ERR_EXISTS, "a project that you may not see was made with this Idempotency-Key; use another key");
 	return NULL;
@@ -369,7 +366,6 @@ static struct making *making_new(struct ask *q, struct err *e)
 		err_nomem(e);
 		return NULL;
 	}
-	house_project_id(m->dir, m->id);
 	return m;
 }
 
@@ -403,7 +399,7 @@ static int choose(struct making *m, const json_t *body, struct err *e)
 json_t *project_create(struct ask *q, struct err *e)
 {
 	struct making *m = project_check(q->body, e) ? NULL : making_new(q, e);
-	json_t *before = m ? made_before(m, e) : NULL;
+	json_t *before = m ? made_before(q, e) : NULL;
 	if (!m)
 		return NULL;
 	if (before || e->code != ERR_OK || choose(m, q->body, e) ||
@@ -482,7 +478,7 @@ json_t *project_import(struct ask *q, struct err *e)
 		return NULL;
 	}
 	struct making *m = making_new(q, e);
-	json_t *before = m ? made_before(m, e) : NULL;
+	json_t *before = m ? made_before(q, e) : NULL;
 	if (!m)
 		return NULL;
 	m->origin = ORIGIN_ARCHIVE;

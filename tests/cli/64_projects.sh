@@ -135,6 +135,17 @@ test_a_data_folder_that_is_named_otherwise()
 	serving
 	create '{"name": "P"}' -H 'Idempotency-Key: k'
 	same "$id" "$first"
+	stop_serving
+	mv data moved # for a while
+	MUSTER_DATA=$T/moved
+	serving
+	create '{"name": "P"}' -H 'Idempotency-Key: k'
+	same "$id" "$first"
+	stop_serving
+	mv moved data
+	[ -d "$dir/.git" ] || fail "its folder is gone"
+	MUSTER_DATA=$T/named
+	serving
 	call DELETE "/projects/$id"
 	stop_serving
 	after_a_month
