@@ -227,32 +227,6 @@ static void bombs(void **state)
 	refused(&in, ERR_INVALID, "xz; pack it with gzip or zstd");
 }
 
-/* A folder's header may say that content follows, which libarchive then leaves to the reader. */
-static void pack_folder(const char *name, char size)
-{
-	char head[512] = "", zeros[4 * 512] = "";
-	unsigned sum = 0;
-	FILE *f = fopen(at(&dir, "packed"), "w");
-
-	assert_non_null(f);
-	snprintf(head, 100, "%s", name);
-	memcpy(head + 100, "0000755", 7);
-	memcpy(head + 124, "00000000000", 11);
-	head[130] = size; /* in units of 4096 */
-	memset(head + 148, ' ', 8);
-	head[156] = '5';
-	memcpy(head + 257, "ustar\00000", 8);
-	for (size_t i = 0; i < sizeof head; i++)
-		sum += (unsigned char)head[i];
-	snprintf(head + 148, 7, "%06o", sum);
-	assert_int_equal(fwrite(head, 1, sizeof head, f), sizeof head);
-	for (int i = 0; i < size - '0'; i++)
-		for (int k = 0; k < 2; k++)
-			assert_int_equal(fwrite(zeros, 1, sizeof zeros, f), sizeof zeros);
-	assert_int_equal(fwrite(zeros, 1, 1024, f), 1024);
-	assert_int_equal(fclose(f), 0);
-}
-
 /* What is left out has to be read, too. */
 static void caps_of_what_is_left_out(void **state)
 {
@@ -263,27 +237,20 @@ static void caps_of_what_is_left_out(void **state)
 	struct pack p;
 
 	(void)state;
-	for (uint64_t size = 2999; size <= 3000; size++) {
-		pack_begin(&p, at(&dir, "packed"), ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_GZIP);
+	for (int i = 0; i < 4; i++) {
+		pack_begin(&p, at(&dir, "packed"), i & 1 ? ARCHIVE_FORMAT_ZIP : ARCHIVE_FORMAT_TAR_USTAR,
+			ARCHIVE_FILTER_NONE);
 		pack_add(&p, 'f', "a", "x", 1);
-		pack_add(&p, 'f', ".git/x", "0123456789", size);
+		pack_add(&p, 'f', ".git/x", "0123456789", i < 2 ? 2999 : 3000);
 		pack_end(&p);
-		if (size == 3000)
-			break;
-		must(unpack(&in, &e), &e);
-		assert_int_equal(in.bytes, 1);
-		must(fs_remove_tree(at(&dir, "in/new"), &e), &e);
+		if (i < 2) {
+			must(unpack(&in, &e), &e);
+			assert_int_equal(in.bytes, 1);
+			must(fs_remove_tree(at(&dir, "in/new"), &e), &e);
+		} else {
+			refused(&in, ERR_TOO_LARGE, "unpacked it has more than 3000");
+		}
 	}
-	refused(&in, ERR_TOO_LARGE, "unpacked it has more than 3000");
-	pack_folder("a/", '0');
-	must(unpack(&in, &e), &e);
-	must(fs_remove_tree(at(&dir, "in/new"), &e), &e);
-	pack_folder("a/", '1');
-	refused(&in, ERR_TOO_LARGE, "unpacked it has more than 3000");
-	pack_folder("./", '1');
-	refused(&in, ERR_TOO_LARGE, "unpacked it has more than 3000");
-	pack_folder(".git/", '1');
-	refused(&in, ERR_TOO_LARGE, "unpacked it has more than 3000");
 }
 
 static void caps(void **state)
