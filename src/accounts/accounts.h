@@ -124,8 +124,9 @@ json_t *accounts_keys(const struct accounts *a, const char *person, struct err *
 json_t *accounts_invites(const struct accounts *a, const char *project, struct err *e);
 json_t *accounts_members(const struct accounts *a, const char *project, struct err *e);
 json_t *accounts_settings(const struct accounts *a, struct err *e);
-/* Tokens that could not be mailed, for administrators: [{kind, to, name, token, until}]. */
-json_t *accounts_links(const struct accounts *a, struct err *e);
+/* Tokens that could not be mailed and still count, for administrators: [{kind, to, name, token, until}]; none of a
+ * person, or for a role, above the caller. */
+json_t *accounts_links(const struct accounts *a, const struct caller *c, struct err *e);
 size_t accounts_count(const struct accounts *a); /* people */
 
 extern const char *const role_names[];	       /* "none", "viewer", "member", "admin", "owner" */

@@ -179,13 +179,24 @@ static void send_mails(struct accounts *a, json_t *mails)
 	}
 }
 
-json_t *accounts_links(const struct accounts *a, struct err *e)
+/* Does its token still count, for nobody above this role? */
+static bool link_fits(const struct accounts *a, const struct link *l, enum member_role most)
+{
+	struct span token = json_span(l->value, "token");
+	const struct record *invite = record_of_token(a, KIND_INVITE, token);
+	const struct record *ticket = invite ? NULL : record_of_token(a, KIND_TICKET, token);
+	const struct record *whose = ticket ? record_get(a, KIND_PERSON, record_str(ticket, "person")) : invite;
+
+	return l->until > clock_wall(a->clock) && whose && record_role(whose) <= most;
+}
+
+json_t *accounts_links(const struct accounts *a, const struct caller *c, struct err *e)
 {
 	json_t *all = json_array();
 
 	list_for (it, (struct list *)&a->links) {
 		struct link *l = list_entry(it, struct link, link);
-		if (all && l->until > clock_wall(a->clock) && json_array_append(all, l->value)) {
+		if (all && link_fits(a, l, accounts_role(a, c)) && json_array_append(all, l->value)) {
 			json_decref(all);
 			all = NULL;
 		}

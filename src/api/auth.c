@@ -153,7 +153,7 @@ static json_t *links(struct ask *q, struct err *e)
 {
 	struct accounts *a = account_all(q, e);
 
-	return a ? accounts_links(a, e) : NULL;
+	return a ? accounts_links(a, &q->caller, e) : NULL;
 }
 
 /* ---- keys ---- */

@@ -321,11 +321,48 @@ static void without_mail_administrators_see_the_links(void **state)
 
 	w->mails = false;
 	did(w, &w->nobody, "password.forgot", args_of("{s:s}", "email", "ada@example.org"), ERR_OK);
-	links = accounts_links(w->accounts, &e);
+	links = accounts_links(w->accounts, &w->ada, &e);
 	assert_int_equal(json_array_size(links), 1);
 	assert_string_equal(json_str(json_array_get(links, 0), "token"), w->mail_token);
 	assert_string_equal(json_str(json_array_get(links, 0), "kind"), "reset");
 	json_decref(links);
+}
+
+static size_t links_for(struct world *w, const struct caller *c)
+{
+	struct err e = ERR_INIT;
+	json_t *links = accounts_links(w->accounts, c, &e);
+	size_t n = json_array_size(links);
+
+	assert_non_null(links);
+	json_decref(links);
+	return n;
+}
+
+/* With an owner's link, an administrator would be the owner. */
+static void nobody_sees_a_link_of_somebody_above(void **state)
+{
+	struct world *w = *state;
+	char bob_id[ID_TEXT], eve_id[ID_TEXT];
+	struct caller bob;
+
+	w->mails = false;
+	person_made(w, "bob@example.org", "admin", bob_id);
+	person_made(w, "eve@example.org", "member", eve_id);
+	bob = sign_in(w, "bob@example.org", GOOD);
+	did(w, &w->nobody, "password.forgot", args_of("{s:s}", "email", "ada@example.org"), ERR_OK);
+	did(w, &w->ada, "invite.create", args_of("{s:s, s:s}", "role", "owner", "email", "x@example.org"), ERR_OK);
+	assert_int_equal(links_for(w, &bob), 0);
+	assert_int_equal(links_for(w, &w->local), 2);
+	did(w, &w->ada, "invite.create", args_of("{s:s, s:s}", "role", "admin", "email", "y@example.org"), ERR_OK);
+	did(w, &w->nobody, "password.forgot", args_of("{s:s}", "email", "eve@example.org"), ERR_OK);
+	assert_int_equal(links_for(w, &bob), 2);
+	assert_int_equal(links_for(w, &w->ada), 4);
+	/* what she has become since counts, and what was used is no link any more */
+	did(w, &w->ada, "person.role", args_of("{s:s, s:s}", "person", eve_id, "role", "owner"), ERR_OK);
+	assert_int_equal(links_for(w, &bob), 1);
+	did(w, &w->nobody, "password.forgot", args_of("{s:s}", "email", "ada@example.org"), ERR_OK);
+	assert_int_equal(links_for(w, &w->ada), 4);
 }
 
 /* The journal says who did what, and no token or password stands in it. */
@@ -460,6 +497,7 @@ int main(void)
 		T(projects_have_members),
 		T(registration_is_a_setting),
 		T(without_mail_administrators_see_the_links),
+		T(nobody_sees_a_link_of_somebody_above),
 		T(nothing_secret_is_journaled),
 		T(ten_thousand_people_come_back),
 		T(everything_comes_back),
