@@ -143,13 +143,21 @@ enum member_role accounts_role(const struct accounts *a, const struct caller *c)
 
 enum member_role accounts_project_role(const struct accounts *a, const struct caller *c, const char *project)
 {
-	const struct record *token = token_of(a, c), *person = person_of(a, token), *member;
+	const struct record *token = token_of(a, c), *person = person_of(a, token);
 	const char *only = token ? record_str(token, "project") : NULL;
 	char id[CAP_RECORD_NAME];
 
 	if (c->kind == CALLER_LOCAL)
 		return ROLE_OWNER;
-	if (!person || (only && strcmp(only, project) != 0))
+	return only && strcmp(only, project) != 0 ? ROLE_NONE : person_project_role(a, person, project);
+}
+
+enum member_role person_project_role(const struct accounts *a, const struct record *person, const char *project)
+{
+	const struct record *member;
+	char id[CAP_RECORD_NAME];
+
+	if (!person_good(person))
 		return ROLE_NONE;
 	if (record_role(person) >= ROLE_ADMIN)
 		return ROLE_OWNER;

@@ -7,20 +7,22 @@
 #define DAYS_MOST 90
 #define INVITES_MOST 10000
 
+/* What somebody is in the installation, and in the project of an invitation. */
+struct giver {
+	enum member_role house, there;
+};
+
 /* Who invites gives no role above their own: of the installation, or of the project. */
-static int may_give(
-	const struct turn *t, enum member_role role, const char *project, enum member_role in, struct err *e)
+static int may_give(struct giver by, enum member_role role, const char *project, enum member_role in, struct err *e)
 {
-	if (project && accounts_project_role(t->a, t->by, project) == ROLE_NONE)
+	if (project && by.there == ROLE_NONE)
 		return err_set(e, ERR_NOT_FOUND, "there is no project %.80s", project);
-	if (project && (accounts_project_role(t->a, t->by, project) < ROLE_ADMIN ||
-			       in > accounts_project_role(t->a, t->by, project)))
+	if (project && (by.there < ROLE_ADMIN || in > by.there))
 		return err_set(e, ERR_DENIED,
 			"inviting into this project needs to be its admin, for a role not above one's own");
-	bool admin = accounts_role(t->a, t->by) >= ROLE_ADMIN && (t->by->scopes & SCOPE_ADMIN);
-	if (!admin && (!project || role > ROLE_MEMBER))
+	if (by.house < ROLE_ADMIN && (!project || role > ROLE_MEMBER))
 		return err_set(e, ERR_DENIED, "inviting into the installation needs an administrator");
-	if (role > accounts_role(t->a, t->by) && role > ROLE_MEMBER)
+	if (role > by.house && role > ROLE_MEMBER)
 		return err_set(e, ERR_DENIED, "only an owner may invite an owner");
 	return 0;
 }
@@ -40,7 +42,9 @@ int invite_create(struct turn *t, struct err *e)
 		return err_set(e, ERR_INVALID, "a role must be viewer, member, admin or owner");
 	if (days < 1 || days > DAYS_MOST)
 		return err_set(e, ERR_INVALID, "\"days\" must be 1 to %d", DAYS_MOST);
-	if (may_give(t, role, project, in, e) || (json_get(t->args, "email") && arg_email(t, "email", email, e)))
+	struct giver by = {t->by->scopes & SCOPE_ADMIN ? accounts_role(t->a, t->by) : ROLE_NONE,
+		project ? accounts_project_role(t->a, t->by, project) : ROLE_NONE};
+	if (may_give(by, role, project, in, e) || (json_get(t->args, "email") && arg_email(t, "email", email, e)))
 		return -1;
 	if (map_count(&t->a->records[KIND_INVITE]) >= INVITES_MOST)
 		return err_set(e, ERR_CONFLICT, "there are %d invitations; revoke some first", INVITES_MOST);
@@ -74,6 +78,19 @@ int invite_revoke(struct turn *t, struct err *e)
 	return turn_record(t, KIND_INVITE, id, NULL, e) || turn_object(t, KIND_INVITE, id, e) ? -1 : 0;
 }
 
+/* Could whoever gave it give it now? */
+static bool still_given(const struct accounts *a, const struct record *invite)
+{
+	const char *by = record_str(invite, "by"), *project = record_str(invite, "project");
+	const struct record *person = by ? record_get(a, KIND_PERSON, by) : NULL;
+	struct giver now = {ROLE_OWNER, ROLE_OWNER};
+
+	if (!by || strcmp(by, "local") != 0)
+		now = (struct giver){person_good(person) ? record_role(person) : ROLE_NONE,
+			project ? person_project_role(a, person, project) : ROLE_NONE};
+	return may_give(now, record_role(invite), project, role_named(record_str(invite, "project_role")), NULL) == 0;
+}
+
 /* The invitation that the argument names; for an address, only that address. */
 static const struct record *invite_of(struct turn *t, struct err *e)
 {
@@ -81,10 +98,11 @@ static const struct record *invite_of(struct turn *t, struct err *e)
 	struct span text = span_of(token ? token : "");
 	const struct record *r = token_looks(text, "mi_") ? record_of_token(t->a, KIND_INVITE, text) : NULL;
 
-	if (r && record_int(r, "until") > t->now)
+	if (r && record_int(r, "until") > t->now && still_given(t->a, r))
 		return r;
 	err_set(e, ERR_INVALID,
-		"the invitation is not valid: it was used before, is too old, or was never given; ask for a new one");
+		"the invitation is not valid: it was used before, is too old, was never given, or whoever gave it may "
+		"no longer do so; ask for a new one");
 	return NULL;
 }
 

@@ -52,6 +52,8 @@ static inline int64_t record_int(const struct record *r, const char *field)
 enum member_role record_role(const struct record *r);
 /* A person who may act. */
 bool person_good(const struct record *person);
+/* As accounts_project_role, whichever of their tokens asks. person NULL: ROLE_NONE. */
+enum member_role person_project_role(const struct accounts *a, const struct record *person, const char *project);
 int owner_count(const struct accounts *a); /* owners of the installation who may act */
 
 /* ---- tokens (token.c) ---- */

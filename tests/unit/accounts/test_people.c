@@ -240,6 +240,53 @@ static void invitations_count_once(void **state)
 	json_decref(session);
 }
 
+static json_t *accept_args(const json_t *invite, const char *email)
+{
+	return args_of("{s:s, s:s, s:s, s:s}", "token", json_str(invite, "token"), "name", "Zoe", "email", email,
+		"password", GOOD);
+}
+
+/* Whoever may no longer give what they gave has not given it. */
+static void invitations_fall_with_the_rights_of_their_giver(void **state)
+{
+	struct world *w = *state;
+	char bob_id[ID_TEXT], eve_id[ID_TEXT];
+	json_t *admin, *member, *project, *local;
+	struct caller bob, eve;
+
+	person_made(w, "bob@example.org", "admin", bob_id);
+	person_made(w, "eve@example.org", "member", eve_id);
+	bob = sign_in(w, "bob@example.org", GOOD);
+	eve = sign_in(w, "eve@example.org", GOOD);
+	did(w, &w->ada, "member.set", args_of("{s:s, s:s, s:s}", "project", "p", "person", eve_id, "role", "admin"),
+		ERR_OK);
+	admin = act(w, &bob, "invite.create", args_of("{s:s}", "role", "admin"), ERR_OK);
+	member = act(w, &bob, "invite.create", args_of("{s:s}", "role", "member"), ERR_OK);
+	project = act(w, &eve, "invite.create", args_of("{s:s, s:s}", "project", "p", "project_role", "admin"), ERR_OK);
+	local = act(w, &w->local, "invite.create", args_of("{s:s}", "role", "owner"), ERR_OK);
+	did(w, &w->ada, "person.role", args_of("{s:s, s:s}", "person", bob_id, "role", "member"), ERR_OK);
+	did(w, &w->nobody, "invite.accept", accept_args(admin, "z1@example.org"), ERR_INVALID);
+	did(w, &w->nobody, "invite.accept", accept_args(member, "z1@example.org"), ERR_INVALID);
+	did(w, &w->ada, "person.role", args_of("{s:s, s:s}", "person", bob_id, "role", "admin"), ERR_OK);
+	did(w, &w->nobody, "invite.accept", accept_args(member, "z1@example.org"), ERR_OK);
+	did(w, &w->ada, "person.disable", args_of("{s:s}", "person", bob_id), ERR_OK);
+	did(w, &w->nobody, "invite.accept", accept_args(admin, "z2@example.org"), ERR_INVALID);
+	did(w, &w->ada, "person.delete", args_of("{s:s}", "person", bob_id), ERR_OK);
+	did(w, &w->nobody, "invite.accept", accept_args(admin, "z2@example.org"), ERR_INVALID);
+	did(w, &w->ada, "member.set", args_of("{s:s, s:s, s:s}", "project", "p", "person", eve_id, "role", "member"),
+		ERR_OK);
+	did(w, &w->nobody, "invite.accept", accept_args(project, "z2@example.org"), ERR_INVALID);
+	did(w, &w->ada, "invite.join", args_of("{s:s}", "token", json_str(project, "token")), ERR_INVALID);
+	did(w, &w->ada, "member.set", args_of("{s:s, s:s, s:s}", "project", "p", "person", eve_id, "role", "admin"),
+		ERR_OK);
+	did(w, &w->nobody, "invite.accept", accept_args(project, "z2@example.org"), ERR_OK);
+	did(w, &w->nobody, "invite.accept", accept_args(local, "z3@example.org"), ERR_OK);
+	json_decref(admin);
+	json_decref(member);
+	json_decref(project);
+	json_decref(local);
+}
+
 static void projects_have_members(void **state)
 {
 	struct world *w = *state;
@@ -494,6 +541,7 @@ int main(void)
 		T(tokens_by_mail_count_once),
 		T(forgetting_says_nothing),
 		T(invitations_count_once),
+		T(invitations_fall_with_the_rights_of_their_giver),
 		T(projects_have_members),
 		T(registration_is_a_setting),
 		T(without_mail_administrators_see_the_links),
