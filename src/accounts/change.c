@@ -497,6 +497,9 @@ static int allowed(const struct accounts *a, const struct account_op *op, struct
 		return err_set(e, ERR_DENIED, "%s needs a session: sign in as a person", op->verb->name);
 	if (!(c->scopes & SCOPE_WRITE) || (may == MAY_ADMIN && !(c->scopes & SCOPE_ADMIN)))
 		return err_set(e, ERR_DENIED, "the key's scopes do not allow %s", op->verb->name);
+	if (may == MAY_PERSON && accounts_role(a, c) == ROLE_NONE)
+		return err_set(e, ERR_DENIED, "a key of one project does not allow %s; use another key, or sign in",
+			op->verb->name);
 	if (may == MAY_ADMIN && accounts_role(a, c) < ROLE_ADMIN)
 		return err_set(e, ERR_DENIED, "%s needs an administrator", op->verb->name);
 	return 0;

@@ -69,8 +69,9 @@ int invite_revoke(struct turn *t, struct err *e)
 
 	if (r) {
 		project = record_str(r, "project");
-		mine = (accounts_role(t->a, t->by) >= ROLE_ADMIN && (t->by->scopes & SCOPE_ADMIN)) ||
-		       (project && accounts_project_role(t->a, t->by, project) >= ROLE_ADMIN);
+		mine = (t->by->scopes & SCOPE_ADMIN) &&
+		       (accounts_role(t->a, t->by) >= ROLE_ADMIN ||
+			       (project && accounts_project_role(t->a, t->by, project) >= ROLE_ADMIN));
 		r = mine ? r : NULL;
 	}
 	if (!r)

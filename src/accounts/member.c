@@ -51,6 +51,10 @@ static const struct record *target(struct turn *t, const char **project, char id
 			old && record_role(old) > ROLE_ADMIN ? "owner" : "admin");
 		return NULL;
 	}
+	if (!(t->by->scopes & SCOPE_ADMIN)) {
+		err_set(e, ERR_DENIED, "the key lacks the scope admin, which changing other members needs");
+		return NULL;
+	}
 	const struct record *r = person ? record_get(t->a, KIND_PERSON, person) : NULL;
 	if (!r)
 		err_set(e, ERR_NOT_FOUND, "there is no such person");

@@ -93,7 +93,13 @@ const char *turn_who(const struct caller *c);
 /* A text argument: trimmed, of least to most bytes, without control characters; NULL with ERR_INVALID naming it. */
 const char *arg_text(const struct turn *t, const char *name, size_t least, size_t most, struct err *e);
 
-enum may { MAY_ANYONE, MAY_PERSON, MAY_SESSION, MAY_ADMIN };
+enum may {
+	MAY_ANYONE,
+	MAY_MEMBER, /* somebody known; the verb asks for their role in the project */
+	MAY_PERSON, /* but no key of one project: it does not stand for the whole person */
+	MAY_SESSION,
+	MAY_ADMIN,
+};
 enum password { PASSWORD_NONE, PASSWORD_OLD = 1, PASSWORD_NEW = 2 };
 
 struct account_verb {

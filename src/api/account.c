@@ -54,6 +54,14 @@ struct accounts *account_all(const struct ask *q, struct err *e)
 	return q->needs->accounts;
 }
 
+int account_whole(const struct ask *q, struct err *e)
+{
+	bool part = q->caller.kind == CALLER_KEY && q->caller.role == ROLE_NONE;
+
+	return part ? err_set(e, ERR_DENIED, "a key of one project does not allow this; use another key, or sign in")
+		    : 0;
+}
+
 json_t *account_args(struct ask *q, const char *name, struct err *e)
 {
 	cleanup_free char *value = name ? ask_param(q, name) : NULL;

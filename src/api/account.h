@@ -17,6 +17,8 @@ json_t *account_change(struct ask *q, const char *verb, json_t *args, account_sh
 json_t *account_args(struct ask *q, const char *name, struct err *e);
 /* The accounts, or NULL with ERR_NOT_FOUND where nobody keeps them. */
 struct accounts *account_all(const struct ask *q, struct err *e);
+/* What is the whole person's: ERR_DENIED to a key of one project. */
+int account_whole(const struct ask *q, struct err *e);
 /* The address of the client as text; "" over the owner's socket. */
 void account_address(const struct server_request *r, char out[64]);
 

@@ -110,7 +110,7 @@ static json_t *change_me(struct ask *q, struct err *e)
 
 static json_t *own_sessions(struct ask *q, struct err *e)
 {
-	struct accounts *a = account_all(q, e);
+	struct accounts *a = account_whole(q, e) ? NULL : account_all(q, e);
 
 	return a ? accounts_sessions(a, q->caller.person, e) : NULL;
 }
@@ -160,7 +160,7 @@ static json_t *links(struct ask *q, struct err *e)
 
 static json_t *own_keys(struct ask *q, struct err *e)
 {
-	struct accounts *a = account_all(q, e);
+	struct accounts *a = account_whole(q, e) ? NULL : account_all(q, e);
 
 	return a ? accounts_keys(a, q->caller.person, e) : NULL;
 }

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/route.h"
+#include "api/account.h"
 #include "base/mem.h"
 #include "notify/herald.h"
 
@@ -112,12 +112,12 @@ static json_t *drop(struct ask *q, struct err *e)
 
 static json_t *subscribe(struct ask *q, struct err *e)
 {
-	return change(q, SUBSCRIBE, e);
+	return account_whole(q, e) ? NULL : change(q, SUBSCRIBE, e);
 }
 
 static json_t *unsubscribe(struct ask *q, struct err *e)
 {
-	return change(q, UNSUBSCRIBE, e);
+	return account_whole(q, e) ? NULL : change(q, UNSUBSCRIBE, e);
 }
 
 /* ---- lists ---- */
@@ -130,7 +130,7 @@ static json_t *list(struct ask *q, struct err *e)
 
 static json_t *subscriptions(struct ask *q, struct err *e)
 {
-	struct herald *h = herald_of(q, e);
+	struct herald *h = account_whole(q, e) ? NULL : herald_of(q, e);
 	return h ? push_list(h->targets, who_of(q), e) : NULL;
 }
 

@@ -314,6 +314,19 @@ test_keys_are_what_they_say()
 	gives 404
 	as "$one" GET /people
 	gives 403
+	while read -r method path body; do
+		as "$one" "$method" "$path" -d "$body"
+		[ "$status" = 403 ] || fail "$method $path by a key of one project: $status $(cat out)"
+	done <<-END
+		GET /auth/sessions {}
+		DELETE /auth/sessions {}
+		GET /keys {}
+		DELETE /keys/$key_id {}
+		PATCH /auth/me {"name":"x"}
+		GET /push/subscriptions {}
+		POST /push/subscriptions {"endpoint":"https://push.example","keys":{}}
+		DELETE /push/subscriptions/x {}
+	END
 	as "$ada" GET /keys
 	json_is length 2
 	grep -q mk_ out && fail "a key is shown twice"

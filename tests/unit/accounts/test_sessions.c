@@ -212,6 +212,56 @@ static void keys_have_limits(void **state)
 	json_decref(b);
 }
 
+static struct caller key_of(struct world *w, const struct caller *c, const char *scope, const char *project)
+{
+	struct err e = ERR_INIT;
+	struct caller out;
+	json_t *key = act(w, c, "key.create",
+		args_of("{s:s, s:[s], s:s*}", "name", "k", "scopes", scope, "project", project), ERR_OK);
+
+	must(accounts_identify(w->accounts, json_span(key, "key"), &out, &e), &e);
+	json_decref(key);
+	return out;
+}
+
+/* Others are an administrator's business, also when only a project is concerned; oneself is not. */
+static void changing_others_needs_the_admin_scope(void **state)
+{
+	struct world *w = *state;
+	struct caller writes = key_of(w, &w->ada, "write", NULL), bobs;
+	char bob[ID_TEXT];
+	json_t *invite = act(w, &w->ada, "invite.create", args_of("{s:s}", "project", "p"), ERR_OK);
+
+	person_made(w, "bob@example.org", "member", bob);
+	bobs = sign_in(w, "bob@example.org", GOOD);
+	bobs = key_of(w, &bobs, "write", NULL);
+	did(w, &w->ada, "member.set", args_of("{s:s, s:s, s:s}", "project", "p", "person", bob, "role", "viewer"),
+		ERR_OK);
+	did(w, &writes, "member.remove", args_of("{s:s, s:s}", "project", "p", "person", bob), ERR_DENIED);
+	did(w, &writes, "member.set", args_of("{s:s, s:s, s:s}", "project", "p", "person", bob, "role", "member"),
+		ERR_DENIED);
+	did(w, &writes, "invite.revoke", args_of("{s:s}", "invite", json_str(invite, "id")), ERR_NOT_FOUND);
+	did(w, &bobs, "member.remove", args_of("{s:s, s:s}", "project", "p", "person", bob), ERR_OK);
+	did(w, &w->ada, "invite.revoke", args_of("{s:s}", "invite", json_str(invite, "id")), ERR_OK);
+	json_decref(invite);
+}
+
+static void a_key_of_a_project_is_not_the_person(void **state)
+{
+	struct world *w = *state;
+	struct caller limited = key_of(w, &w->ada, "admin", "p"), other = key_of(w, &w->ada, "read", NULL);
+
+	did(w, &limited, "person.change", args_of("{s:s}", "name", "x"), ERR_DENIED);
+	did(w, &limited, "session.revoke", args_of("{s:s}", "session", w->ada.token_id), ERR_DENIED);
+	did(w, &limited, "session.revoke_all", args_of("{}"), ERR_DENIED);
+	did(w, &limited, "key.revoke", args_of("{s:s}", "key", other.token_id), ERR_DENIED);
+	assert_true(accounts_alive(w->accounts, &w->ada) && accounts_alive(w->accounts, &other));
+	did(w, &limited, "member.set", args_of("{s:s, s:s, s:s}", "project", "p", "person", w->ada_id, "role", "owner"),
+		ERR_OK);
+	did(w, &limited, "invite.create", args_of("{s:s}", "project", "p"), ERR_OK);
+	did(w, &limited, "member.remove", args_of("{s:s, s:s}", "project", "p", "person", w->ada_id), ERR_OK);
+}
+
 /* Row 7. Guessing becomes slow, for accounts that are there and that are not alike, and is never a lock. */
 static void guessing_becomes_slow(void **state)
 {
@@ -502,6 +552,8 @@ int main(void)
 		T(a_refresh_token_counts_once),
 		T(what_lasts_is_closed),
 		T(keys_have_limits),
+		T(changing_others_needs_the_admin_scope),
+		T(a_key_of_a_project_is_not_the_person),
 		T(guessing_becomes_slow),
 		T(a_flood_of_logins_is_served),
 		T(a_flood_does_not_fill_the_journal),
