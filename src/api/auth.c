@@ -60,11 +60,15 @@ static json_t *refresh(struct ask *q, struct err *e)
 {
 	struct span cookie = account_cookie(q->request, COOKIE_REFRESH);
 	cleanup_json json_t *args = account_args(q, NULL, e);
+	bool from_cookie = args && !json_get(args, "refresh") && cookie.n;
 
-	if (args && !json_get(args, "refresh") && cookie.n && json_put_span(args, "refresh", cookie)) {
+	/* What no script could read stays so. */
+	if (from_cookie && (json_put_span(args, "refresh", cookie) || json_put(q->body, "cookies", json_true()))) {
 		err_nomem(e);
 		return NULL;
 	}
+	if (from_cookie && account_cookies_fine(q->request, e))
+		return NULL;
 	return account_change(q, "refresh", steal(&args), session_shown, e);
 }
 

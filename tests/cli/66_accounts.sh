@@ -361,6 +361,11 @@ test_cookies_need_the_token_and_the_own_page()
 	gives 403
 	call POST /auth/refresh -b jar -c jar -d '{"cookies":true}'
 	gives 200
+	call POST /auth/refresh -b jar -c jar -d '{}'
+	gives 200
+	json_is .access null
+	json_is .refresh null
+	same "$(grep -ci '^set-cookie: .*; httponly; samesite=strict' head)" 2 "cookies"
 	call GET /auth/me -b jar
 	json_is .name 'Ada L.'
 	call POST /auth/logout -b jar -c jar -H "X-CSRF-Token: $csrf"
