@@ -148,6 +148,11 @@ int invite_accept(struct turn *t, struct err *e)
 	if (!value || turn_record(t, KIND_PERSON, id, value, e) || use(t, invite, id, e))
 		return -1;
 	snprintf(t->person, ID_TEXT, "%s", id);
+	if (!bound && verify_email(t->a))
+		return turn_result(t, "pending", json_true(), e) ||
+				       ticket_add(t, "verify", id, json_str(t->args, "name"), email, e)
+			       ? -1
+			       : 0;
 	return session_add(t, NULL, id, json_bool(t->args, "remember", false), e);
 }
 

@@ -132,7 +132,7 @@ int person_register(struct turn *t, struct err *e)
 
 	if (register_check(t, e) || arg_email(t, "email", email, e))
 		return -1;
-	verify = json_bool(setting(t->a)->value, "verify_email", false);
+	verify = verify_email(t->a);
 	const struct record *other = record_of_address(t->a, email);
 	if (verify && turn_result(t, "pending", json_true(), e))
 		return -1;

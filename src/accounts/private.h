@@ -137,6 +137,10 @@ json_t *person_new(
 /* ticket.c */
 int ticket_add(
 	struct turn *t, const char *purpose, const char *person, const char *name, const char *email, struct err *e);
+/* Is an address only good when it was verified? */
+bool verify_email(const struct accounts *a);
+/* The link that verifies the person's address is sent, unless one that still counts was. */
+int ticket_verify(struct turn *t, const struct record *person, struct err *e);
 /* The ticket of this purpose that the argument "token" names; ERR_INVALID for any other, always in the same words. */
 struct record *ticket_of(struct turn *t, const char *purpose, struct err *e);
 /* member.c */

@@ -103,13 +103,15 @@ int sessions_end(struct turn *t, const struct record *person, const char *but, s
 int session_login(struct turn *t, struct err *e)
 {
 	struct record *person = record_get(t->a, KIND_PERSON, t->person);
-	const struct record *s = setting(t->a);
 
 	if (!person_good(person) || strcmp(record_str(person, "password"), t->stored) != 0)
 		return err_set(e, ERR_UNAUTHENTICATED, "the e-mail address or the password is wrong");
-	if (s && json_bool(s->value, "verify_email", false) && !json_bool(person->value, "verified", false))
-		return err_set(
-			e, ERR_DENIED, "the e-mail address is not verified yet; follow the link that was sent to it");
+	if (verify_email(t->a) && !json_bool(person->value, "verified", false)) {
+		t->what = "login.unverified";
+		err_set(&t->told, ERR_DENIED,
+			"the e-mail address is not verified yet; follow the link that was sent to it");
+		return turn_object(t, KIND_PERSON, person->id, e) || ticket_verify(t, person, e) ? -1 : 0;
+	}
 	return turn_object(t, KIND_PERSON, person->id, e) ||
 			       session_add(t, person, person->id, json_bool(t->args, "remember", false), e)
 		       ? -1

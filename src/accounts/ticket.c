@@ -33,6 +33,26 @@ int ticket_add(
 	return rc ? -1 : 0;
 }
 
+bool verify_email(const struct accounts *a)
+{
+	const struct record *s = setting(a);
+
+	return s && json_bool(s->value, "verify_email", false);
+}
+
+int ticket_verify(struct turn *t, const struct record *person, struct err *e)
+{
+	const char *email = record_str(person, "email");
+
+	list_for (it, (struct list *)&person->owned) {
+		const struct record *r = list_entry(it, struct record, link);
+		if (r->kind == KIND_TICKET && strcmp(record_str(r, "purpose"), "verify") == 0 &&
+			strcmp(record_str(r, "email"), email) == 0 && record_int(r, "until") > t->now)
+			return 0;
+	}
+	return ticket_add(t, "verify", person->id, record_str(person, "name"), email, e);
+}
+
 struct record *ticket_of(struct turn *t, const char *purpose, struct err *e)
 {
 	const char *token = json_str(t->args, "token");

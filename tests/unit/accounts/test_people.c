@@ -360,6 +360,50 @@ static void registration_is_a_setting(void **state)
 	sign_in(w, "yan@new.example", GOOD);
 }
 
+/* Whoever gave an address that nobody wrote to proves it before they are in, however they came. */
+static void an_invitation_without_an_address_verifies_none(void **state)
+{
+	struct world *w = *state;
+	json_t *early = act(w, &w->ada, "invite.create", args_of("{}"), ERR_OK),
+	       *open = act(w, &w->ada, "invite.create", args_of("{}"), ERR_OK),
+	       *bound = act(w, &w->ada, "invite.create", args_of("{s:s}", "email", "z3@example.org"), ERR_OK), *result;
+	char token[TOKEN_TEXT];
+	int mails;
+
+	did(w, &w->nobody, "invite.accept", accept_args(early, "z1@example.org"), ERR_OK);
+	sign_in(w, "z1@example.org", GOOD);
+	did(w, &w->ada, "settings.change", args_of("{s:b}", "verify_email", 1), ERR_OK);
+	result = act(w, &w->nobody, "invite.accept", accept_args(open, "z2@example.org"), ERR_OK);
+	assert_int_equal(json_object_size(result), 1);
+	assert_true(json_bool(result, "pending", false));
+	json_decref(result);
+	assert_string_equal(w->mail_kind, "verify");
+	assert_string_equal(w->mail_to, "z2@example.org");
+	mails = w->mail_count;
+	did(w, &w->nobody, "login", args_of("{s:s, s:s}", "email", "z2@example.org", "password", GOOD), ERR_DENIED);
+	assert_int_equal(w->mail_count, mails); /* the first one still counts */
+	did(w, &w->nobody, "email.verify", args_of("{s:s}", "token", w->mail_token), ERR_OK);
+	sign_in(w, "z2@example.org", GOOD);
+	/* from before: the link is sent when it is needed, once */
+	for (int i = 0; i < 2; i++)
+		did(w, &w->nobody, "login", args_of("{s:s, s:s}", "email", "z1@example.org", "password", GOOD),
+			ERR_DENIED);
+	assert_int_equal(w->mail_count, mails + 1);
+	assert_string_equal(w->mail_to, "z1@example.org");
+	strcpy(token, w->mail_token);
+	wait_us(w, (int64_t)4 * 86400 * 1000000);
+	did(w, &w->nobody, "email.verify", args_of("{s:s}", "token", token), ERR_INVALID);
+	did(w, &w->nobody, "login", args_of("{s:s, s:s}", "email", "z1@example.org", "password", GOOD), ERR_DENIED);
+	did(w, &w->nobody, "email.verify", args_of("{s:s}", "token", w->mail_token), ERR_OK);
+	sign_in(w, "z1@example.org", GOOD);
+	result = act(w, &w->nobody, "invite.accept", accept_args(bound, "z3@example.org"), ERR_OK);
+	assert_int_equal(caller_of(w, result).role, ROLE_MEMBER);
+	json_decref(result);
+	json_decref(early);
+	json_decref(open);
+	json_decref(bound);
+}
+
 static void without_mail_administrators_see_the_links(void **state)
 {
 	struct world *w = *state;
@@ -544,6 +588,7 @@ int main(void)
 		T(invitations_fall_with_the_rights_of_their_giver),
 		T(projects_have_members),
 		T(registration_is_a_setting),
+		T(an_invitation_without_an_address_verifies_none),
 		T(without_mail_administrators_see_the_links),
 		T(nobody_sees_a_link_of_somebody_above),
 		T(nothing_secret_is_journaled),
