@@ -145,7 +145,6 @@ enum member_role accounts_project_role(const struct accounts *a, const struct ca
 {
 	const struct record *token = token_of(a, c), *person = person_of(a, token);
 	const char *only = token ? record_str(token, "project") : NULL;
-	char id[CAP_RECORD_NAME];
 
 	if (c->kind == CALLER_LOCAL)
 		return ROLE_OWNER;
@@ -213,21 +212,29 @@ bool accounts_csrf_is(const struct accounts *a, const struct caller *c, struct s
 	return token.n == HASH_HEX - 1 && crypt_same(right, token.p, HASH_HEX - 1);
 }
 
-void accounts_note(
-	struct accounts *a, const struct caller *c, const char *what, const char *object, const char *address)
+bool note_room(struct accounts *a)
 {
 	int64_t now = clock_mono(a->clock);
-	cleanup_json json_t *detail = NULL;
-	struct err e = ERR_INIT;
 
 	a->note_room += (double)(now - a->note_at) * NOTE_RATE / (60.0 * SECOND);
 	a->note_room = a->note_room < NOTE_RATE ? a->note_room : NOTE_RATE;
 	a->note_at = now;
 	if (a->note_room < 1) {
 		a->notes_left_out++;
-		return;
+		return false;
 	}
 	a->note_room--;
+	return true;
+}
+
+void accounts_note(
+	struct accounts *a, const struct caller *c, const char *what, const char *object, const char *address)
+{
+	cleanup_json json_t *detail = NULL;
+	struct err e = ERR_INIT;
+
+	if (!note_room(a))
+		return;
 	detail = json_make(&e, "{s:s*, s:s*}", "address", address && *address ? address : NULL, "token",
 		c->token_id[0] ? c->token_id : NULL);
 	if (detail && a->notes_left_out && json_put_int(detail, "left_out", a->notes_left_out))

@@ -89,6 +89,8 @@ int turn_mail(struct turn *t, const char *kind, const char *to, const char *name
 /* The caller's own person, or the one that the argument "person" names when the caller may; ERR_NOT_FOUND else. */
 struct record *turn_person(struct turn *t, struct err *e);
 const char *turn_who(const struct caller *c);
+/* accounts.c: is there room in this minute for one more event that anybody can cause? */
+bool note_room(struct accounts *a);
 
 /* A text argument: trimmed, of least to most bytes, without control characters; NULL with ERR_INVALID naming it. */
 const char *arg_text(const struct turn *t, const char *name, size_t least, size_t most, struct err *e);
