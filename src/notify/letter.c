@@ -1,8 +1,10 @@
 /* letter: see letter.h.
  *
- *   TRYING ─taken by the server─▶ gone
- *      │ └──refused for good, or the third failure─▶ gone (logged, without its text)
- *      └──failed─▶ RESTING ─time─▶ TRYING */
+ *   DUE ─its turn─▶ TRYING ─taken by the server─▶ gone
+ *    ▲                 │ └──refused for good, or the third failure─▶ gone (logged, without its text)
+ *    └─time─ RESTING ◀─┴─failed
+ *
+ * One is tried at a time: a server that hangs holds one thread of the pool. */
 #include "notify/letter.h"
 
 #include <stdio.h>
@@ -19,19 +21,20 @@ struct letters {
 	struct loop *loop;
 	const struct mail_server *server;
 	const char *base;
-	struct list all;
+	struct list all, due;
+	struct letter *trying; /* NULL: none */
 	size_t count;
+	bool stopped;
 };
 
 struct letter {
-	struct list link;
+	struct list link, due;
 	struct letters *letters;
 	struct mail mail;
 	struct timer rest;
 	char id[ID_TEXT], *to;
 	struct buf subject, text;
 	int tries;
-	bool trying;
 };
 
 static const struct words {
@@ -51,6 +54,7 @@ static const struct words {
 static void forget(struct letter *t)
 {
 	list_remove(&t->link);
+	list_remove(&t->due);
 	t->letters->count--;
 	timer_stop(&t->rest);
 	crypt_wipe(t->text.data, t->text.len);
@@ -60,27 +64,31 @@ static void forget(struct letter *t)
 	mem_free(t);
 }
 
-static void try_it(struct letter *t);
+static void try_next(struct letters *all);
 
 static void rested(struct timer *timer)
 {
-	try_it(container_of(timer, struct letter, rest));
+	struct letter *t = container_of(timer, struct letter, rest);
+	list_push(&t->letters->due, &t->due);
+	try_next(t->letters);
 }
 
 static void on_done(struct mail *m, const struct err *why)
 {
 	struct letter *t = container_of(m, struct letter, mail);
+	struct letters *all = t->letters;
 	struct err e = ERR_INIT;
-	t->trying = false;
-	bool again = why->code != ERR_OK && why->code != ERR_DENIED && why->code != ERR_CANCELLED && ++t->tries < TRIES;
-	if (again && !timer_start(&t->rest, t->tries == 1 ? REST_MS : 4 * REST_MS, &e))
-		return;
-	if (why->code != ERR_OK && why->code != ERR_CANCELLED)
-		log_warn("mail", "a letter about an account could not be sent: %s", why->text);
-	forget(t);
+	all->trying = NULL;
+	bool again = !all->stopped && why->code != ERR_OK && why->code != ERR_DENIED && ++t->tries < TRIES;
+	if (!again || timer_start(&t->rest, t->tries == 1 ? REST_MS : 4 * REST_MS, &e)) {
+		if (why->code != ERR_OK && why->code != ERR_CANCELLED)
+			log_warn("mail", "a letter about an account could not be sent: %s", why->text);
+		forget(t);
+	}
+	try_next(all);
 }
 
-static void try_it(struct letter *t)
+static bool try_it(struct letter *t)
 {
 	struct err e = ERR_INIT;
 	t->mail = (struct mail){.server = t->letters->server,
@@ -89,10 +97,18 @@ static void try_it(struct letter *t)
 		.text = t->text.data,
 		.id = t->id,
 		.on_done = on_done};
-	t->trying = !mail_start(&t->mail, t->letters->loop, &e);
-	if (!t->trying) {
-		log_warn("mail", "a letter about an account could not be sent: %s", e.text);
-		forget(t);
+	if (!mail_start(&t->mail, t->letters->loop, &e))
+		return true;
+	log_warn("mail", "a letter about an account could not be sent: %s", e.text);
+	forget(t);
+	return false;
+}
+
+static void try_next(struct letters *all)
+{
+	while (!all->trying && !list_empty(&all->due)) {
+		struct letter *t = list_entry(list_shift(&all->due), struct letter, due);
+		all->trying = try_it(t) ? t : NULL;
 	}
 }
 
@@ -130,6 +146,7 @@ bool letters_send(struct letters *all, const struct account_mail *m)
 	if (!t)
 		return false;
 	t->letters = all;
+	list_init(&t->due);
 	list_push(&all->all, &t->link);
 	all->count++;
 	timer_init(&t->rest, all->loop, rested);
@@ -166,6 +183,7 @@ struct letters *letters_new(struct loop *l, const struct mail_server *server, co
 	all->server = server;
 	all->base = base;
 	list_init(&all->all);
+	list_init(&all->due);
 	return all;
 }
 
@@ -173,9 +191,10 @@ void letters_free(struct letters *all)
 {
 	if (!all)
 		return;
+	all->stopped = true;
 	list_for (it, &all->all) {
 		struct letter *t = list_entry(it, struct letter, link);
-		if (t->trying)
+		if (t == all->trying)
 			mail_cancel(&t->mail);
 		else
 			forget(t);
