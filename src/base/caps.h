@@ -70,13 +70,16 @@
 
 #define CAP_WEBHOOKS 50 /* two secrets of each lie in the vault */
 #define CAP_PUSHES 10000
+#define CAP_PUSHES_PERSON 20 /* of one person */
 #define CAP_TARGET_URL 2000
-#define CAP_NOTICES 10000	/* kept: waiting, and remembered */
-#define CAP_NOTICE_TITLE 160	/* bytes of a title shown outside */
-#define CAP_NOTICES_AT_ONCE 200 /* written in one append */
-#define CAP_NOTICES_SENDING 8	/* tries under way */
-#define NOTICE_FAILURES 30	/* tries of a target in a row that failed, until it gets no more */
-#define TIME_NOTICE_RETRY 30000 /* after the first failed try; doubled after each */
+#define CAP_NOTICES 10000 /* waiting */
+#define CAP_NOTICES_OF_ONE (CAP_NOTICES / 10)
+#define CAP_NOTICES_REMEMBERED 20000 /* after their end */
+#define CAP_NOTICE_TITLE 160	     /* bytes of a title shown outside */
+#define CAP_NOTICES_AT_ONCE 200	     /* written in one append */
+#define CAP_NOTICES_SENDING 8	     /* tries under way */
+#define NOTICE_FAILURES 30	     /* tries of a target in a row that failed, until it gets no more */
+#define TIME_NOTICE_RETRY 30000	     /* after the first failed try; doubled after each */
 #define TIME_NOTICE_RETRY_MOST 3600000
 #define TIME_NOTICE_LIFE 86400000ll	  /* no further try after it */
 #define TIME_NOTICE_REMEMBERED 86400000ll /* after its end, so that it is not sent again */

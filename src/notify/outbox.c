@@ -19,7 +19,7 @@
 #define AFTER_FAILURE_MS 1000
 
 struct outbox_target {
-	size_t notices;
+	size_t notices, waiting;
 	int failures;  /* in a row */
 	int64_t until; /* after a failure: no try before */
 	bool busy;
@@ -36,7 +36,7 @@ struct outbox {
 	struct timer timer;
 	struct tick tick;
 	struct rng rng;
-	size_t sending;
+	size_t sending, waiting;
 	bool mailing, appending, stopped;
 };
 
@@ -45,6 +45,21 @@ static const char *const state_names[] = {"waiting", "waiting", "sent", "given_u
 static int64_t now_of(const struct outbox *b)
 {
 	return clock_wall(loop_clock(b->loop));
+}
+
+static bool is_over(const struct notice *n)
+{
+	return n->state == NOTICE_SENT || n->state == NOTICE_GIVEN_UP;
+}
+
+static void become(struct notice *n, enum notice_state state)
+{
+	bool before = is_over(n);
+	n->state = state;
+	if (is_over(n) && !before) {
+		n->to->waiting--;
+		n->box->waiting--;
+	}
 }
 
 static void notice_free(void *v)
@@ -155,9 +170,9 @@ static void end(struct notice *n, enum notice_end how, int64_t wait_ms, const st
 		return;
 	}
 	n->tries++;
-	n->state = how == NOTICE_DELIVERED ? NOTICE_SENT : NOTICE_WAITING;
+	become(n, how == NOTICE_DELIVERED ? NOTICE_SENT : NOTICE_WAITING);
 	if (how == NOTICE_NEVER || (how == NOTICE_AGAIN && now - n->since >= TIME_NOTICE_LIFE * INT64_C(1000))) {
-		n->state = NOTICE_GIVEN_UP;
+		become(n, NOTICE_GIVEN_UP);
 		audit_given_up(b, n, why);
 	}
 	n->next = now;
@@ -249,8 +264,9 @@ static void on_tick(struct tick *t)
 	}
 	for (size_t i = 0; (it = map_next(&b->notices, &i));) {
 		struct notice *n = it->value;
-		bool over = n->state == NOTICE_SENT || n->state == NOTICE_GIVEN_UP;
-		int64_t due = over		       ? n->next + TIME_NOTICE_REMEMBERED * INT64_C(1000)
+		bool over = is_over(n), many = map_count(&b->notices) - b->waiting > CAP_NOTICES_REMEMBERED;
+		int64_t due = over && many	       ? now
+			      : over		       ? n->next + TIME_NOTICE_REMEMBERED * INT64_C(1000)
 			      : n->to->until > n->next ? n->to->until
 						       : n->next;
 		if (n->state == NOTICE_SENDING || !list_empty(&n->link)) /* not kept yet */
@@ -312,6 +328,8 @@ static struct notice *notice_new(
 		return NULL;
 	}
 	n->to->notices++;
+	n->to->waiting++;
+	b->waiting++;
 	return n;
 }
 
@@ -332,9 +350,9 @@ static int load(struct outbox *b, struct err *e)
 		struct notice *n = notice_new(b, id, target, json_get(v, "about"), e);
 		if (!n)
 			return -1;
-		n->state = strcmp(state, "waiting") == 0 ? NOTICE_WAITING
-			   : strcmp(state, "sent") == 0	 ? NOTICE_SENT
-							 : NOTICE_GIVEN_UP;
+		become(n, strcmp(state, "waiting") == 0 ? NOTICE_WAITING
+			  : strcmp(state, "sent") == 0	? NOTICE_SENT
+							: NOTICE_GIVEN_UP);
 		n->tries = (int)json_int(v, "tries", 0);
 		n->since = json_int(v, "since", 0);
 		n->next = json_int(v, "next", 0);
@@ -355,8 +373,8 @@ struct outbox *outbox_open(struct loop *l, struct store *s, struct sender *sende
 	b->rng.state = seed;
 	b->forgotten = json_array();
 	b->forgetting = json_array();
-	map_init(&b->notices, CAP_NOTICES);
-	map_init(&b->targets, CAP_NOTICES);
+	map_init(&b->notices, CAP_NOTICES + CAP_NOTICES_REMEMBERED);
+	map_init(&b->targets, CAP_NOTICES + CAP_NOTICES_REMEMBERED);
 	list_init(&b->dirty);
 	list_init(&b->writing);
 	tick_init(&b->tick, l, on_tick);
@@ -391,6 +409,12 @@ bool outbox_knows(const struct outbox *b, const char *occasion, const char *targ
 	return map_get(&b->notices, span_of(id)) != NULL;
 }
 
+/* Of what waits: a tenth, and of a browser so little that all that a person may have are a tenth. */
+static size_t room_of(const char *target)
+{
+	return CAP_NOTICES_OF_ONE / (strncmp(target, "push/", 5) == 0 ? CAP_PUSHES_PERSON : 1);
+}
+
 int outbox_add(struct outbox *b, const char *occasion, const char *target, const json_t *about, struct err *e)
 {
 	char id[NOTICE_ID];
@@ -398,8 +422,10 @@ int outbox_add(struct outbox *b, const char *occasion, const char *target, const
 		return err_set(e, ERR_INVALID, "a notice's target is too long: %.80s", target);
 	if (outbox_knows(b, occasion, target))
 		return 0;
-	if (map_count(&b->notices) >= CAP_NOTICES)
-		return err_set(e, ERR_OVERLOADED, "%d notices are kept already", CAP_NOTICES);
+	const struct outbox_target *to = map_get(&b->targets, span_of(target));
+	if (b->waiting >= CAP_NOTICES || (to && to->waiting >= room_of(target)))
+		return err_set(e, ERR_OVERLOADED, "%zu notices are waiting already",
+			to && b->waiting < CAP_NOTICES ? to->waiting : b->waiting);
 	id_of(occasion, target, id);
 	struct notice *n = notice_new(b, id, target, about, e);
 	if (!n)
@@ -416,7 +442,7 @@ void outbox_drop(struct outbox *b, bool (*unwanted)(void *ctx, const json_t *abo
 		struct notice *n = it->value;
 		if (n->state != NOTICE_WAITING || !unwanted(ctx, n->about))
 			continue;
-		n->state = NOTICE_GIVEN_UP;
+		become(n, NOTICE_GIVEN_UP);
 		n->next = now_of(b);
 		dirty(n);
 	}
@@ -424,11 +450,7 @@ void outbox_drop(struct outbox *b, bool (*unwanted)(void *ctx, const json_t *abo
 
 size_t outbox_waiting(const struct outbox *b)
 {
-	const struct map_entry *it;
-	size_t count = 0;
-	for (size_t i = 0; (it = map_next(&b->notices, &i));)
-		count += ((const struct notice *)it->value)->state <= NOTICE_SENDING;
-	return count;
+	return b->waiting;
 }
 
 void outbox_stop(struct outbox *b)

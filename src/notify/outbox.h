@@ -49,7 +49,8 @@ struct outbox;
 /* Reads what is kept; tries begin when the loop turns. The sender is borrowed. */
 struct outbox *outbox_open(struct loop *l, struct store *s, struct sender *sender, uint64_t seed, struct err *e);
 /* Keep a notice unless there is one of this occasion for this target already. `occasion` is its stable name. 1: kept,
- * 0: known, -1: no memory, or ERR_OVERLOADED (CAP_NOTICES are waiting). */
+ * 0: known, -1: no memory, or ERR_OVERLOADED: CAP_NOTICES are waiting, or of this target a tenth of them; of a browser
+ * so much less that all of a person have a tenth. */
 int outbox_add(struct outbox *b, const char *occasion, const char *target, const json_t *about, struct err *e);
 bool outbox_knows(const struct outbox *b, const char *occasion, const char *target);
 /* Notices of an occasion that are not under way are not sent any more (the action was decided). */

@@ -28,12 +28,27 @@ static json_t *value_of(const struct targets *t, const char *kind, const char *i
 	return map_get(&t->values, span_of(name));
 }
 
+static bool is_of(const json_t *value, const char *person)
+{
+	const char *whose = json_str(value, "person");
+	return whose && strcmp(whose, person) == 0;
+}
+
 static size_t count_of(const struct targets *t, const char *kind)
 {
 	const struct map_entry *it;
 	size_t count = 0;
 	for (size_t i = 0; (it = map_next(&t->values, &i));)
 		count += span_starts(span_of(it->key), kind);
+	return count;
+}
+
+static size_t count_of_person(const struct targets *t, const char *person)
+{
+	const struct map_entry *it;
+	size_t count = 0;
+	for (size_t i = 0; (it = map_next(&t->values, &i));)
+		count += is_of(it->value, person);
 	return count;
 }
 
@@ -321,15 +336,13 @@ int push_add(struct targets *t, struct target_change *c, const char *person, con
 	snprintf(c->name, sizeof(c->name), "push/%.32s", hex);
 	if (!map_get(&t->values, span_of(c->name)) && count_of(t, "push/") + t->changes >= CAP_PUSHES)
 		return err_set(e, ERR_TOO_LARGE, "there are %d push subscriptions already", CAP_PUSHES);
+	if (!is_of(map_get(&t->values, span_of(c->name)), person) &&
+		count_of_person(t, person) + t->changes >= CAP_PUSHES_PERSON)
+		return err_set(
+			e, ERR_TOO_LARGE, "these are %d browsers already; take one away first", CAP_PUSHES_PERSON);
 	json_t *value = json_make(e, "{s:s, s:s, s:s, s:s, s:I}", "endpoint", p.endpoint, "p256dh", p.p256dh, "auth",
 		p.auth, "person", person, "at", (json_int_t)now());
 	return value ? change(t, c, person, "push.subscribed", value, e) : -1;
-}
-
-static bool is_of(const json_t *value, const char *person)
-{
-	const char *whose = json_str(value, "person");
-	return whose && strcmp(whose, person) == 0;
 }
 
 int push_remove(struct targets *t, struct target_change *c, const char *person, const char *id, struct err *e)

@@ -36,7 +36,8 @@ int webhook_change(
 /* A new secret; the one before it signs, too, until the next rotation. */
 int webhook_rotate(struct targets *t, struct target_change *c, const char *who, const char *id, struct err *e);
 int webhook_remove(struct targets *t, struct target_change *c, const char *who, const char *id, struct err *e);
-/* body: as a browser tells, {endpoint, keys: {p256dh, auth}}. The same endpoint again replaces what was there. */
+/* body: as a browser tells, {endpoint, keys: {p256dh, auth}}. The same endpoint again replaces what was there.
+ * ERR_TOO_LARGE (CAP_PUSHES, CAP_PUSHES_PERSON). */
 int push_add(struct targets *t, struct target_change *c, const char *person, const json_t *body, struct err *e);
 /* Only the person's own: ERR_NOT_FOUND for others'. */
 int push_remove(struct targets *t, struct target_change *c, const char *person, const char *id, struct err *e);

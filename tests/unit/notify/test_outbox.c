@@ -285,19 +285,67 @@ static void what_is_not_wanted_any_more(void **state)
 	assert_int_equal(add("a", "webhook/w"), 0);
 }
 
+/* How many more a target takes. */
+static int fill(const char *target)
+{
+	char occasion[32];
+	for (int i = 0;; i++) {
+		snprintf(occasion, sizeof(occasion), "o%d", i);
+		if (add(occasion, target) < 0)
+			return i;
+		assert_true(i <= CAP_NOTICES);
+	}
+}
+
 static void full(void **state)
 {
 	(void)state;
-	char occasion[32];
+	char target[32];
 	rig.takes_ms = HOUR * 48;
-	for (int i = 0; i < CAP_NOTICES; i++) {
-		snprintf(occasion, sizeof(occasion), "o%d", i);
-		assert_int_equal(add(occasion, "webhook/w"), 1);
+	for (int i = 0; i < 10; i++) {
+		snprintf(target, sizeof(target), "webhook/%d", i);
+		assert_int_equal(fill(target), CAP_NOTICES / 10);
+		assert_int_equal(e.code, ERR_OVERLOADED);
 	}
 	assert_int_equal(add("one more", "webhook/w"), -1);
 	assert_int_equal(e.code, ERR_OVERLOADED);
 	rig_turn(1000);
 	assert_int_equal(rig_records(), CAP_NOTICES);
+}
+
+/* With all the browsers that they may have. */
+static void a_person_has_a_tenth_of_the_room(void **state)
+{
+	(void)state;
+	char target[32];
+	int count = 0;
+	rig.takes_ms = HOUR * 48;
+	for (int i = 0; i < CAP_PUSHES_PERSON; i++) {
+		snprintf(target, sizeof(target), "push/%d", i);
+		count += fill(target);
+	}
+	assert_int_equal(count, CAP_NOTICES / 10);
+}
+
+/* What was delivered takes no room, and is remembered as far as there is some. */
+static void what_is_only_remembered_takes_no_room(void **state)
+{
+	(void)state;
+	char target[32];
+	rig.refuses = true; /* given up at once */
+	for (int i = 0; i < RIG_TRIES / 1000; i++) {
+		snprintf(target, sizeof(target), "webhook/%d", i);
+		assert_int_equal(fill(target), CAP_NOTICES / 10);
+		rig_turn(MINUTE);
+		assert_int_equal(outbox_waiting(box), 0);
+	}
+	rig.refuses = false;
+	rig.takes_ms = HOUR * 48;
+	assert_int_equal(add("one more", "webhook/0"), 1);
+	for (int i = 0; i < 10; i++) {
+		snprintf(target, sizeof(target), "webhook/w%d", i);
+		assert_int_equal(fill(target), i < 9 ? CAP_NOTICES / 10 : CAP_NOTICES / 10 - 1);
+	}
 }
 
 #define CASE(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -321,6 +369,8 @@ int main(void)
 		CASE(forgotten_after_a_day),
 		CASE(what_is_not_wanted_any_more),
 		CASE(full),
+		CASE(a_person_has_a_tenth_of_the_room),
+		CASE(what_is_only_remembered_takes_no_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

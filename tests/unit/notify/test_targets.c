@@ -222,6 +222,29 @@ static void browsers(void **state)
 	assert_int_equal(push("ann", "{\"endpoint\":\"https://x/\",\"keys\":{}}"), -1);
 }
 
+static int push_nth(const char *person, int i)
+{
+	char body[400];
+	snprintf(body, sizeof(body),
+		"{\"endpoint\":\"https://push.example/%d\",\"keys\":{\"p256dh\":\"" P256DH "\",\"auth\":\"" AUTH "\"}}",
+		i);
+	return push(person, body);
+}
+
+/* One person's browsers take no room of others. */
+static void so_many_browsers_a_person(void **state)
+{
+	(void)state;
+	for (int i = 0; i < CAP_PUSHES_PERSON; i++)
+		assert_int_equal(push_nth("ann", i), 0);
+	assert_int_equal(push_nth("ann", CAP_PUSHES_PERSON), -1);
+	assert_int_equal(e.code, ERR_TOO_LARGE);
+	assert_int_equal(push_nth("ann", 0), 0); /* one of hers */
+	assert_int_equal(push_nth("ben", CAP_PUSHES_PERSON), 0);
+	assert_int_equal(push_nth("ann", CAP_PUSHES_PERSON), -1); /* not that of another, either */
+	assert_int_equal(pushes("ann"), CAP_PUSHES_PERSON);
+}
+
 static void what_is_lost(void **state)
 {
 	(void)state;
@@ -259,6 +282,7 @@ int main(void)
 		CASE(what_webhooks_are_told),
 		CASE(what_is_no_webhook),
 		CASE(browsers),
+		CASE(so_many_browsers_a_person),
 		CASE(what_is_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
