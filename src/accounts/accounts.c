@@ -167,6 +167,13 @@ enum member_role person_project_role(const struct accounts *a, const struct reco
 	return record_role(person) == ROLE_VIEWER ? ROLE_VIEWER : record_role(member);
 }
 
+bool accounts_sees(const struct accounts *a, const char *person, const char *project)
+{
+	const struct record *r = record_get(a, KIND_PERSON, person);
+
+	return person_good(r) && (!project || person_project_role(a, r, project) >= ROLE_VIEWER);
+}
+
 json_t *accounts_projects(const struct accounts *a, const struct caller *c, struct err *e)
 {
 	const struct record *token = token_of(a, c), *person = person_of(a, token);

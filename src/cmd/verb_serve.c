@@ -97,6 +97,12 @@ static bool send_letter(void *ctx, const struct account_mail *m)
 	return s->herald && letters_send(s->herald->letters, m);
 }
 
+static bool sees(void *ctx, const char *person, const char *project)
+{
+	const struct serving *s = ctx;
+	return accounts_sees(s->accounts, person, project);
+}
+
 /* Passwords are sealed, and forms' tokens made, with a key of the vault. */
 static int keep_accounts(struct serving *s, struct err *e)
 {
@@ -164,6 +170,8 @@ static int begin(struct serving *s, const struct args *args, struct err *e)
 	s->herald = herald_open(a->loop, a->store, a->vault, a->options, e);
 	if (!s->herald)
 		return -1;
+	s->herald->sees = sees;
+	s->herald->sees_ctx = s;
 	struct api_needs needs = app_needs(a);
 	needs.queue = s->queue;
 	needs.accounts = s->accounts;
@@ -186,8 +194,8 @@ static int serve(const struct args *args, struct err *e)
 		loop_turn(s.app.loop, -1);
 	api_close(s.api);
 	queue_free(s.queue);
+	herald_close(s.herald); /* asks accounts */
 	accounts_close(s.accounts);
-	herald_close(s.herald);
 	sign_stop(&s.hangup);
 	sign_stop(&s.interrupt);
 	sign_stop(&s.terminate);

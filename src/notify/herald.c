@@ -24,8 +24,9 @@ static void whom(void *ctx, const json_t *occasion, void (*add)(void *to, const 
 	if (herald_mails(h) && given(h, OPTION_MAIL_TO))
 		add(to, HOUSE_MAIL);
 	push_each(h->targets, "local", add, to); /* the data folder's owner */
-	if (json_str(occasion, "user"))
-		push_each(h->targets, json_str(occasion, "user"), add, to);
+	const char *user = json_str(occasion, "user");
+	if (user && (!h->sees || h->sees(h->sees_ctx, user, json_str(occasion, "project"))))
+		push_each(h->targets, user, add, to);
 }
 
 static int find(void *ctx, const char *target, struct reach *r, struct err *e)

@@ -11,7 +11,10 @@
 struct herald {
 	struct loop *loop;
 	struct targets *targets;
-	struct letters *letters;       /* about accounts */
+	struct letters *letters; /* about accounts */
+	/* Set by whoever keeps accounts: may this person see the project (NULL: none) now? NULL: nobody is asked. */
+	bool (*sees)(void *ctx, const char *person, const char *project);
+	void *sees_ctx;
 	char push_public[PUSH_PUBLIC]; /* for browsers */
 	/* private */
 	struct store *store;

@@ -317,6 +317,13 @@ static void projects_have_members(void **state)
 		ERR_OK);
 	assert_int_equal(accounts_project_role(w->accounts, &eve, "p"), ROLE_VIEWER);
 	assert_int_equal(accounts_project_role(w->accounts, &eve, "q"), ROLE_NONE);
+	assert_true(accounts_sees(w->accounts, eve_id, "p") && accounts_sees(w->accounts, eve_id, NULL));
+	assert_true(accounts_sees(w->accounts, w->ada_id, "q"));
+	assert_false(accounts_sees(w->accounts, eve_id, "q") || accounts_sees(w->accounts, "somebody", NULL));
+	did(w, &w->ada, "person.disable", args_of("{s:s}", "person", eve_id), ERR_OK);
+	assert_false(accounts_sees(w->accounts, eve_id, "p") || accounts_sees(w->accounts, eve_id, NULL));
+	did(w, &w->ada, "person.enable", args_of("{s:s}", "person", eve_id), ERR_OK);
+	eve = sign_in(w, "eve@example.org", GOOD);
 	did(w, &eve, "member.set", args_of("{s:s, s:s, s:s}", "project", "p", "person", eve_id, "role", "admin"),
 		ERR_DENIED);
 	did(w, &eve, "member.remove", args_of("{s:s, s:s}", "project", "p", "person", bob_id), ERR_DENIED);
