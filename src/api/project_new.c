@@ -420,20 +420,24 @@ static void end_upload(struct making *m)
 	fail(m);
 }
 
+/* Once the work has begun, m->why is the pool's. */
 static void on_body(struct server_request *r, struct span bytes, const struct err *why)
 {
 	struct making *m = r->user;
+	struct err e = ERR_INIT;
 	m->received += bytes.n;
 	if (why)
-		m->why = *why;
+		e = *why;
 	else if (m->received > CAP_UPLOAD)
-		err_set(&m->why, ERR_TOO_LARGE, "the archive has more than %lu bytes", CAP_UPLOAD);
+		err_set(&e, ERR_TOO_LARGE, "the archive has more than %lu bytes", CAP_UPLOAD);
 	else if (bytes.n)
-		fs_write_fd(m->archive, bytes, &m->why);
-	else if (toil_start(&m->toil, &m->q->api->toils, m->q->needs->loop, run, done, &m->why) == 0)
+		fs_write_fd(m->archive, bytes, &e);
+	else if (toil_start(&m->toil, &m->q->api->toils, m->q->needs->loop, run, done, &e) == 0)
 		begin_telling(m);
-	if (m->why.code != ERR_OK)
-		end_upload(m);
+	if (e.code == ERR_OK)
+		return;
+	m->why = e;
+	end_upload(m);
 }
 
 static void on_gone(struct server_request *r)
