@@ -104,12 +104,15 @@ static inline void loopback_open(struct loopback *b, struct loop *l, const char 
 		snprintf(b->url, sizeof b->url, "http://127.0.0.1:%d", b->listener.port);
 }
 
-/* Do the pieces matter to nobody? curl sees a zero byte in a header or not by where the pieces end. */
+/* Do the pieces matter to nobody? curl sees a zero byte in a header or not by where the pieces end. An answer may have
+ * several heads, with 1xx before the one that counts. */
 static inline bool loopback_alike(struct span bytes)
 {
-	size_t head = span_find(bytes, span_of("\n\r\n"), 0);
+	size_t heads = 0, at;
 
-	return !memchr(bytes.p, 0, head < bytes.n ? head : bytes.n);
+	while ((at = span_find(bytes, span_of("\n\r\n"), heads)) != (size_t)-1)
+		heads = at + 3;
+	return !memchr(bytes.p, 0, heads ? heads : bytes.n);
 }
 
 static inline void loopback_answer(struct loopback *b, struct span bytes, size_t step, bool reset)
