@@ -399,7 +399,7 @@ test_interrupted_twice_it_stops_at_once()
 	start muster batch nap --inputs in.jsonl --script script.jsonl --projects p
 	wait_for 20 in_state running 2
 	kill -INT "$started"
-	wait_for 10 file_has bg.err pausing
+	wait_for 10 grep -q pausing bg.err
 	kill -INT "$started"
 	ended || status=$?
 	same "$status" 130 "exit status"
