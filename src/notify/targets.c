@@ -151,6 +151,7 @@ static int change(
 	struct targets *t, struct target_change *c, const char *who, const char *what, json_t *value, struct err *e)
 {
 	char kind[16];
+	BUG_ON(!c);
 	size_t n = strcspn(c->name, "/");
 	const char *id = c->name + n + 1;
 	snprintf(kind, sizeof(kind), "%.*s", (int)n, c->name);
