@@ -100,7 +100,6 @@ json_t *account_change(struct ask *q, const char *verb, json_t *args, account_sh
 		mem_free(o);
 		return NULL;
 	}
-	ask_take(q);
 	return NULL;
 }
 

@@ -6,11 +6,9 @@
 static json_t *list_of(struct ask *q, struct err *e)
 {
 	cleanup_json json_t *filter = json_clone(q->query);
-	int64_t limit = json_int(q->query, "limit", q->caller.kind == CALLER_LOCAL ? -1 : 200);
-	if (q->caller.kind != CALLER_LOCAL && (limit < 1 || limit > 1000)) {
-		err_set(e, ERR_INVALID, "limit must be 1 to 1000");
+	int limit;
+	if (ask_limit(q, q->caller.kind == CALLER_LOCAL ? -1 : 200, true, &limit, e))
 		return NULL;
-	}
 	if (!filter || (!json_get(filter, "state") && json_put(filter, "state", json_string("open"))) ||
 		(q->run_id && json_put(filter, "run", json_string(q->run_id)))) {
 		err_nomem(e);
@@ -19,7 +17,7 @@ static json_t *list_of(struct ask *q, struct err *e)
 	json_object_del(filter, "limit");
 	if (!q->run_id && ask_visible(q, filter, e))
 		return NULL;
-	return store_actions(q->needs->store, filter, (int)limit, e);
+	return store_actions(q->needs->store, filter, limit, e);
 }
 
 static json_t *answer(struct ask *q, struct err *e)
@@ -36,8 +34,6 @@ static json_t *answer(struct ask *q, struct err *e)
 		       ? NULL
 		       : json_make(e, "{s:b, s:b}", "ok", 1, "queued", !now);
 }
-
-#define API "/api/v1"
 
 const struct route routes_actions[] = {
 	{"GET", API "/actions", WHO_KNOWN, "what people must decide",

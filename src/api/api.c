@@ -122,7 +122,7 @@ static void handle(struct server_request *r, void *ctx)
 	}
 	bool found = !begin(q, &e);
 	if (!found && e.code == ERR_NOT_FOUND && is_page(r) && reply_asset(r)) {
-		ask_free(q);
+		ask_forget(q);
 		return;
 	}
 	q->route = q->match.route;

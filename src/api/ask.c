@@ -22,7 +22,7 @@ struct ask *ask_new(struct api *a, struct server_request *r, struct err *e)
 	return q;
 }
 
-void ask_free(struct ask *q)
+void ask_forget(struct ask *q)
 {
 	if (!q)
 		return;
@@ -54,6 +54,15 @@ char *ask_param(const struct ask *q, const char *name)
 const char *ask_header(const struct ask *q, const char *name)
 {
 	return request_header(q->request, name);
+}
+
+int ask_limit(const struct ask *q, int standard, bool all, int *out, struct err *e)
+{
+	int64_t limit = json_int(q->query, "limit", standard);
+	bool any = all && q->caller.kind == CALLER_LOCAL;
+	*out = (int)limit;
+	return any || (limit >= 1 && limit <= PAGE_MOST) ? 0
+							 : err_set(e, ERR_INVALID, "limit must be 1 to %d", PAGE_MOST);
 }
 
 int ask_visible(const struct ask *q, json_t *filter, struct err *e)
@@ -118,16 +127,6 @@ int ask_next(struct ask *q, const char *cursor, struct err *e)
 
 /* ---- the end ---- */
 
-void ask_take(struct ask *q)
-{
-	q->taken = true;
-}
-
-void ask_forget(struct ask *q)
-{
-	ask_free(q);
-}
-
 static void send_reply(struct server_request *r, const struct route *route, struct span text)
 {
 	int status = route->status ? route->status : route->reply ? 200 : 204;
@@ -154,7 +153,7 @@ void ask_end(struct ask *q, json_t *out, const struct err *why)
 	else
 		log_debug("api", "%s %s %s", q->id, r->method, q->path);
 	q->api->replies[(failed ? err_http(why->code) : 200) / 100]++;
-	ask_free(q);
+	ask_forget(q);
 	if (failed)
 		reply_problem(r, why);
 	else

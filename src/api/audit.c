@@ -7,7 +7,6 @@
 #include "base/mem.h"
 
 #define PAGE 100
-#define PAGE_MOST 1000
 #define PIECE (128 * KIB) /* of an export, held at once */
 
 static int query_of(const struct ask *q, struct audit_query *out, struct err *e)
@@ -20,13 +19,10 @@ static int query_of(const struct ask *q, struct audit_query *out, struct err *e)
 		.object = json_str(q->query, "object"),
 		.from = json_int(q->query, "from", 0),
 		.until = json_int(q->query, "until", 0),
-		.before = cursor ? strtoll(cursor, &end, 10) : 0,
-		.limit = (int)json_int(q->query, "limit", PAGE)};
+		.before = cursor ? strtoll(cursor, &end, 10) : 0};
 	if (cursor && (*end || out->before < 1))
 		return err_set(e, ERR_INVALID, "\"%.40s\" is no cursor; take it from the Link header", cursor);
-	if (out->limit < 1 || out->limit > PAGE_MOST)
-		return err_set(e, ERR_INVALID, "limit must be 1 to %d", PAGE_MOST);
-	return 0;
+	return ask_limit(q, PAGE, false, &out->limit, e);
 }
 
 static json_t *list_audit(struct ask *q, struct err *e)
@@ -162,7 +158,6 @@ static json_t *export_audit(struct ask *q, struct err *e)
 	r->user = x;
 	r->on_drain = pump;
 	r->on_gone = gone;
-	ask_take(q);
 	ask_forget(q);
 	pump(r);
 	return NULL;

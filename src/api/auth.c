@@ -4,7 +4,7 @@
 #include "api/account.h"
 #include "base/mem.h"
 
-#define API "/api/v1/auth"
+#define AUTH API "/auth"
 #define SECOND ((int64_t)1000000)
 
 /* ---- sessions ---- */
@@ -177,37 +177,37 @@ static json_t *end_key(struct ask *q, struct err *e)
 #define FROM "remember:b? agent:s? cookies:b?"
 
 const struct route routes_auth[] = {
-	{"POST", API "/setup", WHO_ANYONE, "make the first owner, with the token that the server printed", NULL,
+	{"POST", AUTH "/setup", WHO_ANYONE, "make the first owner, with the token that the server printed", NULL,
 		"token:s name:s email:s password:s " FROM, "@session", 201, setup},
-	{"POST", API "/register", WHO_ANYONE, "make an account, where registration is open", NULL,
+	{"POST", AUTH "/register", WHO_ANYONE, "make an account, where registration is open", NULL,
 		"name:s email:s password:s " FROM, "@session", 201, sign_up},
-	{"POST", API "/login", WHO_ANYONE, "sign in", NULL, "email:s password:s " FROM, "@session", 0, login},
-	{"POST", API "/refresh", WHO_ANYONE, "new tokens for a session; the ones before count no longer", NULL,
+	{"POST", AUTH "/login", WHO_ANYONE, "sign in", NULL, "email:s password:s " FROM, "@session", 0, login},
+	{"POST", AUTH "/refresh", WHO_ANYONE, "new tokens for a session; the ones before count no longer", NULL,
 		"refresh:s? cookies:b?", "@session", 0, refresh},
-	{"POST", API "/logout", WHO_KNOWN, "end this session", NULL, "", NULL, 0, logout},
-	{"GET", API "/me", WHO_KNOWN, "who is asking", NULL, NULL, "@me", 0, me},
-	{"PATCH", API "/me", WHO_KNOWN, "change one's name or profile", NULL, "name:s? profile:o?", "@changed", 0,
+	{"POST", AUTH "/logout", WHO_KNOWN, "end this session", NULL, "", NULL, 0, logout},
+	{"GET", AUTH "/me", WHO_KNOWN, "who is asking", NULL, NULL, "@me", 0, me},
+	{"PATCH", AUTH "/me", WHO_KNOWN, "change one's name or profile", NULL, "name:s? profile:o?", "@changed", 0,
 		change_me},
-	{"GET", API "/sessions", WHO_KNOWN, "one's sessions", NULL, NULL, "[@session_row]", 0, own_sessions},
-	{"DELETE", API "/sessions", WHO_KNOWN, "end all one's sessions", "keep_own:b?", NULL, NULL, 0, end_sessions},
-	{"DELETE", API "/sessions/{session}", WHO_KNOWN, "end one of them", NULL, NULL, NULL, 0, end_session},
-	{"POST", API "/password", WHO_KNOWN, "change one's password; all other sessions end", NULL, "old:s password:s",
+	{"GET", AUTH "/sessions", WHO_KNOWN, "one's sessions", NULL, NULL, "[@session_row]", 0, own_sessions},
+	{"DELETE", AUTH "/sessions", WHO_KNOWN, "end all one's sessions", "keep_own:b?", NULL, NULL, 0, end_sessions},
+	{"DELETE", AUTH "/sessions/{session}", WHO_KNOWN, "end one of them", NULL, NULL, NULL, 0, end_session},
+	{"POST", AUTH "/password", WHO_KNOWN, "change one's password; all other sessions end", NULL, "old:s password:s",
 		NULL, 0, change_password},
-	{"POST", API "/password/forgot", WHO_ANYONE, "have a token sent for a new password", NULL, "email:s", NULL, 0,
+	{"POST", AUTH "/password/forgot", WHO_ANYONE, "have a token sent for a new password", NULL, "email:s", NULL, 0,
 		forgot},
-	{"POST", API "/password/reset", WHO_ANYONE, "set a new password with such a token", NULL, "token:s password:s",
+	{"POST", AUTH "/password/reset", WHO_ANYONE, "set a new password with such a token", NULL, "token:s password:s",
 		NULL, 0, reset},
-	{"POST", API "/email", WHO_KNOWN, "change one's address; the new one counts when it is verified", NULL,
+	{"POST", AUTH "/email", WHO_KNOWN, "change one's address; the new one counts when it is verified", NULL,
 		"email:s old:s", NULL, 0, change_email},
-	{"POST", API "/email/verify", WHO_ANYONE, "verify an address with the token that was sent to it", NULL,
+	{"POST", AUTH "/email/verify", WHO_ANYONE, "verify an address with the token that was sent to it", NULL,
 		"token:s", NULL, 0, verify},
-	{"POST", API "/invite", WHO_ANYONE, "make an account with an invitation", NULL,
+	{"POST", AUTH "/invite", WHO_ANYONE, "make an account with an invitation", NULL,
 		"token:s name:s email:s password:s " FROM, "@session", 201, accept},
-	{"POST", API "/join", WHO_KNOWN, "join a project with an invitation", NULL, "token:s", NULL, 0, join},
-	{"GET", API "/settings", WHO_ANYONE, "who may come in", NULL, NULL, "@account_settings", 0, settings},
-	{"PATCH", API "/settings", WHO_ADMIN, "change who may come in", NULL, "registration:b? verify_email:b?", NULL,
+	{"POST", AUTH "/join", WHO_KNOWN, "join a project with an invitation", NULL, "token:s", NULL, 0, join},
+	{"GET", AUTH "/settings", WHO_ANYONE, "who may come in", NULL, NULL, "@account_settings", 0, settings},
+	{"PATCH", AUTH "/settings", WHO_ADMIN, "change who may come in", NULL, "registration:b? verify_email:b?", NULL,
 		0, change_settings},
-	{"GET", API "/links", WHO_ADMIN, "tokens that no mail could carry", NULL, NULL, "[@link]", 0, links},
+	{"GET", AUTH "/links", WHO_ADMIN, "tokens that no mail could carry", NULL, NULL, "[@link]", 0, links},
 	{"GET", "/api/v1/keys", WHO_KNOWN, "one's API keys", NULL, NULL, "[@key]", 0, own_keys},
 	{"POST", "/api/v1/keys", WHO_KNOWN, "make one; it is shown this once", NULL,
 		"name:s scopes:[s] expires:i? project:s?", "@new_key", 201, make_key},

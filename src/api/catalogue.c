@@ -40,8 +40,6 @@ static json_t *list_roles(struct ask *q, struct err *e)
 	return catalog_roles(&q->needs->places, e);
 }
 
-#define API "/api/v1"
-
 const struct route routes_catalogue[] = {
 	{"GET", API "/modes", WHO_KNOWN, "kinds of jobs", "engine:s? category:s?", NULL, "[@mode]", 0, list_modes},
 	{"GET", API "/modes/{mode}", WHO_KNOWN, "one of them", NULL, NULL, "@mode", 0, get_mode},

@@ -11,6 +11,7 @@
 #include "api/private.h"
 #include "base/caps.h"
 #include "base/mem.h"
+#include "http/reply_sse.h"
 
 struct reply {
 	struct feed feed;
@@ -85,17 +86,16 @@ static json_t *drop(struct reply *y)
 	return NULL;
 }
 
-/* From here on the reply is on its way; what goes wrong ends it. */
-static json_t *begin(struct ask *q, struct reply *y, bool more)
+/* From here on the reply is on its way; what goes wrong ends it. sse: events to a browser, else lines. */
+static json_t *begin(struct ask *q, struct reply *y, bool sse, bool more)
 {
 	struct err ignored = ERR_INIT;
+	struct server_request *r = y->request;
 	y->request->user = y;
 	y->request->on_gone = on_gone;
 	y->request->on_drain = on_drain;
-	ask_take(q);
-	const char *type = q->route->content_type;
 	ask_forget(q);
-	if (reply_start(y->request, 200, type, &ignored) || !more)
+	if ((sse ? reply_sse_start(r, 0, &ignored) : reply_start(r, 200, "application/x-ndjson", &ignored)) || !more)
 		tick_start(&y->end);
 	return NULL;
 }
@@ -132,26 +132,23 @@ static json_t *run_events(struct ask *q, struct err *e)
 	bool more = y->follow || y->last > after;
 	if (y->last < 0 || (more && feed_add(&y->feed, stream, after, e)))
 		return drop(y);
-	return begin(q, y, more);
+	return begin(q, y, false, more);
 }
 
 /* ---- Server-Sent Events (WHATWG HTML 9.2) ---- */
 
-/* JSON as we print it has no line breaks, so it is one data line. */
 static int send_sse(struct feed *f, const struct follow *s, const struct event *ev, struct span json, struct err *e)
 {
 	struct reply *y = container_of(f, struct reply, feed);
-	cleanup_buf struct buf head = BUF_INIT(32 * FEED_STREAMS);
+	cleanup_buf struct buf id = BUF_INIT(32 * FEED_STREAMS);
 	int64_t before = y->seqs[s->place];
 	if (ev->seq) {
 		y->seqs[s->place] = ev->seq;
 		for (size_t i = 0; i < y->count; i++)
-			buf_addf(&head, "%s%" PRId64, i ? "." : "id: ", y->seqs[i]);
-		buf_addc(&head, '\n');
+			buf_addf(&id, "%s%" PRId64, i ? "." : "", y->seqs[i]);
 	}
-	buf_adds(&head, "data: ");
-	struct span pieces[] = {buf_span(&head), json, span_of("\n\n")};
-	if (!buf_check(&head, "an event's id", e) && !reply_writev(y->request, pieces, 3, e))
+	if (!buf_check(&id, "an event's id", e) &&
+		!reply_sse_event(y->request, NULL, ev->seq ? id.data : NULL, json, e))
 		return 0;
 	y->seqs[s->place] = before;
 	return -1;
@@ -161,7 +158,7 @@ static void beat_sse(struct feed *f)
 {
 	struct reply *y = container_of(f, struct reply, feed);
 	struct err ignored = ERR_INIT;
-	reply_write(y->request, span_of(":\n\n"), &ignored);
+	reply_sse_heartbeat(y->request, &ignored);
 }
 
 /* "12.3": the seqs of an id, one for each stream. Fewer: 0 for the rest. */
@@ -212,10 +209,8 @@ static json_t *sse_events(struct ask *q, struct err *e)
 	memset(y->seqs, 0, count * sizeof(*y->seqs));
 	if ((after && parse_cursor(after, y->seqs, count, e)) || add_all(y, streams, e))
 		return drop(y);
-	return begin(q, y, true);
+	return begin(q, y, true, true);
 }
-
-#define API "/api/v1"
 
 const struct route routes_events[] = {
 	{"GET", API "/runs/{run}/events", WHO_VIEWER,

@@ -48,8 +48,6 @@ static json_t *merge(struct ask *q, struct err *e)
 	return intervene_merge(q->needs, q->run_id, q->caller.name, e);
 }
 
-#define API "/api/v1"
-
 const struct route routes_interventions[] = {
 	{"POST", API "/runs/{run}/commands", WHO_MEMBER,
 		"an intervention: pause, resume, cancel, steer, redirect, modify, budget, model, answer", NULL,

@@ -69,7 +69,6 @@ static json_t *metrics(struct ask *q, struct err *e)
 	add_process(&out);
 	if (buf_check(&out, "the metrics", e))
 		return NULL;
-	ask_take(q);
 	ask_forget(q);
 	reply_bytes(r, 200, "text/plain; version=0.0.4", buf_span(&out));
 	return NULL;

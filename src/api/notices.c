@@ -85,8 +85,6 @@ static json_t *change(struct ask *q, enum what what, struct err *e)
 		return NULL;
 	if (begin(h->targets, x, what, e) != 0)
 		mem_free(x);
-	else
-		ask_take(q);
 	return NULL;
 }
 
@@ -197,16 +195,12 @@ static json_t *try_mail(struct ask *q, struct err *e)
 		.text = "This is a test. Notices of muster arrive here.\n",
 		.id = t->id,
 		.on_done = on_mail};
-	if (mail_start(&t->mail, h->loop, e) == 0) {
-		ask_take(q);
+	if (mail_start(&t->mail, h->loop, e) == 0)
 		return NULL;
-	}
 	mem_free(t->to);
 	mem_free(t);
 	return NULL;
 }
-
-#define API "/api/v1"
 
 const struct route routes_notices[] = {
 	{"GET", API "/webhooks", WHO_ADMIN, "all webhooks, without their secrets", NULL, NULL, "[@webhook]", 0, list},

@@ -4,24 +4,19 @@
 #include "api/account.h"
 #include "base/mem.h"
 
-#define API "/api/v1"
 #define PAGE 100
-#define PAGE_MOST 1000
 
 static json_t *list_people(struct ask *q, struct err *e)
 {
 	struct accounts *a = account_all(q, e);
-	int64_t limit = json_int(q->query, "limit", PAGE);
-	struct accounts_page page = {json_str(q->query, "cursor"), (int)limit};
+	struct accounts_page page = {.after = json_str(q->query, "cursor")};
 	cleanup_json json_t *list = NULL;
 
-	if (a && (limit < 1 || limit > PAGE_MOST)) {
-		err_set(e, ERR_INVALID, "limit must be 1 to %d", PAGE_MOST);
+	if (a && ask_limit(q, PAGE, false, &page.limit, e))
 		return NULL;
-	}
 	list = a ? accounts_people(a, &page, e) : NULL;
 	size_t n = json_array_size(list);
-	if (n == (size_t)limit && n > 0 && ask_next(q, json_str(json_array_get(list, n - 1), "id"), e))
+	if (n == (size_t)page.limit && n > 0 && ask_next(q, json_str(json_array_get(list, n - 1), "id"), e))
 		return NULL;
 	return steal(&list);
 }

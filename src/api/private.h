@@ -31,7 +31,6 @@ struct api {
 
 /* ask.c */
 struct ask *ask_new(struct api *a, struct server_request *r, struct err *e);
-void ask_free(struct ask *q);
 /* admit.c: who calls, may they, do run and project exist for them? Before the body is read. */
 int admit(struct ask *q, struct err *e);
 /* The caller's present role in a project; NULL: in the installation. */

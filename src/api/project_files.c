@@ -73,7 +73,6 @@ static json_t *look(struct ask *q, json_t *(*fn)(const char *, const atomic_bool
 	}
 	q->request->user = l;
 	q->request->on_gone = look_gone;
-	ask_take(q);
 	return NULL;
 }
 
@@ -285,6 +284,5 @@ json_t *project_export(struct ask *q, struct err *e)
 	x->request->user = x;
 	x->request->on_gone = export_gone;
 	x->request->on_drain = export_drain;
-	ask_take(q);
 	return NULL;
 }

@@ -373,7 +373,6 @@ static struct making *making_new(struct ask *q, struct err *e)
 static void take(struct making *m)
 {
 	list_push(&m->q->api->makings, &m->link);
-	ask_take(m->q);
 }
 
 static int choose(struct making *m, const json_t *body, struct err *e)

@@ -7,7 +7,6 @@
 #include "base/caps.h"
 #include "base/mem.h"
 
-#define API "/api/v1"
 #define DAY_US (24LL * 3600 * 1000000)
 
 json_t *project_reply(struct ask *q, const json_t *record, struct err *e)
@@ -82,18 +81,18 @@ static int find_page(struct ask *q, size_t *at, struct err *e)
 static json_t *list_projects(struct ask *q, struct err *e)
 {
 	cleanup_json json_t *out = json_array();
-	int64_t limit = json_int(q->query, "limit", 100);
+	int limit;
 	const json_t *record, *last = NULL;
 	size_t at;
-	if (!out || limit < 1 || limit > 1000 || find_page(q, &at, e)) {
+	if (!out || ask_limit(q, 100, false, &limit, e) || find_page(q, &at, e)) {
 		if (e->code == ERR_OK)
-			err_set(e, out ? ERR_INVALID : ERR_NOMEM, "limit must be 1 to 1000");
+			err_nomem(e);
 		return NULL;
 	}
 	for (; (record = book_at(q->api->book, at)); at++) {
 		if (!matches(q, record))
 			continue;
-		if ((int64_t)json_array_size(out) == limit)
+		if (json_array_size(out) == (size_t)limit)
 			return ask_next(q, json_str(last, "id"), e) ? NULL : json_incref(out);
 		last = record;
 		if (json_array_append(out, (json_t *)record)) {
@@ -169,7 +168,6 @@ static json_t *change(struct ask *q, const char *what, json_t *members, struct e
 		mem_free(c);
 		return NULL;
 	}
-	ask_take(q);
 	return NULL;
 }
 

@@ -4,9 +4,9 @@
  * ROUTES. Handlers run on the loop's thread. Before one is called, all of this holds: the caller is known and may call
  * it; the project and the run in the path exist and the caller may see them; query and body are as their shapes say.
  *
- * A handler returns what is replied, or NULL with the error that becomes a problem document. Or it takes the ask
- * (ask_take) and returns NULL: then it ends it later, once, by ask_end, or answers the request by its own hand
- * (http/reply.h) and then forgets the ask by ask_forget. */
+ * A handler returns what is replied, or NULL with the error that becomes a problem document. Or it takes the ask:
+ * returns NULL without an error, and ends it later, once, by ask_end, or answers the request by its own hand
+ * (http/reply.h) and forgets the ask by ask_forget. */
 #ifndef MUSTER_API_ROUTE_H
 #define MUSTER_API_ROUTE_H
 
@@ -40,6 +40,9 @@ struct route {
 	bool raw;		  /* the handler reads the body by its own hand; `body` then says what it is */
 	const char *content_type; /* of the reply, when it is not JSON; several with blanks between them */
 };
+
+/* Where the resources lie. */
+#define API "/api/v1"
 
 #define ROUTES(X)                                                                                                      \
 	X(runs)                                                                                                        \
@@ -102,7 +105,6 @@ struct ask {
 	json_t *query, *body;	  /* objects, checked; owned by the ask */
 	struct route_match match; /* private */
 	char *path;
-	bool taken;
 };
 
 /* The value of {name} in the path; mem_free it. NULL: no memory. BUG when the path has none. */
@@ -111,6 +113,10 @@ char *ask_param(const struct ask *q, const char *name);
 const char *ask_header(const struct ask *q, const char *name);
 /* May the caller see this project, as at least this role? */
 bool ask_may(const struct ask *q, const char *project, enum member_role least);
+/* How many rows are asked for: `limit` of the query, 1 to PAGE_MOST. all: the data folder's owner may ask for any
+ * number, -1: all. */
+#define PAGE_MOST 1000
+int ask_limit(const struct ask *q, int standard, bool all, int *out, struct err *e);
 /* Leave in a filter of store_runs or store_actions only what the caller may see. -1: ERR_NOT_FOUND for a project that
  * they may not, ERR_NOMEM. */
 int ask_visible(const struct ask *q, json_t *filter, struct err *e);
@@ -118,7 +124,6 @@ int ask_visible(const struct ask *q, json_t *filter, struct err *e);
 int ask_sign(const struct ask *q, json_t *command);
 /* May the caller name this model? Programs and scripts (exec:, script:) only the data folder's owner. NULL is fine. */
 int ask_model(const struct ask *q, const char *model, struct err *e);
-void ask_take(struct ask *q);
 /* The end of a taken ask: out is consumed; NULL: the error. */
 void ask_end(struct ask *q, json_t *out, const struct err *why);
 /* Forget a taken ask whose request somebody else ends. */

@@ -13,15 +13,11 @@ static json_t *list_runs(struct ask *q, struct err *e)
 		err_nomem(e);
 		return NULL;
 	}
-	int64_t limit = json_int(q->query, "limit", 100);
-	if (q->caller.kind != CALLER_LOCAL && (limit < 1 || limit > 1000)) {
-		err_set(e, ERR_INVALID, "limit must be 1 to 1000");
-		return NULL;
-	}
+	int limit;
 	json_object_del(filter, "limit");
-	if (ask_visible(q, filter, e))
+	if (ask_limit(q, 100, true, &limit, e) || ask_visible(q, filter, e))
 		return NULL;
-	return store_runs(q->needs->store, filter, (int)limit, e);
+	return store_runs(q->needs->store, filter, limit, e);
 }
 
 static json_t *get_run(struct ask *q, struct err *e)
@@ -169,8 +165,6 @@ static json_t *start(struct ask *q, struct err *e)
 	cleanup_json json_t *request = request_of(q, e);
 	return request && !house_create(q->needs->house, request, id, e) ? begun(q, id, e) : NULL;
 }
-
-#define API "/api/v1"
 
 const struct route routes_runs[] = {
 	{"GET", API "/runs", WHO_KNOWN, "runs, newest first", "state:s? project:s? mode:s? limit:i?", NULL, "[@run]", 0,

@@ -123,7 +123,6 @@ static json_t *open_socket(struct ask *q, struct err *e)
 		mem_free(s);
 		return NULL;
 	}
-	ask_take(q);
 	ask_forget(q);
 	return NULL;
 }

@@ -35,7 +35,6 @@ static json_t *list_templates(struct ask *q, struct err *e)
 		mem_free(l);
 		return NULL;
 	}
-	ask_take(q);
 	return NULL;
 }
 
