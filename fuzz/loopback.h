@@ -105,13 +105,15 @@ static inline void loopback_open(struct loopback *b, struct loop *l, const char 
 }
 
 /* Do the pieces matter to nobody? curl sees a zero byte in a header or not by where the pieces end. An answer may have
- * several heads, with 1xx before the one that counts. */
+ * several heads, with 1xx before the one that counts; the last may lack its end. */
 static inline bool loopback_alike(struct span bytes)
 {
 	size_t heads = 0, at;
 
 	while ((at = span_find(bytes, span_of("\n\r\n"), heads)) != (size_t)-1)
 		heads = at + 3;
+	if (span_starts(span_n(bytes.p + heads, bytes.n - heads), "HTTP/"))
+		heads = bytes.n;
 	return !memchr(bytes.p, 0, heads ? heads : bytes.n);
 }
 
