@@ -410,18 +410,27 @@ static int sync_index(struct project *p, struct err *e)
 	return fs_fsync(fd, e) ? -1 : fs_fsync_dir(git_repository_path(p->repo), e);
 }
 
-/* An index that a landing wrote just before the power went may have no content: make it anew. */
+/* An index that a landing wrote just before the power went may have no content: make it anew. Opening it reads it,
+ * unless somebody did. */
 static int mend_index(struct project *p, const git_tree *had)
 {
 	cleanup_free char *path = mem_printf("%sindex", git_repository_path(p->repo));
 	cleanup_git(git_index) *index = NULL;
-	int rc = path ? LIBGIT(git_repository_index(&index, p->repo)) : -1;
+	const git_error *last;
+	int rc;
 
-	if (rc || git_index_read(index, true) == 0)
+	git_error_clear();
+	rc = path ? LIBGIT(git_repository_index(&index, p->repo)) : -1;
+	if (rc == 0)
+		rc = LIBGIT(git_index_read(index, true));
+	last = git_error_last();
+	if (rc == 0 || !last || last->klass != GIT_ERROR_INDEX)
 		return rc;
 	if (SEAM(unlink(path)) && errno != ENOENT)
 		return -1;
-	rc = LIBGIT(git_index_read(index, true));
+	rc = index ? 0 : LIBGIT(git_repository_index(&index, p->repo));
+	if (rc == 0)
+		rc = LIBGIT(git_index_read(index, true));
 	if (rc == 0 && had)
 		rc = LIBGIT(git_index_read_tree(index, had));
 	return rc ? rc : LIBGIT(git_index_write(index));

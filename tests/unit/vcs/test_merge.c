@@ -631,10 +631,17 @@ static void crash_in_the_middle(void **state)
 		": > run",
 		"printf 'a lon' > run; echo run > a",
 		"mkdir d; : > d/run; touch .git/index.lock",
+		": > .git/index", /* the power went: named before it was written */
+		"head -c 100 /dev/zero > .git/index; echo run > a",
+		"truncate -s -30 .git/index",
 	};
 	for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++) {
 		mem_free(shell(r.dir.dir, "date +%s%N > .git/muster-landing; sleep 0.02"));
 		mem_free(shell(r.dir.dir, left[i]));
+		project_close(r.p); /* it had read the index */
+		r.p = project_open(r.dir.dir, &r.st, &e);
+		if (!r.p)
+			fail_msg("%s: %s", left[i], e.text);
 		must(merge(&r, &already, &conflicts, &e), &e);
 		assert_false(already);
 		person_is(&r, "Work\nfirst\n");
