@@ -55,10 +55,11 @@ whole()
 	is_status 0 muster verify
 }
 
-# beginning RUN: the last event of it that nothing from outside came before.
+# beginning RUN: the last event of it before anything was done. (Before a model was asked is not enough: what the flow wrote may
+# have gone with the power.)
 beginning()
 {
-	muster log "$1" --json | jq -s 'map(select(.type == "model.requested" or .type == "action.resolved"))[0].seq // 2 | . - 1'
+	muster log "$1" --json | jq -s 'map(select(.type == "flow.step" or .type == "action.resolved"))[0].seq // 2 | . - 1'
 }
 
 # log_has RUN CONDITION: it has such an event.
