@@ -42,14 +42,14 @@
 #define TIME_IDLE 60000
 #define TIME_MODEL_LINGER 500 /* for the connection's end after an answer is complete */
 
-#define CAP_HTTP_HEAD (64 * KIB)	/* request or status line and headers, sent or received */
-#define CAP_HTTP_HEADERS 128		/* their number */
-#define CAP_HTTP_TARGET (16 * KIB)	/* of a request */
-#define CAP_HTTP_QUEUE (1 * MIB)	/* bytes of a reply that wait for a slow client */
-#define CAP_HTTP_CONNECTIONS 16384	/* of one server */
-#define CAP_DRAFT (256 * KIB)		/* of one text that is being written, for those who come later */
-#define CAP_HTTP_PROXIES 64		/* addresses and ranges that are believed */
-#define CAP_TLS_FILE (256 * KIB)	/* a certificate with its chain, or a key */
+#define CAP_HTTP_HEAD (64 * KIB)		   /* request or status line and headers, sent or received */
+#define CAP_HTTP_HEADERS 128			   /* their number */
+#define CAP_HTTP_TARGET (16 * KIB)		   /* of a request */
+#define CAP_HTTP_QUEUE (CAP_EVENT_DATA + 64 * KIB) /* bytes of a reply that wait for a slow client: any event fits */
+#define CAP_HTTP_CONNECTIONS 16384		   /* of one server */
+#define CAP_DRAFT (256 * KIB)			   /* of one text that is being written, for those who come later */
+#define CAP_HTTP_PROXIES 64			   /* addresses and ranges that are believed */
+#define CAP_TLS_FILE (256 * KIB)		   /* a certificate with its chain, or a key */
 #define CAP_GUARD_EXEMPT 64		/* hosts, and networks, that people's URLs may lead to although not public */
 #define CAP_SPOOL_MEMORY (64 * KIB)	/* of what comes; more of it goes into a file */
 #define CAP_MULTIPART_HEAD (8 * KIB)	/* of one part of a form */
