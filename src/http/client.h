@@ -28,6 +28,7 @@ struct http_request {
 	const struct guard
 		*guard; /* the URL is a person's: it may lead only where this allows (guard.h); NULL: anywhere */
 	const char *unix_socket; /* connect to this path instead of the URL's host; NULL: no */
+	const char *ca_file;	 /* PEM: the authorities to trust instead of the system's; NULL: the system's */
 	const struct http_header *headers;
 	size_t header_count;
 	const struct span *body; /* the pieces of the body, sent in order without being joined */

@@ -219,6 +219,8 @@ static int options_set(struct easy *y, struct err *e)
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1l);
 	SET(CURLOPT_USERAGENT, "muster/" MUSTER_VERSION);
 	SET(CURLOPT_HTTPHEADER, y->headers);
+	if (y->request->ca_file)
+		SET(CURLOPT_CAINFO, y->request->ca_file);
 	if (rc == CURLE_OK)
 		rc = method_set(y);
 	if (rc == CURLE_OK)
