@@ -15,6 +15,8 @@ static json_t *list_of(struct ask *q, struct err *e)
 		return NULL;
 	}
 	json_object_del(filter, "limit");
+	if (json_str(filter, "state") && !strcmp(json_str(filter, "state"), "any"))
+		json_object_del(filter, "state");
 	if (!q->run_id && ask_visible(q, filter, e))
 		return NULL;
 	return store_actions(q->needs->store, filter, limit, e);
@@ -36,7 +38,7 @@ static json_t *answer(struct ask *q, struct err *e)
 }
 
 const struct route routes_actions[] = {
-	{"GET", API "/actions", WHO_KNOWN, "what people must decide",
+	{"GET", API "/actions", WHO_KNOWN, "what people must decide; state: open (else), resolved, closed or any",
 		"state:s? kind:s? priority:s? project:s? limit:i?", NULL, "[@action]", 0, list_of},
 	{"GET", API "/runs/{run}/actions", WHO_VIEWER, "a run's actions", "state:s? kind:s? priority:s? limit:i?", NULL,
 		"[@action]", 0, list_of},

@@ -9,14 +9,10 @@
 #include "flow/run.h"
 #include "vcs/project.h"
 
-json_t *intervene_action(const struct api_needs *n, const char *run, const char *name, struct err *e)
+json_t *intervene_choose(const json_t *rows, const char *run, const char *name, struct err *e)
 {
-	cleanup_json json_t *filter = json_pack("{s:s}", "run", run);
-	cleanup_json json_t *rows = filter ? store_actions(n->store, filter, -1, e) : NULL;
 	json_t *row, *found = NULL;
 	size_t i, open = 0;
-	if (!rows)
-		return NULL;
 	json_array_foreach(rows, i, row)
 	{
 		bool id = json_str(row, "action") && !strcmp(json_str(row, "action"), name);
@@ -44,6 +40,13 @@ json_t *intervene_action(const struct api_needs *n, const char *run, const char 
 		err_set(e, ERR_NOT_FOUND, "run %s has no open action \"%s\"; `muster actions %s` lists them", id, name,
 			id);
 	return NULL;
+}
+
+json_t *intervene_action(const struct api_needs *n, const char *run, const char *name, struct err *e)
+{
+	cleanup_json json_t *filter = json_pack("{s:s}", "run", run);
+	cleanup_json json_t *rows = filter ? store_actions(n->store, filter, -1, e) : NULL;
+	return rows ? intervene_choose(rows, run, name, e) : NULL;
 }
 
 /* The checks that the machine would make, on the projection. */

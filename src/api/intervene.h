@@ -20,7 +20,9 @@ int intervene_take(const struct api_needs *n, const char *run, const char *id, s
 json_t *intervene_fork(const struct api_needs *n, const char *run, int64_t at, struct err *e); /* {run, at, from} */
 /* {merged, already, commit, conflicts} */
 json_t *intervene_merge(const struct api_needs *n, const char *run, const char *by, struct err *e);
-/* The open action of this run with this id or, when it is the only one, this name. */
+/* The open action of this run with this id or, when it is the only one, this name. rows: the run's actions. */
+json_t *intervene_choose(const json_t *rows, const char *run, const char *name, struct err *e);
+/* The same among those of the store. */
 json_t *intervene_action(const struct api_needs *n, const char *run, const char *name, struct err *e);
 
 #endif

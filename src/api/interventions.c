@@ -29,6 +29,11 @@ static json_t *command(struct ask *q, struct err *e)
 	}
 	if (!strcmp(kind, "resume") && check_active(q, e))
 		return NULL;
+	if (!strcmp(kind, "resume") && !q->needs->serving) { /* it ends with its own run */
+		err_set(e, ERR_OWNED,
+			"this process works on runs of its own and goes on with no others; `muster serve` does");
+		return NULL;
+	}
 	if (!strcmp(kind, "model") && ask_model(q, json_str(q->body, "model"), e))
 		return NULL;
 	return intervene_apply(q->needs, q->run, q->command_id, whole, &now, e)

@@ -159,6 +159,11 @@ static json_t *start(struct ask *q, struct err *e)
 	}
 	if (begun_before(q, e))
 		return begun(q, q->command_id, e);
+	if (json_get(q->body, "record") && q->caller.kind != CALLER_LOCAL) {
+		err_set(e, ERR_DENIED,
+			"a recording is a file of the host; only the data folder's owner may ask for it");
+		return NULL;
+	}
 	if (ask_model(q, json_str(q->body, "model"), e) || check_rules(q, json_str(q->body, "project"), e) ||
 		check_files(q, e))
 		return NULL;
@@ -173,7 +178,7 @@ const struct route routes_runs[] = {
 		"start a run in a project of which one is a member; with an Idempotency-Key, once", NULL,
 		"mode:s project:s inputs:o? settings:o? model:s? budget_usd:n? title:s? priority:i? check:s? "
 		"unattended:b? "
-		"policy:a? gates_off:a?",
+		"policy:a? gates_off:a? record:s?",
 		"@run", 201, start},
 	{"GET", API "/runs/{run}", WHO_VIEWER, "one run", NULL, NULL, "@run", 0, get_run},
 	{"GET", API "/runs/{run}/usage", WHO_VIEWER, "what a run spent, by role and model", NULL, NULL, "[@usage_row]",
