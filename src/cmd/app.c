@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cmd/remote.h"
 #include "sandbox/disk.h"
 #include "store/owner.h"
 
@@ -291,6 +292,8 @@ int app_open(struct app *a, const struct args *args, enum app_need need, struct 
 		return -1;
 	if (need == APP_FOLDERS)
 		return 0;
+	if (need != APP_SERVE && remote_refuse(args, args->verb->name, e))
+		return -1;
 	a->loop = loop_new(e);
 	if (!a->loop)
 		return -1;

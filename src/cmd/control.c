@@ -6,29 +6,48 @@
 #include "api/intervene.h"
 #include "base/mem.h"
 #include "cmd/asking.h"
-#include "cmd/remote.h"
+#include "cmd/source.h"
 #include "flow/run.h"
 
 int control_open(struct control *c, const struct args *args, struct err *e)
 {
+	const char *url = remote_named(args);
 	*c = (struct control){0};
+	if (url) {
+		c->remote = remote_server(url, NULL, e);
+		return c->remote ? 0 : -1;
+	}
 	if (app_open(&c->app, args, APP_READ, e) || app_must_have(&c->app, e))
 		return -1;
-	c->remote = remote_there(&c->app);
-	if (c->remote)
-		return 0;
+	if (remote_there(&c->app)) {
+		c->remote = remote_owner(&c->app, e);
+		return c->remote ? 0 : -1;
+	}
 	app_close(&c->app);
 	return app_open(&c->app, args, APP_OWN, e);
 }
 
 void control_close(struct control *c)
 {
+	remote_close(steal(&c->remote));
 	app_close(&c->app);
 }
 
 json_t *control_run(struct control *c, const char *name, struct err *e)
 {
-	return app_run(&c->app, name, e);
+	return c->app.store ? app_run(&c->app, name, e) : remote_run(c->remote, name, e);
+}
+
+json_t *control_action(struct control *c, const json_t *run, const char *name, struct err *e)
+{
+	const char *id = json_str(run, "run");
+	if (c->app.store) {
+		struct api_needs needs = app_needs(&c->app);
+		return intervene_action(&needs, id, name, e);
+	}
+	cleanup_free char *path = mem_printf("/api/v1/runs/%s/actions?state=any", id);
+	cleanup_json json_t *rows = path ? remote_list(c->remote, path, -1, e) : (err_nomem(e), NULL);
+	return rows ? intervene_choose(rows, id, name, e) : NULL;
 }
 
 /* ---- the verbs' side ---- */
@@ -38,7 +57,7 @@ json_t *control_post(struct control *c, const json_t *run, const char *what, con
 	const char *id = json_str(run, "run");
 	if (c->remote) {
 		cleanup_free char *path = mem_printf("/api/v1/runs/%s%s", id, what);
-		return path ? remote_call(&c->app, path, body, e) : (err_nomem(e), NULL);
+		return path ? remote_ask(c->remote, "POST", path, body, e) : (err_nomem(e), NULL);
 	}
 	struct api_needs needs = app_needs(&c->app);
 	if (!strcmp(what, "/fork"))

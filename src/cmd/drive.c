@@ -111,27 +111,6 @@ static void end(struct drive *d)
 	interrupts_stop(&d->interrupts);
 }
 
-static void show_end(struct drive *d)
-{
-	cleanup_buf struct buf text = BUF_INIT(CAP_OUTPUT);
-	struct err e = ERR_INIT;
-	const struct err *why = d->run.error.code != ERR_OK ? &d->run.error : NULL;
-	cleanup_json json_t *last = summary_json(&d->run.overview, d->run.status, &e);
-	summary_text(&d->run.overview, d->run.status, why, args_get(d->app->args, "data"), &text);
-	if (last && !buf_check(&text, "the summary", &e))
-		d->view->ops->end(d->view, buf_span(&text), last);
-	if (d->run.status == 4 && !why && !isatty(STDOUT_FILENO)) {
-		cleanup_free char *what = mem_printf("run %s failed: %s", run_short(d->run.overview.id),
-			d->run.overview.error ? d->run.overview.error : "no reason is known");
-		out_error(what ? what : "the run failed");
-	}
-	if (d->run.status == 130 && (!isatty(STDOUT_FILENO) || d->options->json)) {
-		cleanup_free char *how =
-			mem_printf("paused; go on with: muster resume %s\n", run_short(d->run.overview.id));
-		out_say(span_of(how ? how : "paused\n"));
-	}
-}
-
 int drive(struct app *a, const char *id, const struct drive_options *o, struct err *e)
 {
 	struct drive d = {.app = a, .options = o};
@@ -144,7 +123,8 @@ int drive(struct app *a, const char *id, const struct drive_options *o, struct e
 		work(&d);
 	end(&d);
 	if (!failed)
-		show_end(&d);
+		summary_show(d.view, &d.run.overview, d.run.status, d.run.error.code != ERR_OK ? &d.run.error : NULL,
+			a->args);
 	if (!failed && d.run.error.code != ERR_OK) {
 		*e = d.run.error;
 		failed = -1;

@@ -142,15 +142,16 @@ static void add_answers(const struct overview *o, const char *flag, struct buf *
 	}
 }
 
-static void add_next(const struct overview *o, int status, const char *data, struct buf *out)
+static void add_next(const struct overview *o, int status, const struct args *args, struct buf *out)
 {
 	const char *run = run_short(o->id), *dir = json_str(o->created, "dir");
-	cleanup_free char *named = data ? mem_printf(" --data %s", data) : NULL;
+	const char *data = args_get(args, "data"), *url = args_get(args, "url");
+	cleanup_free char *named = url ? mem_printf(" --url %s", url) : data ? mem_printf(" --data %s", data) : NULL;
 	const char *flag = named ? named : "";
 	buf_addf(out, LABEL, "next");
-	if (!strcmp(o->state, "completed") && o->merged) {
+	if (!strcmp(o->state, "completed") && o->merged && dir) {
 		buf_adds(out, "cd ");
-		text_fit(span_of(dir ? dir : "."), 200, out);
+		text_fit(span_of(dir), 200, out);
 		buf_adds(out, " && git log --stat\n");
 	} else if (!strcmp(o->state, "completed")) {
 		buf_addf(out, "muster diff %s%s    then    muster merge %s%s\n", run, flag, run, flag);
@@ -209,7 +210,7 @@ static void add_result(const struct overview *o, struct buf *out)
 	buf_addc(out, '\n');
 }
 
-void summary_text(const struct overview *o, int status, const struct err *why, const char *data, struct buf *out)
+void summary_text(const struct overview *o, int status, const struct err *why, const struct args *args, struct buf *out)
 {
 	struct err e = ERR_INIT;
 	const char *dir = json_str(o->created, "dir");
@@ -229,7 +230,26 @@ void summary_text(const struct overview *o, int status, const struct err *why, c
 		buf_addc(out, '\n');
 	}
 	add_actions(o, out);
-	add_next(o, status, data, out);
+	add_next(o, status, args, out);
+}
+
+void summary_show(struct view *v, const struct overview *o, int status, const struct err *why, const struct args *args)
+{
+	cleanup_buf struct buf text = BUF_INIT(CAP_OUTPUT);
+	struct err e = ERR_INIT;
+	cleanup_json json_t *last = summary_json(o, status, &e);
+	summary_text(o, status, why, args, &text);
+	if (last && !buf_check(&text, "the summary", &e))
+		v->ops->end(v, buf_span(&text), last);
+	if (status == 4 && !why && !isatty(STDOUT_FILENO)) {
+		cleanup_free char *what =
+			mem_printf("run %s failed: %s", run_short(o->id), o->error ? o->error : "no reason is known");
+		out_error(what ? what : "the run failed");
+	}
+	if (status == 130 && (!isatty(STDOUT_FILENO) || args_has(args, "json"))) {
+		cleanup_free char *how = mem_printf("paused; go on with: muster resume %s\n", run_short(o->id));
+		out_say(span_of(how ? how : "paused\n"));
+	}
 }
 
 /* Sums of dollars without the noise of binary fractions. */

@@ -3,11 +3,16 @@
 #ifndef MUSTER_CMD_SUMMARY_H
 #define MUSTER_CMD_SUMMARY_H
 
+#include "cmd/args.h"
 #include "cmd/overview.h"
+#include "cmd/view.h"
 
-/* status: the exit status; why: what broke in this process, or NULL; data: the data folder that commands must name, or
- * NULL. Blocking: reads the project's commits. */
-void summary_text(const struct overview *o, int status, const struct err *why, const char *data, struct buf *out);
+/* status: the exit status; why: what broke in this process, or NULL; args: say which data folder or server commands
+ * must name. Blocking: reads the project's commits. */
+void summary_text(
+	const struct overview *o, int status, const struct err *why, const struct args *args, struct buf *out);
+/* The same at the end of a view, and to standard error what a person sees nowhere else. */
+void summary_show(struct view *v, const struct overview *o, int status, const struct err *why, const struct args *args);
 /* The first line of what the run's flow returned as its summary; empty when there is none. Borrowed. */
 struct span summary_result(const struct overview *o);
 /* Dollars, those of lost calls too, without the noise of binary fractions. */

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "cmd/app.h"
 #include "cmd/line.h"
 #include "cmd/out.h"
+#include "cmd/source.h"
 #include "flow/run.h"
 
 static const struct verb_option options[] = {
@@ -15,10 +15,10 @@ static const struct verb_option options[] = {
 	{NULL},
 };
 
-/* The ids of actions whose answer waits for a resume: {"<run>/<action>": true}. */
-static json_t *answered(const struct app *a, struct err *e)
+/* The ids of actions whose answer waits for a resume: {"<run>/<action>": true}. At a server none does. */
+static json_t *answered(const struct source *s, struct err *e)
 {
-	cleanup_json json_t *rows = store_commands(a->store, NULL, e);
+	cleanup_json json_t *rows = s->app.store ? store_commands(s->app.store, NULL, e) : json_make(e, "[]");
 	json_t *out = rows ? json_object() : NULL, *row;
 	size_t i;
 	json_array_foreach(rows, i, row)
@@ -38,18 +38,14 @@ static json_t *answered(const struct app *a, struct err *e)
 }
 
 /* Rows that are open, and whether their answer is there already as "queued". At most limit, newest first; -1: all. */
-static json_t *rows_of(const struct app *a, const char *run, bool all, int limit, struct err *e)
+static json_t *rows_of(struct source *s, const char *run, bool all, int limit, struct err *e)
 {
-	cleanup_json json_t *filter = json_object(), *queue = answered(a, e);
-	if (!filter || !queue || (run && json_put(filter, "run", json_string(run))) ||
-		(!all && json_put(filter, "state", json_string("open")))) {
-		if (e->code == ERR_OK)
-			err_nomem(e);
+	cleanup_json json_t *queue = answered(s, e);
+	if (!queue)
 		return NULL;
-	}
 	int most =
 		limit < 0 ? -1 : limit + (int)json_object_size(queue); /* the answered ones among them are left out */
-	cleanup_json json_t *rows = store_actions(a->store, filter, most, e);
+	cleanup_json json_t *rows = source_actions(s, run, all, most, e);
 	json_t *out = rows ? json_array() : NULL, *row;
 	size_t i;
 	json_array_foreach(rows, i, row)
@@ -136,16 +132,15 @@ static int print(const json_t *rows, int limit, struct err *e)
 
 static int actions(const struct args *args, struct err *e)
 {
-	struct app a cleanup_app = {0};
+	struct source s cleanup_source = {0};
 	int64_t limit;
-	if (args_int(args, "limit", -1, 1000000, 50, &limit, e) || app_open(&a, args, APP_READ, e))
+	if (args_int(args, "limit", -1, 1000000, 50, &limit, e) || source_open(&s, args, e))
 		return -1;
 	const char *name = args_word(args, 0);
-	cleanup_json json_t *run = name ? app_run(&a, name, e) : NULL;
+	cleanup_json json_t *run = name ? source_run(&s, name, e) : NULL;
 	if (name && !run)
 		return -1;
-	cleanup_json json_t *rows =
-		a.store ? rows_of(&a, json_str(run, "run"), args_has(args, "all"), (int)limit, e) : json_array();
+	cleanup_json json_t *rows = rows_of(&s, json_str(run, "run"), args_has(args, "all"), (int)limit, e);
 	if (!rows || e->code != ERR_OK)
 		return -1;
 	if (args_has(args, "json"))

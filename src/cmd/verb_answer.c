@@ -1,5 +1,4 @@
 /* answer: decides an action of a run. */
-#include "api/intervene.h"
 #include "base/mem.h"
 #include "cmd/asking.h"
 #include "cmd/control.h"
@@ -24,11 +23,10 @@ static int words_of(const struct args *args, struct buf *out, struct err *e)
 	return buf_check(out, "the answer", e);
 }
 
-static json_t *command_of(struct control *c, const struct args *args, const char *run, struct err *e)
+static json_t *command_of(struct control *c, const struct args *args, const json_t *run, struct err *e)
 {
 	cleanup_buf struct buf words = BUF_INIT(1u << 20);
-	struct api_needs needs = app_needs(&c->app);
-	cleanup_json json_t *action = intervene_action(&needs, run, args_word(args, 1), e);
+	cleanup_json json_t *action = control_action(c, run, args_word(args, 1), e);
 	if (!action || words_of(args, &words, e))
 		return NULL;
 	/* What is given as an option must be one: a mistyped one is no text. */
@@ -48,7 +46,7 @@ static int answer(const struct args *args, struct err *e)
 	if (control_open(&c, args, e))
 		return -1;
 	cleanup_json json_t *run = control_run(&c, args_word(args, 0), e);
-	cleanup_json json_t *command = run ? command_of(&c, args, json_str(run, "run"), e) : NULL;
+	cleanup_json json_t *command = run ? command_of(&c, args, run, e) : NULL;
 	bool now;
 	if (!command || control_command(&c, run, command, &now, e))
 		return -1;

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/caps.h"
-#include "cmd/app.h"
 #include "cmd/line.h"
 #include "cmd/out.h"
+#include "cmd/source.h"
 #include "config/nearest.h"
 #include "flow/run.h"
 
@@ -20,14 +20,12 @@ static const struct verb_option options[] = {
 
 struct printing {
 	const struct args *args;
-	struct app *app;
 	struct overview overview;
-	struct tail tail;
 	struct buf out;
 	char stream[EVENT_STREAM_MAX];
 	int64_t after;
-	bool json, over;
-	struct err error;
+	int64_t head; /* the newest event when it began */
+	bool json, follow;
 };
 
 static bool wanted(const struct printing *p, const struct event *ev)
@@ -75,12 +73,14 @@ static void print_line(struct printing *p, const struct event *ev, const json_t 
 	buf_addc(out, '\n');
 }
 
-/* -1: stop (p->error says why; ERR_OK when nobody reads). */
-static int print_event(struct printing *p, const struct event *ev)
+static bool ended(const struct overview *o)
 {
-	cleanup_json json_t *data = event_data(ev, &p->error);
-	if (!data)
-		return -1;
+	return !strcmp(o->state, "completed") || !strcmp(o->state, "cancelled") || !strcmp(o->state, "failed");
+}
+
+static int print_event(void *ctx, const struct event *ev, const json_t *data, struct err *e)
+{
+	struct printing *p = ctx;
 	if (ev->seq > p->after && wanted(p, ev)) {
 		if (p->json) {
 			event_print(ev, p->stream, &p->out);
@@ -90,76 +90,31 @@ static int print_event(struct printing *p, const struct event *ev)
 		}
 	}
 	overview_event(&p->overview, ev, data);
-	return p->out.len > 64 * KIB ? out_write(&p->out, &p->error) : 0;
-}
-
-static int print_past(struct printing *p)
-{
-	struct event events[64];
-	int64_t at = 0;
-	int got, failed = 0;
-	while (!failed && (got = store_read(p->app->store, p->stream, at, events, 64, &p->error)) != 0) {
-		if (got < 0)
-			return -1;
-		for (int i = 0; i < got; i++) {
-			at = events[i].seq;
-			failed |= failed ? 0 : print_event(p, &events[i]);
-			event_release(&events[i]);
-		}
-	}
-	return failed ? -1 : out_write(&p->out, &p->error);
-}
-
-static bool ended(const struct overview *o)
-{
-	return !strcmp(o->state, "completed") || !strcmp(o->state, "cancelled") || !strcmp(o->state, "failed");
-}
-
-static void on_event(struct tail *t, const char *stream, const struct event *ev)
-{
-	struct printing *p = container_of(t, struct printing, tail);
-	(void)stream;
-	if (!p->over && ev->seq)
-		p->over = print_event(p, ev) || out_write(&p->out, &p->error) || ended(&p->overview);
-}
-
-static void on_failed(struct tail *t, const struct err *why)
-{
-	struct printing *p = container_of(t, struct printing, tail);
-	p->error = *why;
-	p->over = true;
-}
-
-/* New events are looked for in the journal itself, so this also works while nobody owns the folder. */
-static int follow(struct printing *p)
-{
-	if (ended(&p->overview))
-		return 0;
-	p->tail = (struct tail){.stream = p->stream, .after = p->overview.seq, .cb = on_event, .failed = on_failed};
-	if (tail_start(&p->tail, p->app->store, &p->error))
-		return -1;
-	while (!p->over)
-		loop_turn(p->app->loop, -1);
-	tail_stop(&p->tail);
-	return p->error.code == ERR_OK ? 0 : -1;
+	bool live = p->follow && ev->seq >= p->head;
+	if ((live || p->out.len > 64 * KIB) && out_write(&p->out, e))
+		return e->code == ERR_OK ? 1 : -1; /* nobody reads any more */
+	return live && ended(&p->overview);
 }
 
 static int print_log(const struct args *args, struct err *e)
 {
-	struct app a cleanup_app = {0};
-	struct printing p = {.args = args, .app = &a, .json = args_has(args, "json"), .out = BUF_INIT(CAP_OUTPUT)};
-	if (args_int(args, "after", 0, INT64_MAX, 0, &p.after, e) || check_types(args, e) ||
-		app_open(&a, args, APP_READ, e))
+	struct source s cleanup_source = {0};
+	struct printing p = {.args = args,
+		.json = args_has(args, "json"),
+		.follow = args_has(args, "follow"),
+		.out = BUF_INIT(CAP_OUTPUT)};
+	if (args_int(args, "after", 0, INT64_MAX, 0, &p.after, e) || check_types(args, e) || source_open(&s, args, e))
 		return -1;
-	cleanup_json json_t *row = app_run(&a, args_word(args, 0), e);
+	cleanup_json json_t *row = source_run(&s, args_word(args, 0), e);
+	const char *run = json_str(row, "run");
 	if (!row)
 		return -1;
-	snprintf(p.stream, sizeof(p.stream), "run/%s", json_str(row, "run"));
-	overview_init(&p.overview, json_str(row, "run"));
-	int failed = print_past(&p);
-	if (!failed && args_has(args, "follow"))
-		failed = follow(&p);
-	*e = p.error;
+	p.head = json_int(row, "seq", 0);
+	snprintf(p.stream, sizeof(p.stream), "run/%s", run);
+	overview_init(&p.overview, run);
+	int failed = source_events(&s, run, p.follow, print_event, &p, e);
+	if (!failed)
+		failed = out_write(&p.out, e);
 	buf_release(&p.out);
 	overview_release(&p.overview);
 	return failed;

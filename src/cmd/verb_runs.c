@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cmd/app.h"
 #include "cmd/out.h"
+#include "cmd/source.h"
 #include "config/nearest.h"
 #include "flow/run.h"
 
@@ -52,7 +52,7 @@ static void add_row(struct table *t, const json_t *row)
 	table_take(t, &cell);
 }
 
-static int print(const json_t *rows, const struct app *a, struct err *e)
+static int print(const json_t *rows, const char *where, struct err *e)
 {
 	static const char *const heads[] = {"RUN", "CREATED", "MODE", "STATE", "COST", "PHASE", "TITLE"};
 	cleanup_buf struct buf out = BUF_INIT(CAP_OUTPUT);
@@ -64,7 +64,7 @@ static int print(const json_t *rows, const struct app *a, struct err *e)
 		table_adds(&t, heads[i]);
 	json_array_foreach(rows, i, row) add_row(&t, row);
 	if (!json_array_size(rows))
-		buf_addf(&out, "no runs in %s; start one with `muster run MODE`\n", a->data_dir);
+		buf_addf(&out, "no runs in %s; start one with `muster run MODE`\n", where);
 	int failed = json_array_size(rows) ? table_print(&t, &out, e) : 0;
 	table_release(&t);
 	return failed ? -1 : out_write(&out, e);
@@ -81,19 +81,18 @@ static int print_names(const json_t *rows, struct err *e)
 
 static int runs(const struct args *args, struct err *e)
 {
-	struct app a cleanup_app = {0};
+	struct source s cleanup_source = {0};
 	const char *state = args_get(args, "state");
 	int64_t limit;
 	if (args_int(args, "limit", -1, 1000000, 50, &limit, e) || (state && check_state(state, e)) ||
-		app_open(&a, args, APP_READ, e))
+		source_open(&s, args, e))
 		return -1;
-	cleanup_json json_t *filter = state ? json_pack("{s:s}", "state", state) : NULL;
-	cleanup_json json_t *rows = a.store ? store_runs(a.store, filter, (int)limit, e) : json_array();
+	cleanup_json json_t *rows = source_runs(&s, state, (int)limit, e);
 	if (!rows)
 		return -1;
 	if (args_has(args, "names"))
 		return print_names(rows, e);
-	return args_has(args, "json") ? out_json(rows, e) : print(rows, &a, e);
+	return args_has(args, "json") ? out_json(rows, e) : print(rows, s.name, e);
 }
 
 const struct verb verb_runs = {

@@ -1,12 +1,10 @@
 /* show: shows one run: state, agents, tasks, actions, artifacts, files, money. */
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/caps.h"
-#include "cmd/app.h"
 #include "cmd/line.h"
 #include "cmd/out.h"
+#include "cmd/source.h"
 #include "cmd/summary.h"
 #include "cmd/usage.h"
 #include "flow/run.h"
@@ -16,25 +14,11 @@ static const struct verb_option options[] = {
 	{NULL},
 };
 
-static int fold_all(struct app *a, struct overview *o, struct err *e)
+static int fold(void *ctx, const struct event *ev, const json_t *data, struct err *e)
 {
-	char stream[EVENT_STREAM_MAX];
-	struct event events[64];
-	int64_t at = 0;
-	int got;
-	snprintf(stream, sizeof(stream), "run/%s", o->id);
-	while ((got = store_read(a->store, stream, at, events, 64, e)) > 0)
-		for (int i = 0; i < got; i++) {
-			json_t *data = event_data(&events[i], e);
-			if (data)
-				overview_event(o, &events[i], data);
-			json_decref(data);
-			at = events[i].seq;
-			event_release(&events[i]);
-		}
-	if (got == 0 && o->failed)
-		return err_nomem(e);
-	return got < 0 || e->code != ERR_OK ? -1 : 0;
+	struct overview *o = ctx;
+	overview_event(o, ev, data);
+	return o->failed ? err_nomem(e) : 0;
 }
 
 /* ---- text ---- */
@@ -162,7 +146,7 @@ static int add_artifacts(const struct overview *o, struct buf *out, struct err *
 }
 
 static int print(const struct overview *o, const json_t *row, const json_t *actions, const json_t *usage,
-	const char *data, struct err *e)
+	const struct args *args, struct err *e)
 {
 	cleanup_buf struct buf out = BUF_INIT(CAP_OUTPUT);
 	buf_addf(&out, "%s  ", o->id);
@@ -172,7 +156,7 @@ static int print(const struct overview *o, const json_t *row, const json_t *acti
 	if (o->phase)
 		buf_addf(&out, ", phase %s", o->phase);
 	buf_addf(&out, ", %" PRId64 " events\n", o->seq);
-	summary_text(o, 3, NULL, data, &out);
+	summary_text(o, 3, NULL, args, &out);
 	if (add_agents(o, &out, e) || add_tasks(o, &out, e) || add_actions(actions, &out, e) ||
 		add_artifacts(o, &out, e) || add_usage(usage, &out, e))
 		return -1;
@@ -215,20 +199,20 @@ static int print_json(
 
 static int show(const struct args *args, struct err *e)
 {
-	struct app a cleanup_app = {0};
-	if (app_open(&a, args, APP_READ, e))
+	struct source from cleanup_source = {0};
+	if (source_open(&from, args, e))
 		return -1;
-	cleanup_json json_t *row = app_run(&a, args_word(args, 0), e);
-	if (!row)
-		return -1;
-	cleanup_json json_t *filter = json_pack("{s:O}", "run", json_get(row, "run"));
-	cleanup_json json_t *actions = filter ? store_actions(a.store, filter, -1, e) : NULL;
-	cleanup_json json_t *usage = actions ? store_usage(a.store, filter, e) : NULL;
+	cleanup_json json_t *row = source_run(&from, args_word(args, 0), e);
+	const char *run = json_str(row, "run");
+	cleanup_json json_t *actions = row ? source_actions(&from, run, true, -1, e) : NULL;
+	cleanup_json json_t *usage = actions ? source_usage(&from, run, e) : NULL;
 	struct overview o;
-	overview_init(&o, json_str(row, "run"));
-	int status = !usage || fold_all(&a, &o, e) ? -1
-		     : args_has(args, "json")	   ? print_json(&o, row, actions, usage, e)
-						   : print(&o, row, actions, usage, args_get(args, "data"), e);
+	if (!usage)
+		return -1;
+	overview_init(&o, run);
+	int status = source_events(&from, run, false, fold, &o, e) ? -1
+		     : args_has(args, "json")			   ? print_json(&o, row, actions, usage, e)
+								   : print(&o, row, actions, usage, args, e);
 	overview_release(&o);
 	return status;
 }

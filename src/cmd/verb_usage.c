@@ -1,7 +1,7 @@
 /* usage: shows what runs spent, by role and model. */
 #include "cmd/usage.h"
 
-#include "cmd/app.h"
+#include "cmd/source.h"
 #include "flow/run.h"
 
 static const struct verb_option options[] = {
@@ -86,15 +86,14 @@ int usage_table(const json_t *rows, bool with_runs, struct buf *out, struct err 
 
 static int usage(const struct args *args, struct err *e)
 {
-	struct app a cleanup_app = {0};
+	struct source s cleanup_source = {0};
 	const char *name = args_word(args, 0);
-	if (app_open(&a, args, APP_READ, e))
+	if (source_open(&s, args, e))
 		return -1;
-	cleanup_json json_t *run = name ? app_run(&a, name, e) : NULL;
+	cleanup_json json_t *run = name ? source_run(&s, name, e) : NULL;
 	if (name && !run)
 		return -1;
-	cleanup_json json_t *filter = run ? json_pack("{s:O}", "run", json_get(run, "run")) : NULL;
-	cleanup_json json_t *rows = a.store ? store_usage(a.store, filter, e) : json_array();
+	cleanup_json json_t *rows = source_usage(&s, json_str(run, "run"), e);
 	cleanup_buf struct buf out = BUF_INIT(CAP_OUTPUT);
 	if (!rows)
 		return -1;

@@ -11,6 +11,7 @@ const struct verb *const verb_table[] = {
 
 const struct verb_option verb_common[] = {
 	{"data", "DIR", false, "the data folder (default: MUSTER_DATA, $XDG_DATA_HOME/muster, ~/.local/share/muster)"},
+	{"url", "URL", false, "ask this server instead (default: MUSTER_URL, where --data is not given)"},
 	{"option", "NAME=VALUE", true, "a setting of config.yaml, for this time only"},
 	{"help", NULL, false, "what the verb does and takes"},
 	{NULL},
