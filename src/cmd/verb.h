@@ -51,6 +51,8 @@ struct verb {
 	X(usage)                                                                                                       \
 	X(modes)                                                                                                       \
 	X(roles)                                                                                                       \
+	X(auth)                                                                                                        \
+	X(projects)                                                                                                    \
 	X(serve)                                                                                                       \
 	X(doctor)                                                                                                      \
 	X(demo)                                                                                                        \
