@@ -22,9 +22,10 @@
 
 static void typed(struct watch *w, int revents);
 
-void asking_init(struct asking *a, struct app *app, const struct overview *o, struct view *v, bool terminal)
+void asking_init(struct asking *a, const struct args *args, struct loop *l, const struct overview *o, struct view *v,
+	bool terminal)
 {
-	*a = (struct asking){.app = app, .overview = o, .view = v, .terminal = terminal};
+	*a = (struct asking){.args = args, .loop = l, .overview = o, .view = v, .terminal = terminal};
 	a->answered = json_object();
 	a->used = json_object();
 	buf_init(&a->typed, 64 * KIB);
@@ -134,7 +135,7 @@ static int give(struct asking *a, const json_t *action, struct span words, struc
 		return -1;
 	if (json_put(a->answered, id, json_true()))
 		return err_nomem(e);
-	return house_command(a->app->house, a->overview->id, command, 0, e);
+	return a->give(a, command, e);
 }
 
 /* What --answer says for this name; NULL nothing. */
@@ -144,9 +145,9 @@ static int told(struct asking *a, const char *name, struct span *words, struct e
 	int64_t number = 0, used = json_int(a->used, name, 0);
 	struct span key;
 	*words = SPAN_NONE;
-	if (!args_has(a->app->args, "answer"))
+	if (!args_has(a->args, "answer"))
 		return 0;
-	for (int i = 0; (text = args_next(a->app->args, "answer", &i));) {
+	for (int i = 0; (text = args_next(a->args, "answer", &i));) {
 		if (args_pair("answer", text, &key, &value, e))
 			return -1;
 		if (span_is(key, name) && number++ <= used)
@@ -160,7 +161,7 @@ static bool approved(const struct asking *a, const json_t *action)
 	const char *name, *kind = json_str(action, "kind");
 	if (!kind || strcmp(kind, "gate") != 0)
 		return false;
-	for (int i = 0; (name = args_next(a->app->args, "yes", &i));)
+	for (int i = 0; (name = args_next(a->args, "yes", &i));)
 		if (!strcmp(name, "all") || (json_str(action, "name") && !strcmp(name, json_str(action, "name"))))
 			return true;
 	return false;
@@ -307,7 +308,7 @@ int asking_look(struct asking *a, bool may_prompt, struct err *e)
 			prompt(a, action);
 	}
 	if (*a->prompted && !a->watching) {
-		if (watch_start(&a->input, a->app->loop, STDIN_FILENO, WATCH_READ, typed, e))
+		if (watch_start(&a->input, a->loop, STDIN_FILENO, WATCH_READ, typed, e))
 			return -1;
 		a->watching = true;
 	}

@@ -7,12 +7,15 @@
 #ifndef MUSTER_CMD_ASKING_H
 #define MUSTER_CMD_ASKING_H
 
-#include "cmd/app.h"
+#include "cmd/args.h"
 #include "cmd/overview.h"
 #include "cmd/view.h"
 
 struct asking {
-	struct app *app;
+	const struct args *args;
+	struct loop *loop;
+	/* Set after asking_init: give this command to the run. */
+	int (*give)(struct asking *a, const json_t *command, struct err *e);
 	const struct overview *overview;
 	struct view *view;
 	json_t *answered;  /* ids of actions that got an answer from here */
@@ -25,7 +28,8 @@ struct asking {
 	void (*moved)(struct asking *a); /* something was answered, or the person has gone */
 };
 
-void asking_init(struct asking *a, struct app *app, const struct overview *o, struct view *v, bool terminal);
+void asking_init(struct asking *a, const struct args *args, struct loop *l, const struct overview *o, struct view *v,
+	bool terminal);
 void asking_release(struct asking *a);
 /* Answer what can be answered and, when may_prompt, prompt for the rest. Open actions are those of the overview. -1:
  * the machine refused an answer that --answer or --yes gave, or a bad NAME=TEXT. */

@@ -115,6 +115,12 @@ static void answered(struct asking *a)
 	driven_look(container_of(a, struct driven, asking));
 }
 
+static int give_here(struct asking *a, const json_t *command, struct err *e)
+{
+	struct driven *d = container_of(a, struct driven, asking);
+	return house_command(d->app->house, d->overview.id, command, 0, e);
+}
+
 /* ---- events ---- */
 
 static void on_event(struct tail *t, const char *stream, const struct event *ev)
@@ -213,8 +219,9 @@ static int follow(struct driven *d, struct err *e)
 int driven_start(
 	struct driven *d, struct view *v, bool terminal, bool quiet_past, const json_t *commands, struct err *e)
 {
-	asking_init(&d->asking, d->app, &d->overview, v, terminal);
+	asking_init(&d->asking, d->app->args, d->app->loop, &d->overview, v, terminal);
 	d->asking.moved = answered;
+	d->asking.give = give_here;
 	if (!follow(d, e) && !go_on(d, quiet_past, commands, e))
 		return 0;
 	tail_stop(&d->tail);
@@ -225,7 +232,7 @@ int driven_start(
 int driven_tell(struct driven *d, struct err *e)
 {
 	d->told = true;
-	asking_init(&d->asking, d->app, &d->overview, NULL, false);
+	asking_init(&d->asking, d->app->args, d->app->loop, &d->overview, NULL, false);
 	if (!follow(d, e))
 		return 0;
 	tick_stop(&d->look);

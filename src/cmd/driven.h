@@ -7,6 +7,7 @@
 #define MUSTER_CMD_DRIVEN_H
 
 #include "base/sm.h"
+#include "cmd/app.h"
 #include "cmd/asking.h"
 
 struct driven {

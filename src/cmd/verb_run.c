@@ -1,11 +1,16 @@
 /* run: starts a run of a mode and works on it. */
 #include <unistd.h>
 
+#include "base/mem.h"
+#include "cmd/attend.h"
 #include "cmd/drive.h"
+#include "cmd/projects.h"
 #include "cmd/request.h"
+#include "flow/run.h"
 
 static const struct verb_option options[] = {
-	{"project", "DIR", false, "the project's folder; made when missing (default: ./MODE-RUN)"},
+	{"project", "DIR", false,
+		"the project's folder; made when missing (default: ./MODE-RUN). At a server: its name or id"},
 	{"input", "NAME=VALUE", true, "an input of the mode; VALUE @FILE reads a file, - standard input"},
 	{"set", "NAME=VALUE", true, "a setting of the run (JSON where it parses, else text)"},
 	{"model", "PROVIDER:MODEL", false, "for every agent, instead of the roles' classes"},
@@ -22,13 +27,98 @@ static const struct verb_option options[] = {
 	{NULL},
 };
 
+/* ---- by another process ---- */
+
+/* Paths in a request to another process of this machine are whole. */
+static int complete_paths(const struct args *args, json_t *request, struct err *e)
+{
+	char id[ID_TEXT];
+	id_new(id, 0, NULL);
+	const char *given = args_get(args, "project");
+	cleanup_free char *name = mem_printf("%s-%s", json_str(request, "mode"), run_short(id));
+	cleanup_free char *project = name ? absolute_path(given ? given : name, e) : NULL;
+	struct mode *m = project ? request_mode(args, request, e) : NULL;
+	json_t *inputs = json_get(request, "inputs"), *value, *one;
+	const char *key;
+	void *next;
+	size_t i;
+	if (!m)
+		return e->code == ERR_OK ? err_nomem(e) : -1;
+	json_object_foreach_safe(inputs, next, key, value)
+	{
+		cleanup_json json_t *paths = json_array();
+		json_t *all = json_is_array(value) ? value : NULL;
+		if (!mode_input_is_file(m, key))
+			continue;
+		for (i = 0; (one = all ? json_array_get(all, i) : i ? NULL : value); i++) {
+			cleanup_free char *path = json_is_string(one) ? absolute_path(json_string_value(one), e) : NULL;
+			json_array_append_new(paths, path ? json_string(path) : json_incref(one));
+		}
+		json_put(inputs, key, json_incref(all ? paths : json_array_get(paths, 0)));
+	}
+	mode_free(m);
+	return json_put(request, "project", json_string(project)) ? err_nomem(e) : e->code == ERR_OK ? 0 : -1;
+}
+
+/* A project of the server: the one that is named, else a new one as a folder would be made here. */
+static int choose_project(struct remote *r, const struct args *args, json_t *request, struct err *e)
+{
+	const char *given = args_get(args, "project");
+	char id[ID_TEXT];
+	id_new(id, 0, NULL);
+	cleanup_json json_t *known = NULL;
+	if (given) {
+		known = project_named(r, given, e);
+	} else {
+		cleanup_free char *name = mem_printf("%s-%s", json_str(request, "mode"), run_short(id));
+		cleanup_json json_t *body = name ? json_make(e, "{s:s}", "name", name) : (err_nomem(e), NULL);
+		known = body ? remote_ask(r, "POST", "/api/v1/projects", body, e) : NULL;
+	}
+	if (!known)
+		return -1;
+	return json_put(request, "project", json_incref(json_get(known, "id"))) ? err_nomem(e) : 0;
+}
+
+/* Given to another process, which works on it, and shown here. */
+static int run_there(struct remote *r, const struct args *args, json_t *request, bool unattended, struct err *e)
+{
+	cleanup_json json_t *row = remote_ask(r, "POST", "/api/v1/runs", request, e);
+	if (!row)
+		return -1;
+	struct attend_options o = {
+		.args = args, .run = json_str(row, "run"), .json = args_has(args, "json"), .unattended = unattended};
+	return attend(r, &o, e);
+}
+
+static int give_away(struct remote *r, const struct args *args, json_t *request, bool unattended, struct err *e)
+{
+	if (!r->sock && args_has(args, "record"))
+		return err_set(
+			e, ERR_USAGE, "--record writes a file of the server's machine: use it there, or leave it out");
+	if (r->sock ? request_single(args, request, e) || request_check_mode(args, request, e) ||
+				complete_paths(args, request, e)
+		    : choose_project(r, args, request, e))
+		return -1;
+	return run_there(r, args, request, unattended, e);
+}
+
+/* ---- here ---- */
+
 static int run(const struct args *args, struct err *e)
 {
 	struct app a cleanup_app = {0};
 	char id[ID_TEXT];
 	bool unattended = args_has(args, "unattended") || !isatty(STDIN_FILENO);
 	cleanup_json json_t *request = request_of(args, unattended, e);
-	if (!request || request_single(args, request, e) || request_check_mode(args, request, e) ||
+	struct remote *r cleanup_remote = NULL;
+	if (!request || remote_find(args, &r, e))
+		return -1;
+	if (r) {
+		int status = give_away(r, args, request, unattended, e);
+		if (status >= 0 || !remote_busy(r, e))
+			return status;
+	}
+	if (request_single(args, request, e) || request_check_mode(args, request, e) ||
 		app_open(&a, args, APP_OWN, e) || request_complete(&a, request, e) ||
 		house_create(a.house, request, id, e))
 		return -1;
@@ -48,7 +138,8 @@ const struct verb verb_run = {
 		"MUSTER_MODEL_KEY.\n\n"
 		"On a terminal, questions are asked there. Otherwise, or with --unattended, the run waits and the "
 		"process\n"
-		"exits. Exit status: 0 completed, 3 waits for a person, 4 failed, 5 waits on its budget, 6 cancelled,\n"
+		"exits. A server, or the process that serves the data folder, is given the run, which is shown here.\n"
+		"Exit status: 0 completed, 3 waits for a person, 4 failed, 5 waits on its budget, 6 cancelled,\n"
 		"7 paused by someone else, 130 interrupted. Ctrl-C once pauses, twice stops at once.",
 	.options = options,
 	.run = run,
