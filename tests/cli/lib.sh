@@ -170,7 +170,7 @@ run_tests()
 	[ ${#tests[@]} -gt 0 ] || { echo "$file: no function test_*" >&2; exit 2; }
 	[ -x "$MUSTER" ] || { echo "$file: $MUSTER does not exist; build it with: make build" >&2; exit 2; }
 	# What a person has set for the program is not for tests, above all keys: none may ask a real model.
-	mapfile -t set < <(compgen -e | grep -E '_API_KEY$|_BASE_URL$|^XDG_|^MUSTER_(BUDGET|CONFIG|FAULT|LOG|MODEL|STORE|URL|VAULT)')
+	mapfile -t set < <(compgen -e | grep -E '_API_KEY$|_BASE_URL$|^XDG_|^MUSTER_(BUDGET|CA|CONFIG|FAULT|KEY|LOG|MODEL|STORE|URL|VAULT)')
 	unset "${set[@]}"
 	echo "1..${#tests[@]}"
 	for name in "${tests[@]}"; do
