@@ -49,6 +49,7 @@ struct route {
 	X(events)                                                                                                      \
 	X(socket)                                                                                                      \
 	X(metrics)                                                                                                     \
+	X(changes)                                                                                                     \
 	X(actions)                                                                                                     \
 	X(interventions)                                                                                               \
 	X(auth)                                                                                                        \
