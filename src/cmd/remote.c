@@ -241,7 +241,11 @@ static json_t *result(struct remote_call *c, const struct err *why, struct err *
 		unreached(c, why, e);
 	} else if (status < 200 || status > 299) {
 		problem(c, e);
-	} else if (!buf_check(&c->reply, "the reply", e) && !lines(c) && status != 204) {
+	} else if (buf_check(&c->reply, "the reply", e)) {
+		return NULL;
+	} else if (c->text_to) {
+		buf_addspan(c->text_to, buf_span(&c->reply));
+	} else if (!lines(c) && status != 204) {
 		json_t *out = json_parse(buf_span(&c->reply), "the reply", e);
 		if (!out && e->code != ERR_NOMEM) {
 			err_clear(e);
@@ -321,11 +325,11 @@ static void on_over(struct remote_call *c, json_t *reply, const struct err *why)
 	w->reply = reply ? json_incref(reply) : json_null();
 }
 
-/* next: path of the page behind this one; NULL: nobody asks. */
-static json_t *ask(
-	struct remote *r, const char *method, const char *path, const json_t *body, char **next, struct err *e)
+/* text: where the reply goes when it is no JSON; next: path of the page behind this one; NULL: nobody asks. */
+static json_t *ask(struct remote *r, const char *method, const char *path, const json_t *body, struct buf *text,
+	char **next, struct err *e)
 {
-	struct waited w = {.call = {.over = on_over}};
+	struct waited w = {.call = {.over = on_over, .text_to = text}};
 	if (remote_start(&w.call, r, method, path, body, e))
 		return NULL;
 	while (!w.over)
@@ -342,7 +346,13 @@ static json_t *ask(
 
 json_t *remote_ask(struct remote *r, const char *method, const char *path, const json_t *body, struct err *e)
 {
-	return ask(r, method, path, body, NULL, e);
+	return ask(r, method, path, body, NULL, NULL, e);
+}
+
+int remote_text(struct remote *r, const char *path, struct buf *out, struct err *e)
+{
+	cleanup_json json_t *nothing = ask(r, "GET", path, NULL, out, NULL, e);
+	return nothing ? buf_check(out, "the reply", e) : -1;
 }
 
 json_t *remote_list(struct remote *r, const char *path, int limit, struct err *e)
@@ -352,7 +362,7 @@ json_t *remote_list(struct remote *r, const char *path, int limit, struct err *e
 	cleanup_json json_t *out = next ? json_make(e, "[]") : (err_nomem(e), NULL);
 	while (next && out) {
 		cleanup_free char *page = steal(&next);
-		cleanup_json json_t *rows = ask(r, "GET", page, NULL, &next, e);
+		cleanup_json json_t *rows = ask(r, "GET", page, NULL, NULL, &next, e);
 		if (!rows || json_array_extend(out, rows)) {
 			if (e->code == ERR_OK)
 				err_nomem(e);

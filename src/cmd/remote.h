@@ -50,6 +50,7 @@ struct remote_call {
 	void (*line)(struct remote_call *c, struct span line);
 	/* Once, at the end: the reply (NULL: no content, or lines), or the error that the other side gave. */
 	void (*over)(struct remote_call *c, json_t *reply, const struct err *why);
+	struct buf *text_to; /* the reply is any text, and is appended here; NULL: JSON */
 	/* private */
 	struct remote *remote;
 	struct http_request request;
@@ -67,6 +68,8 @@ void remote_cancel(struct remote_call *c);
 
 /* One request, waited for: the loop turns. The reply (null: no content), or NULL. */
 json_t *remote_ask(struct remote *r, const char *method, const char *path, const json_t *body, struct err *e);
+/* GET of any text. */
+int remote_text(struct remote *r, const char *path, struct buf *out, struct err *e);
 /* A list with all its pages, up to `limit` rows (-1: all there are). path: with a query, without limit. */
 json_t *remote_list(struct remote *r, const char *path, int limit, struct err *e);
 /* Append text as it may stand in a path or query. */

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/changes.h"
 #include "base/mem.h"
 #include "cmd/following.h"
+#include "cmd/out.h"
 
 #define SEARCHED 1000 /* newest runs of a server among which a part of an id is looked for */
 
@@ -34,7 +36,10 @@ json_t *source_runs(struct source *s, const char *state, int limit, struct err *
 {
 	if (s->remote) {
 		cleanup_free char *path = mem_printf("/api/v1/runs%s%s", state ? "?state=" : "", state ? state : "");
-		return path ? remote_list(s->remote, path, limit, e) : (err_nomem(e), NULL);
+		json_t *rows = path ? remote_list(s->remote, path, limit, e) : (err_nomem(e), NULL);
+		if ((limit < 0 || limit > SEARCHED) && json_array_size(rows) == SEARCHED)
+			out_say(span_of("these are the newest 1000, and the server lists no more\n"));
+		return rows;
 	}
 	if (!s->app.store)
 		return json_make(e, "[]");
@@ -98,13 +103,23 @@ json_t *source_actions(struct source *s, const char *run, bool all, int limit, s
 json_t *source_usage(struct source *s, const char *run, struct err *e)
 {
 	if (s->remote) {
-		cleanup_free char *path = run ? mem_printf("/api/v1/runs/%s/usage", run) : mem_strdup("/api/v1/usage");
-		return path ? remote_ask(s->remote, "GET", path, NULL, e) : (err_nomem(e), NULL);
+		cleanup_free char *path = run ? mem_printf("/api/v1/runs/%s/usage", run) : NULL;
+		return path  ? remote_ask(s->remote, "GET", path, NULL, e)
+		       : run ? (err_nomem(e), NULL)
+			     : remote_list(s->remote, "/api/v1/usage?group=run,role,model", -1, e);
 	}
 	if (!s->app.store)
 		return json_make(e, "[]");
 	cleanup_json json_t *filter = json_make(e, "{s:s*}", "run", run);
 	return filter ? store_usage(s->app.store, filter, e) : NULL;
+}
+
+int source_diff(struct source *s, const json_t *row, struct buf *out, struct err *e)
+{
+	if (!s->remote)
+		return changes_text(s->app.store, row, out, e);
+	cleanup_free char *path = mem_printf("/api/v1/runs/%s/diff", json_str(row, "run"));
+	return path ? remote_text(s->remote, path, out, e) : err_nomem(e);
 }
 
 /* ---- events ---- */

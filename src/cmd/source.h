@@ -23,6 +23,8 @@ json_t *source_run(struct source *s, const char *name, struct err *e);
 /* Of a run, or (NULL) of all; open ones, or `all`. */
 json_t *source_actions(struct source *s, const char *run, bool all, int limit, struct err *e);
 json_t *source_usage(struct source *s, const char *run, struct err *e);
+/* What the run of this row changed, as a unified diff. */
+int source_diff(struct source *s, const json_t *row, struct buf *out, struct err *e);
 /* Calls `each` with a run's durable events from the first one on, up to the newest, or (follow) without end; data: the
  * payload. It returns 0 to go on, 1 when that is enough, -1. */
 typedef int source_each(void *ctx, const struct event *ev, const json_t *data, struct err *e);

@@ -23,7 +23,7 @@ static int conflicts(const json_t *list, const json_t *run, struct err *e)
 	}
 	return err_set(e, ERR_CONFLICT, "nothing was merged: %s in %s: %s",
 		dirty ? "commit or stash your changes first" : "both sides changed the same lines",
-		json_str(run, "dir"), paths.data ? paths.data : "?");
+		json_str(run, "dir") ? json_str(run, "dir") : "the project", paths.data ? paths.data : "?");
 }
 
 static int merge(const struct args *args, struct err *e)
@@ -44,7 +44,8 @@ static int merge(const struct args *args, struct err *e)
 	if (json_bool(reply, "already", false))
 		buf_addf(&out, "run %s is merged already: nothing to do\n", id);
 	else
-		buf_addf(&out, "run %s is merged into %s: %.8s\n", id, json_str(run, "dir"), commit ? commit : "?");
+		buf_addf(&out, "run %s is merged into %s: %.8s\n", id,
+			json_str(run, "dir") ? json_str(run, "dir") : "its project", commit ? commit : "?");
 	return out_write(&out, e);
 }
 

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "cmd/app.h"
 #include "cmd/out.h"
+#include "cmd/remote.h"
 #include "flow/catalog.h"
 #include "flow/mode.h"
 
@@ -92,10 +93,19 @@ static int print_one(const json_t *m, struct err *e)
 	return out_write(&out, e);
 }
 
-static int show_one(const struct app *a, const char *id, bool json, struct err *e)
+static json_t *mode_there(struct remote *r, const char *id, struct err *e)
 {
-	struct mode *m = mode_find(id, a->own_modes, a->modes_dir, e);
-	cleanup_json json_t *v = m ? mode_json(m, e) : NULL;
+	cleanup_buf struct buf path = BUF_INIT(64 * KIB);
+	buf_adds(&path, "/api/v1/modes/");
+	remote_quote(&path, id);
+	return buf_check(&path, "MODE", e) ? NULL : remote_ask(r, "GET", path.data, NULL, e);
+}
+
+/* r: the server that is asked; NULL: none. */
+static int show_one(const struct app *a, struct remote *r, const char *id, bool json, struct err *e)
+{
+	struct mode *m = r ? NULL : mode_find(id, a->own_modes, a->modes_dir, e);
+	cleanup_json json_t *v = r ? mode_there(r, id, e) : m ? mode_json(m, e) : NULL;
 	int failed = !v ? -1 : json ? out_json(v, e) : print_one(v, e);
 	if (m)
 		mode_free(m);
@@ -107,12 +117,13 @@ static int modes(const struct args *args, struct err *e)
 	struct app a cleanup_app = {0};
 	size_t i;
 	json_t *m;
-	if (app_open(&a, args, APP_FOLDERS, e))
+	struct remote *r cleanup_remote = remote_named(args) ? remote_server(remote_named(args), NULL, e) : NULL;
+	if (e->code != ERR_OK || app_open(&a, args, APP_FOLDERS, e))
 		return -1;
 	if (args_word(args, 0))
-		return show_one(&a, args_word(args, 0), args_has(args, "json"), e);
+		return show_one(&a, r, args_word(args, 0), args_has(args, "json"), e);
 	struct bundle_places places = app_places(&a);
-	cleanup_json json_t *list = catalog_modes(&places, e);
+	cleanup_json json_t *list = r ? remote_ask(r, "GET", "/api/v1/modes", NULL, e) : catalog_modes(&places, e);
 	if (!list)
 		return -1;
 	if (args_has(args, "json"))

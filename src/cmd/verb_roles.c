@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "cmd/app.h"
 #include "cmd/out.h"
+#include "cmd/remote.h"
 #include "flow/catalog.h"
 
 static const struct verb_option options[] = {
@@ -45,10 +46,11 @@ static int print(const json_t *list, struct err *e)
 static int roles(const struct args *args, struct err *e)
 {
 	struct app a cleanup_app = {0};
-	if (app_open(&a, args, APP_FOLDERS, e))
+	struct remote *r cleanup_remote = remote_named(args) ? remote_server(remote_named(args), NULL, e) : NULL;
+	if (e->code != ERR_OK || app_open(&a, args, APP_FOLDERS, e))
 		return -1;
 	struct bundle_places places = app_places(&a);
-	cleanup_json json_t *list = catalog_roles(&places, e);
+	cleanup_json json_t *list = r ? remote_ask(r, "GET", "/api/v1/roles", NULL, e) : catalog_roles(&places, e);
 	if (!list)
 		return -1;
 	return args_has(args, "json") ? out_json(list, e) : print(list, e);
