@@ -68,14 +68,12 @@ static char *read_line(struct err *e)
 char *prompt_line(const char *question, bool secret, struct err *e)
 {
 	bool terminal = isatty(STDIN_FILENO), hidden = false;
-	if (terminal) {
-		out_say(span_of(question));
-		hidden = secret && hide();
-		if (secret && !hidden) {
-			err_set(e, ERR_IO, "the terminal would show what is typed: write it to standard input instead");
-			return NULL;
-		}
+	if (terminal && secret && !(hidden = hide())) {
+		err_set(e, ERR_IO, "the terminal would show what is typed: write it to standard input instead");
+		return NULL;
 	}
+	if (terminal) /* not before: hiding throws away what was typed so far */
+		out_say(span_of(question));
 	char *out = read_line(e);
 	if (hidden)
 		show();

@@ -1,5 +1,5 @@
 /* auth: who one is at a server: signing in, and keys. */
-#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -94,11 +94,30 @@ static json_t *make_key(const char *url, const struct args *args, const char *na
 	return made;
 }
 
+/* Bits, as the server keeps them, become words. */
+static int name_scopes(json_t *rows, struct err *e)
+{
+	size_t i;
+	json_t *row;
+	json_array_foreach(rows, i, row)
+	{
+		int64_t bits = json_int(row, "scopes", 0);
+		char text[32];
+		snprintf(text, sizeof(text), "%s%s%s", bits & SCOPE_READ ? "read " : "",
+			bits & SCOPE_WRITE ? "write " : "", bits & SCOPE_ADMIN ? "admin" : "");
+		if (json_put(row, "scopes", json_string(text)))
+			return err_nomem(e);
+	}
+	return 0;
+}
+
 static int list_keys(struct remote *r, const struct args *args, struct err *e)
 {
 	static const char *const fields[] = {"id", "name", "scopes", "created@", "expires@", "used@", NULL};
 	cleanup_json json_t *rows = remote_ask(r, "GET", "/api/v1/keys", NULL, e);
-	return rows ? action_print(args, rows, fields, "no keys; make one with `muster auth keys create NAME`", e) : -1;
+	if (!rows || (!args_has(args, "json") && name_scopes(rows, e)))
+		return -1;
+	return action_print(args, rows, fields, "no keys; make one with `muster auth keys create NAME`", e);
 }
 
 static int create_key(struct remote *r, const struct args *args, struct err *e)
@@ -156,8 +175,14 @@ static int whoami(struct remote *r, const struct args *args, struct err *e)
 	if (args_has(args, "json"))
 		return out_json(me, e);
 	text_fit(json_span(me, "name"), 200, &out);
-	buf_addf(&out, ", %s at %s (", json_str(me, "role"), r->name);
-	json_array_foreach(scopes, i, one) buf_addf(&out, "%s%s", i ? ", " : "", json_string_value(one));
+	buf_adds(&out, ", ");
+	text_fit(json_span(me, "role"), 40, &out);
+	buf_addf(&out, " at %s (", r->name);
+	json_array_foreach(scopes, i, one)
+	{
+		buf_adds(&out, i ? ", " : "");
+		text_fit(span_of(json_string_value(one)), 40, &out);
+	}
 	buf_adds(&out, ")\n");
 	return out_write(&out, e);
 }

@@ -21,22 +21,32 @@ static const struct verb_option options[] = {
 
 /* ---- one by its name ---- */
 
-static json_t *by_name(struct remote *r, const char *name, struct err *e)
+/* The only one of this name in this state; NULL with ERR_OK: none. */
+static json_t *in_state(struct remote *r, const char *name, const char *state, struct err *e)
 {
 	cleanup_buf struct buf path = BUF_INIT(64 * KIB);
-	buf_adds(&path, "/api/v1/projects?q=");
+	buf_addf(&path, "/api/v1/projects?state=%s&q=", state);
 	remote_quote(&path, name);
 	cleanup_json json_t *rows = buf_check(&path, "PROJECT", e) ? NULL : remote_list(r, path.data, -1, e);
 	json_t *row, *found = NULL;
 	size_t i, count = 0;
 	json_array_foreach(rows, i, row) if (json_str(row, "name") && !strcmp(json_str(row, "name"), name) && !count++)
 		found = row;
-	if (rows && !count)
-		err_set(e, ERR_NOT_FOUND, "there is no project %.80s at %s; `muster projects` lists them", name,
-			r->name);
-	else if (count > 1)
+	if (count > 1)
 		err_set(e, ERR_INVALID, "%zu projects are named %.80s; give the id (`muster projects`)", count, name);
 	return count == 1 ? json_incref(found) : NULL;
+}
+
+static json_t *by_name(struct remote *r, const char *name, struct err *e)
+{
+	static const char *const states[] = {"active", "archived", "deleted", NULL};
+	json_t *found = NULL;
+	for (const char *const *state = states; *state && !found && e->code == ERR_OK; state++)
+		found = in_state(r, name, *state, e);
+	if (!found && e->code == ERR_OK)
+		err_set(e, ERR_NOT_FOUND, "there is no project %.80s at %s; `muster projects` lists them", name,
+			r->name);
+	return found;
 }
 
 json_t *project_named(struct remote *r, const char *name, struct err *e)
