@@ -53,6 +53,9 @@ struct verb {
 	X(roles)                                                                                                       \
 	X(auth)                                                                                                        \
 	X(projects)                                                                                                    \
+	X(users)                                                                                                       \
+	X(audit)                                                                                                       \
+	X(config)                                                                                                      \
 	X(serve)                                                                                                       \
 	X(doctor)                                                                                                      \
 	X(demo)                                                                                                        \

@@ -22,6 +22,17 @@ static const char *words_from(const struct verb *v)
 					  : NULL;
 }
 
+/* What the first word of a verb may be, "[list|show] …", with blanks between them; nothing for other verbs. */
+static void add_choices(struct buf *out, const struct verb *v)
+{
+	const char *at = v->words + (*v->words == '[');
+	size_t n = strspn(at, "abcdefghijklmnopqrstuvwxyz|");
+	if (!memchr(at, '|', n))
+		return;
+	for (size_t i = 0; i < n; i++)
+		buf_addc(out, at[i] == '|' ? ' ' : at[i]);
+}
+
 /* ---- bash ---- */
 
 static void bash_values(struct buf *out, const struct verb_option *o, struct buf *dirs, struct buf *others)
@@ -54,6 +65,10 @@ static void bash(struct buf *out)
 			buf_addf(out, "--%s ", o->name);
 		if (words_from(*v))
 			buf_addf(out, "$([ \"$COMP_CWORD\" = 2 ] && %s 2>/dev/null) ", words_from(*v));
+		cleanup_buf struct buf choices = BUF_INIT(4096);
+		add_choices(&choices, *v);
+		if (choices.len)
+			buf_addf(out, "$([ \"$COMP_CWORD\" = 2 ] && echo %s) ", choices.data);
 		for (const struct verb_option *o = verb_common; o->name; o++)
 			buf_addf(out, "%s--%s", o == verb_common ? "" : " ", o->name);
 		buf_adds(out, "\" ;;\n");
@@ -106,10 +121,14 @@ static void zsh(struct buf *out)
 		buf_addf(out, "\t%s)\n", (*v)->name);
 		if (words_from(*v))
 			buf_addf(out, "\t\tnames=(${(f)\"$(%s 2>/dev/null)\"})\n", words_from(*v));
+		cleanup_buf struct buf choices = BUF_INIT(4096);
+		add_choices(&choices, *v);
+		if (choices.len)
+			buf_addf(out, "\t\tnames=(%s)\n", choices.data);
 		buf_adds(out, "\t\t_arguments");
 		zsh_options(out, (*v)->options);
 		zsh_options(out, verb_common);
-		if (words_from(*v))
+		if (words_from(*v) || choices.len)
 			buf_adds(out, " \\\n\t\t\t'1:name:($names)'");
 		buf_adds(out, "\n\t\t;;\n");
 	}
@@ -155,6 +174,11 @@ static void fish(struct buf *out)
 		if (words_from(*v))
 			buf_addf(out, "complete -c muster -n '__fish_seen_subcommand_from %s' -a '(%s 2>/dev/null)'\n",
 				(*v)->name, words_from(*v));
+		cleanup_buf struct buf choices = BUF_INIT(4096);
+		add_choices(&choices, *v);
+		if (choices.len)
+			buf_addf(out, "complete -c muster -n '__fish_seen_subcommand_from %s' -a '%s'\n", (*v)->name,
+				choices.data);
 		fish_options(out, (*v)->name, (*v)->options);
 	}
 	fish_options(out, NULL, verb_common);

@@ -92,6 +92,12 @@ static int run_there(struct remote *r, const struct args *args, json_t *request,
 
 static int give_away(struct remote *r, const struct args *args, json_t *request, bool unattended, struct err *e)
 {
+	if (args_has(args, "option"))
+		return err_set(e, ERR_USAGE,
+			"--option is a setting of a process of this machine, and %s works on this run: leave it out, "
+			"or set "
+			"it there",
+			r->name);
 	if (!r->sock && args_has(args, "record"))
 		return err_set(
 			e, ERR_USAGE, "--record writes a file of the server's machine: use it there, or leave it out");
