@@ -187,6 +187,8 @@ test_people_intervene_in_a_run_at_a_server()
 	out_has "tool.finished"
 	is_status 0 muster usage "$run" --json
 	json_is '.[0].role' worker
+	is_status 0 muster diff "$run"
+	out_has "+made"
 	is_status 0 muster fork "$run" --json
 	fork=$(json_get .run)
 	is_status 0 muster cancel "$fork"
@@ -198,6 +200,126 @@ test_people_intervene_in_a_run_at_a_server()
 	wait_for 20 ended_there
 	is_status 2 muster steer "$run" "too late"
 	err_has cancelled
+}
+
+test_projects_people_and_the_audit_are_kept_at_a_server()
+{
+	local token
+	question_mode
+	at_server
+	is_status 0 muster projects
+	out_has "no projects"
+	is_status 0 muster projects create mine --description "what it is"
+	out_has mine
+	is_status 0 muster projects change mine --name ours
+	is_status 0 muster projects archive ours
+	is_status 4 muster run asking --project ours
+	err_has archived
+	is_status 0 muster projects list --state archived
+	out_has "what it is"
+	is_status 0 muster projects unarchive ours
+	is_status 0 muster projects delete ours
+	is_status 0 muster projects restore ours
+	out_has active
+	is_status 2 muster projects frobnicate
+	err_has "usage: muster projects"
+	is_status 0 muster users
+	out_has ada@example.org
+	is_status 0 muster users invite bob@example.org --role admin
+	token=$(cat out)
+	ask POST /auth/invite "{\"token\":\"$token\",\"name\":\"Bob\",\"email\":\"bob@example.org\",\"password\":\"$words\"}"
+	is_status 0 muster users role bob@example.org viewer
+	is_status 0 muster users disable bob@example.org
+	is_status 0 muster users --json
+	json_is 'map(select(.name == "Bob")) | .[0] | "\(.role) \(.disabled)"' "viewer true"
+	is_status 0 muster users delete bob@example.org
+	is_status 2 muster users enable bob@example.org
+	err_has "there is nobody with the id or address bob@example.org"
+	is_status 0 muster audit --what person.disable
+	out_has person.disable
+	is_status 0 muster audit --limit 2 --json
+	json_is length 2
+	is_status 0 muster config set registration=true
+	out_has "registration=true"
+	is_status 0 muster config
+	out_has "verify_email=false"
+	is_status 0 muster modes asking
+	out_has "Test mode asking"
+	is_status 0 muster modes --names
+	out_has asking
+	is_status 0 muster roles
+	out_has worker
+	# Whoever serves the data folder is asked as its owner, without a key.
+	MUSTER_URL='' MUSTER_DATA=$T/data is_status 0 muster auth whoami
+	out_has "the owner of $T/data"
+	MUSTER_URL='' is_status 2 muster users
+	err_has "asks a server"
+}
+
+test_shells_complete_what_the_first_word_may_be()
+{
+	is_status 0 muster completion bash
+	cp out completion
+	# shellcheck disable=SC1091
+	. ./completion
+	COMP_WORDS=(muster users in) COMP_CWORD=2
+	_muster
+	same "${COMPREPLY[*]}" invite "what users is completed to"
+	is_status 0 muster completion zsh
+	out_has "names=(whoami login logout keys)"
+	is_status 0 muster completion fish
+	out_has "-a 'list show create change archive unarchive delete restore'"
+}
+
+test_a_run_is_shown_on_when_its_server_was_killed()
+{
+	local showing port=0
+	echo 'return function(run) sleep(2) return { summary = "slept" } end' | mode nap
+	script </dev/null
+	at_server
+	port=${url##*:}
+	"$MUSTER" run nap --unattended >shown 2>shown.err &
+	showing=$!
+	echo "$showing" >>"$T.pids"
+	wait_for 20 grep -q 'waits for timer' shown
+	kill -9 "$started"
+	ended 2>/dev/null || true
+	MUSTER_DATA=$T/data start muster serve --listen "127.0.0.1:$port"
+	wait "$showing" || fail "it ended with $?: $(cat shown shown.err)"
+	file_has shown slept
+	same "$(grep -c 'waits for timer' shown)" 1 "times that an event is shown"
+}
+
+test_a_password_is_not_shown_at_the_terminal()
+{
+	question_mode
+	at_server
+	is_status 0 muster auth logout
+	cat >typed.py <<-'END'
+		import os, pty, sys, time
+
+		seen = b""
+		pid, end = pty.fork()
+		if pid == 0:
+		    os.execv(sys.argv[1], [sys.argv[1], "auth", "login"])
+		answers = [(b"e-mail: ", b"ada@example.org\n"), (b"password: ", sys.argv[2].encode() + b"\n")]
+		while True:
+		    if answers and answers[0][0] in seen:
+		        os.write(end, answers.pop(0)[1])
+		    try:
+		        more = os.read(end, 4096)
+		    except OSError:
+		        break
+		    if not more:
+		        break
+		    seen += more
+		sys.stdout.buffer.write(seen)
+		sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+	END
+	is_status 0 /usr/bin/python3 typed.py "$MUSTER" "$words"
+	out_has "signed in"
+	out_has "ada@example.org"
+	out_lacks "$words"
 }
 
 test_interrupting_a_run_that_is_shown_pauses_it()
