@@ -1,5 +1,5 @@
 #!/bin/bash
-# shellcheck disable=SC2154  # out, url, started: set by the helpers
+# shellcheck disable=SC2154,SC2317  # out, url, started: set by the helpers; functions that wait_for calls
 # The command line at a server: MUSTER_URL and a key, and nothing else of the server's machine.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/flows.sh"
