@@ -29,51 +29,63 @@ static const struct verb_option options[] = {
 
 /* ---- by another process ---- */
 
-/* Paths in a request to another process of this machine are whole. */
-static int complete_paths(const struct args *args, json_t *request, struct err *e)
+/* A path, or a list of them, whole; anything else is for the mode to refuse. */
+static json_t *whole(json_t *value, struct err *e)
+{
+	cleanup_free char *path = json_is_string(value) ? absolute_path(json_string_value(value), e) : NULL;
+	json_t *out = path ? json_string(path) : json_is_string(value) ? NULL : json_clone(value);
+	size_t i;
+	json_t *one;
+	if (json_is_array(out))
+		json_array_foreach(value, i, one) if (json_array_set_new(out, i, whole(one, e)))
+		{
+			json_decref(out);
+			out = NULL;
+			break;
+		}
+	if (!out && e->code == ERR_OK)
+		err_nomem(e);
+	return out;
+}
+
+/* A folder beside the others that runs made, as it would be called by a run of this process. */
+static char *new_project(const json_t *request, struct err *e)
 {
 	char id[ID_TEXT];
 	id_new(id, 0, NULL);
-	const char *given = args_get(args, "project");
-	cleanup_free char *name = mem_printf("%s-%s", json_str(request, "mode"), run_short(id));
-	cleanup_free char *project = name ? absolute_path(given ? given : name, e) : NULL;
+	char *out = mem_printf("%s-%s", json_str(request, "mode"), run_short(id));
+	if (!out)
+		err_nomem(e);
+	return out;
+}
+
+/* Paths in a request to another process of this machine do not depend on where that one stands. */
+static int complete_paths(const struct args *args, json_t *request, struct err *e)
+{
+	const char *given = args_get(args, "project"), *key;
+	cleanup_free char *name = given ? mem_strdup(given) : new_project(request, e);
+	cleanup_free char *project = name ? absolute_path(name, e) : NULL;
 	struct mode *m = project ? request_mode(args, request, e) : NULL;
-	json_t *inputs = json_get(request, "inputs"), *value, *one;
-	const char *key;
+	json_t *inputs = json_get(request, "inputs"), *value;
 	void *next;
-	size_t i;
-	if (!m)
-		return e->code == ERR_OK ? err_nomem(e) : -1;
-	json_object_foreach_safe(inputs, next, key, value)
-	{
-		cleanup_json json_t *paths = json_array();
-		json_t *all = json_is_array(value) ? value : NULL;
-		if (!mode_input_is_file(m, key))
-			continue;
-		for (i = 0; (one = all ? json_array_get(all, i) : i ? NULL : value); i++) {
-			cleanup_free char *path = json_is_string(one) ? absolute_path(json_string_value(one), e) : NULL;
-			json_array_append_new(paths, path ? json_string(path) : json_incref(one));
-		}
-		json_put(inputs, key, json_incref(all ? paths : json_array_get(paths, 0)));
-	}
+	json_object_foreach_safe(inputs, next, key, value) if (m && mode_input_is_file(m, key) &&
+							       json_put(inputs, key, whole(value, e)) &&
+							       e->code == ERR_OK) err_nomem(e);
 	mode_free(m);
-	return json_put(request, "project", json_string(project)) ? err_nomem(e) : e->code == ERR_OK ? 0 : -1;
+	if (e->code == ERR_OK && (!m || json_put(request, "project", json_string(project))))
+		err_nomem(e);
+	return e->code == ERR_OK ? 0 : -1;
 }
 
 /* A project of the server: the one that is named, else a new one as a folder would be made here. */
 static int choose_project(struct remote *r, const struct args *args, json_t *request, struct err *e)
 {
 	const char *given = args_get(args, "project");
-	char id[ID_TEXT];
-	id_new(id, 0, NULL);
-	cleanup_json json_t *known = NULL;
-	if (given) {
-		known = project_named(r, given, e);
-	} else {
-		cleanup_free char *name = mem_printf("%s-%s", json_str(request, "mode"), run_short(id));
-		cleanup_json json_t *body = name ? json_make(e, "{s:s}", "name", name) : (err_nomem(e), NULL);
-		known = body ? remote_ask(r, "POST", "/api/v1/projects", body, e) : NULL;
-	}
+	cleanup_free char *name = given ? NULL : new_project(request, e);
+	cleanup_json json_t *body = name ? json_make(e, "{s:s}", "name", name) : NULL;
+	cleanup_json json_t *known = given  ? project_named(r, given, e)
+				     : body ? remote_ask(r, "POST", "/api/v1/projects", body, e)
+					    : NULL;
 	if (!known)
 		return -1;
 	return json_put(request, "project", json_incref(json_get(known, "id"))) ? err_nomem(e) : 0;

@@ -357,6 +357,15 @@ test_a_run_goes_to_the_process_that_serves_the_data_folder()
 	is_status 0 muster run asking --script script.jsonl --record again.jsonl --answer colour=red
 	file_has again.jsonl red
 	same "$(find . -maxdepth 1 -name 'asking-*' | wc -l)" 1 "projects made here"
+	# What is named by a path is what stands here, not where the server was started.
+	mkdir -p elsewhere
+	echo given >elsewhere/notes.txt
+	sed -i 's/^gates:/  - {name: notes, type: file}\ngates:/' "$MUSTER_DATA/modes/asking/mode.yaml"
+	(cd elsewhere && muster run asking --script ../script.jsonl --input notes=notes.txt --answer colour=red --project p) >out
+	out_has "elsewhere/p"
+	[ -d elsewhere/p/.git ] || fail "the project is not where it was asked for"
+	is_status 0 muster show "$(muster runs --names | head -n 1)" --json
+	json_is '.created.files[0]' input_files/notes.txt
 	kill -TERM "$started"
 	ended
 	is_status 0 muster verify
