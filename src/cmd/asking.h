@@ -7,8 +7,8 @@
 #ifndef MUSTER_CMD_ASKING_H
 #define MUSTER_CMD_ASKING_H
 
+#include "api/overview.h"
 #include "cmd/args.h"
-#include "cmd/overview.h"
 #include "cmd/view.h"
 
 struct asking {

@@ -2,7 +2,7 @@
 #ifndef MUSTER_CMD_LINE_H
 #define MUSTER_CMD_LINE_H
 
-#include "cmd/overview.h"
+#include "api/overview.h"
 
 enum line_kind {
 	LINE_NONE, /* nothing a person needs to see */

@@ -3,8 +3,8 @@
 #ifndef MUSTER_CMD_SUMMARY_H
 #define MUSTER_CMD_SUMMARY_H
 
+#include "api/overview.h"
 #include "cmd/args.h"
-#include "cmd/overview.h"
 #include "cmd/view.h"
 
 /* status: the exit status; why: what broke in this process, or NULL; args: say which data folder or server commands

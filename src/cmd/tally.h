@@ -3,7 +3,7 @@
 #ifndef MUSTER_CMD_TALLY_H
 #define MUSTER_CMD_TALLY_H
 
-#include "cmd/overview.h"
+#include "api/overview.h"
 
 enum tally_state {
 	TALLY_COMPLETED,

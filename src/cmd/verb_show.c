@@ -165,34 +165,11 @@ static int print(const struct overview *o, const json_t *row, const json_t *acti
 
 /* ---- JSON ---- */
 
-static json_t *agents_json(const struct overview *o)
-{
-	json_t *list = json_array();
-	const struct seen_agent **agents = overview_tree(o);
-	for (size_t i = 0; list && agents && agents[i]; i++) {
-		const struct seen_agent *a = agents[i];
-		json_array_append_new(
-			list, json_pack("{s:s, s:s?, s:s?, s:s?, s:s, s:i, s:f, s:s?, s:s?}", "agent", a->id, "role",
-				      a->role, "name", a->name, "parent", a->parent, "state", a->state, "turns",
-				      a->turns, "usd", a->usd, "task", a->task, "error", a->error));
-	}
-	mem_free(agents);
-	return list;
-}
-
-static json_t *values(const json_t *object)
-{
-	json_t *list = json_array(), *value;
-	const char *key;
-	json_object_foreach((json_t *)object, key, value) json_array_append(list, value);
-	return list;
-}
-
 static int print_json(
 	const struct overview *o, const json_t *row, const json_t *actions, const json_t *usage, struct err *e)
 {
 	cleanup_json json_t *all = json_make(e, "{s:O, s:O?, s:o, s:o, s:O, s:O, s:O, s:O, s:O?, s:O?}", "run", row,
-		"created", o->created, "agents", agents_json(o), "tasks", values(o->tasks), "actions", actions,
+		"created", o->created, "agents", overview_agents(o), "tasks", overview_tasks(o), "actions", actions,
 		"artifacts", o->artifacts, "usage", usage, "files", o->files, "check", o->check, "result", o->result);
 	return all ? out_json(all, e) : -1;
 }

@@ -1,5 +1,5 @@
 /* overview: see overview.h. One function for each kind of event that matters, in one table. */
-#include "cmd/overview.h"
+#include "api/overview.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +52,7 @@ static void run_created(struct overview *o, const struct event *ev, const json_t
 	(void)ev;
 	json_decref(o->created);
 	o->created = json_incref((json_t *)data);
+	hash_parse(&o->files_at, json_span(data, "snapshot"));
 	state(o, "created");
 }
 
@@ -307,6 +308,8 @@ static void snapshot_taken(struct overview *o, const struct event *ev, const jso
 {
 	(void)ev;
 	changed(o, json_get(data, "changed"));
+	if (json_str(data, "copy") && !strcmp(json_str(data, "copy"), "run"))
+		hash_parse(&o->files_at, json_span(data, "manifest"));
 }
 
 static void flow_step(struct overview *o, const struct event *ev, const json_t *data)
@@ -448,6 +451,27 @@ void overview_event(struct overview *o, const struct event *ev, const json_t *da
 		folds[ev->type](o, ev, data);
 }
 
+int overview_read(struct overview *o, struct store *s, struct err *e)
+{
+	char stream[EVENT_STREAM_MAX];
+	struct event events[64];
+	int64_t at = 0;
+	int got;
+	snprintf(stream, sizeof(stream), "run/%s", o->id);
+	while ((got = store_read(s, stream, at, events, 64, e)) > 0)
+		for (int i = 0; i < got; i++) {
+			json_t *data = event_data(&events[i], e);
+			if (data)
+				overview_event(o, &events[i], data);
+			json_decref(data);
+			at = events[i].seq;
+			event_release(&events[i]);
+		}
+	if (got == 0 && o->failed)
+		return err_nomem(e);
+	return got < 0 || e->code != ERR_OK ? -1 : 0;
+}
+
 /* Ids are creation paths: numbers with dots between them. */
 static int by_path(const void *left, const void *right)
 {
@@ -476,6 +500,33 @@ const struct seen_agent **overview_tree(const struct overview *o)
 	if (list)
 		qsort(list, n, sizeof(*list), by_path);
 	return list;
+}
+
+json_t *overview_agents(const struct overview *o)
+{
+	cleanup_json json_t *list = json_array();
+	const struct seen_agent **agents = overview_tree(o);
+	size_t i = 0;
+	for (; list && agents && agents[i]; i++) {
+		const struct seen_agent *a = agents[i];
+		json_t *one = json_pack("{s:s, s:s?, s:s?, s:s?, s:s, s:i, s:f, s:s?, s:s?}", "agent", a->id, "role",
+			a->role, "name", a->name, "parent", a->parent, "state", a->state, "turns", a->turns, "usd",
+			a->usd, "task", a->task, "error", a->error);
+		if (!one || json_array_append_new(list, one))
+			break;
+	}
+	bool whole = list && agents && !agents[i];
+	mem_free(agents);
+	return whole ? steal(&list) : NULL;
+}
+
+json_t *overview_tasks(const struct overview *o)
+{
+	cleanup_json json_t *list = json_array();
+	const char *id;
+	json_t *task;
+	json_object_foreach(o->tasks, id, task) if (!list || json_array_append(list, task)) return NULL;
+	return steal(&list);
 }
 
 int overview_depth(const struct overview *o, const struct seen_agent *a)
