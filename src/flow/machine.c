@@ -463,7 +463,7 @@ int run_catch_up(struct run *r, struct err *e)
 		snprintf(r->cause, sizeof(r->cause), "%s", ev->id);
 		consume(r);
 		struct err why = ERR_INIT;
-		if (spill_back(r, type, data, &why) || deliver(r, type, data, &why)) {
+		if (spill_back(r->store, type, data, &why) || deliver(r, type, data, &why)) {
 			err_wrap(&why, "event %" PRId64 " (%s)", r->seq, event_kinds[type].type);
 			if (why.code == ERR_FLOW_DIVERGED && r->dry)
 				why.code = ERR_REPLAY_DIFFERS;

@@ -241,7 +241,6 @@ void run_changed(struct run *r);					/* the watcher should look */
 /* ---- spill.c ---- */
 /* The payload as text (mem_free it), with what is too large for an event in a blob. NULL: no memory. */
 char *spill_text(struct run *r, enum event_type type, const json_t *data, struct err *e);
-int spill_back(struct run *r, enum event_type type, json_t *data, struct err *e); /* of a recorded event */
 
 /* ---- effects.c ---- */
 struct op *op_new(struct run *r, enum op_kind kind, const char *key, struct agent *a);

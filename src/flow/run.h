@@ -26,6 +26,8 @@ void run_close(struct run *r, void (*done)(void *ctx), void *ctx);
 /* What run.created, the first event, says: everything the run depends on. A new reference; first (may be NULL) gets the
  * event without its payload. NULL: ERR_NOT_FOUND, ERR_CORRUPT. */
 json_t *run_created(struct store *s, const char *id, struct event *first, struct err *e);
+/* Put back into a recorded event's payload what it keeps in a blob for being large. */
+int spill_back(struct store *s, enum event_type type, json_t *data, struct err *e);
 const char *run_id(const struct run *r);
 /* The last eight characters of a run's id: what people see and may type. */
 const char *run_short(const char *id);

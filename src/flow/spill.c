@@ -64,7 +64,7 @@ char *spill_text(struct run *r, enum event_type type, const json_t *data, struct
 	return text;
 }
 
-int spill_back(struct run *r, enum event_type type, json_t *data, struct err *e)
+int spill_back(struct store *s, enum event_type type, json_t *data, struct err *e)
 {
 	struct hash h;
 	const char *const *members = members_of(type);
@@ -72,7 +72,7 @@ int spill_back(struct run *r, enum event_type type, json_t *data, struct err *e)
 		return 0;
 	if (hash_parse(&h, json_span(data, "blob")))
 		return err_set(e, ERR_CORRUPT, "%s names no blob", event_kinds[type].type);
-	struct blob *b = store_blob(r->store, &h, e);
+	struct blob *b = store_blob(s, &h, e);
 	cleanup_json json_t *moved = b ? json_parse(blob_span(b), event_kinds[type].type, e) : NULL;
 	blob_unref(b);
 	if (!moved)

@@ -2,6 +2,9 @@
  * second takes the place of the first. */
 #include "store/pieces.h"
 
+#include <errno.h>
+#include <sys/mman.h>
+
 #include "base/caps.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -140,4 +143,23 @@ void blob_reader_release(struct blob_reader *r)
 		close(r->fd);
 	r->whole = NULL;
 	r->fd = -1;
+}
+
+int blob_open(struct store *s, const struct hash *h, struct err *e)
+{
+	struct blob_reader r;
+	int fd = -1;
+
+	if (!blob_reader_open(&r, s, h, e)) {
+		fd = r.whole ? memfd_create("blob", MFD_CLOEXEC) : r.fd;
+		r.fd = -1;
+	}
+	if (r.whole && fd < 0) {
+		err_errno(e, errno, "a file in memory");
+	} else if (r.whole && fs_write_fd(fd, blob_span(r.whole), e)) {
+		close(fd);
+		fd = -1;
+	}
+	blob_reader_release(&r);
+	return fd;
 }

@@ -41,5 +41,8 @@ int blob_reader_open(struct blob_reader *r, struct store *s, const struct hash *
  * ERR_CORRUPT, ERR_IO, and what was read may be wrong. */
 int blob_reader_next(struct blob_reader *r, struct span *piece, struct err *e);
 void blob_reader_release(struct blob_reader *r);
+/* A descriptor of a regular file with the content, for reading here and there in it: that of the store, not compared
+ * with its hash, or a copy in memory of a small one. -1: as blob_reader_open. */
+int blob_open(struct store *s, const struct hash *h, struct err *e);
 
 #endif
