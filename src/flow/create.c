@@ -12,8 +12,12 @@
 #include "flow/mode.h"
 
 struct making {
-	struct house *house;
-	const json_t *request;
+	struct house_job job;
+	json_t *request, *defaults, *policy; /* defaults, policy: the installation's */
+	uid_t uid;
+	struct event event; /* run.created */
+	struct store_blob blob;
+	char stream[EVENT_STREAM_MAX];
 	struct mode *mode;
 	struct bundle *bundle;
 	struct project *project;
@@ -25,8 +29,9 @@ struct making {
 	json_t *taken; /* path in the copy → the file given as an input */
 };
 
-static void making_release(struct making *m)
+static void making_free(struct house_job *j)
 {
+	struct making *m = container_of(j, struct making, job);
 	mode_free(m->mode);
 	bundle_free(m->bundle);
 	copy_close(m->copy);
@@ -38,13 +43,19 @@ static void making_release(struct making *m)
 	json_decref(m->settings);
 	json_decref(m->files);
 	json_decref(m->taken);
+	json_decref(m->request);
+	json_decref(m->defaults);
+	json_decref(m->policy);
+	event_release(&m->event);
+	blob_unref(m->blob.bytes);
+	mem_free(m);
 }
 
 /* Defaults of the mode, then the installation's, then the request's. */
 static int merge_settings(struct making *m, struct err *e)
 {
 	m->settings = json_object();
-	const json_t *layers[] = {mode_settings(m->mode), m->house->settings, json_get(m->request, "settings")};
+	const json_t *layers[] = {mode_settings(m->mode), m->defaults, json_get(m->request, "settings")};
 	for (size_t i = 0; i < 3; i++)
 		if (!m->settings || (layers[i] && json_object_update(m->settings, (json_t *)layers[i])))
 			return err_nomem(e);
@@ -63,7 +74,7 @@ static int choose_dir(struct making *m, struct err *e)
 		m->dir = fs_join(cwd, given);
 	else
 		m->dir = mem_printf("%s/%s-%s", cwd, mode_id(m->mode), run_short(m->id));
-	m->copy_dir = mem_printf("%s/copies/%s", m->house->data_dir, m->id);
+	m->copy_dir = mem_printf("%s/copies/%s", m->job.house->data_dir, m->id);
 	m->branch = mem_printf("muster/%s", run_short(m->id));
 	return m->dir && m->copy_dir && m->branch ? 0 : err_nomem(e);
 }
@@ -87,7 +98,7 @@ static int take_file(struct making *m, struct files *files, const char *path, st
 		       : 0;
 }
 
-static int take_files(struct making *m, uid_t uid, struct err *e)
+static int take_files(struct making *m, struct err *e)
 {
 	const char *key;
 	json_t *value, *one;
@@ -95,7 +106,7 @@ static int take_files(struct making *m, uid_t uid, struct err *e)
 	int failed = 0;
 	m->files = json_array();
 	m->taken = json_object();
-	struct files *files = files_open(m->copy_dir, uid, e);
+	struct files *files = files_open(m->copy_dir, m->uid, e);
 	if (!files || !m->files || !m->taken) {
 		files_close(files);
 		return e->code == ERR_OK ? err_nomem(e) : -1;
@@ -151,55 +162,44 @@ static json_t *created_json(struct making *m, const struct hash *bundle, struct 
 	const char *check = json_str(m->inputs, "check");
 	if (!json_get(q, "check") && check && *check)
 		json_object_set(data, "check", json_get(m->inputs, "check"));
-	if (m->house->policy)
-		json_object_set_new(data, "policies", json_pack("{s:O}", "installation", m->house->policy));
+	if (m->policy)
+		json_object_set_new(data, "policies", json_pack("{s:O}", "installation", m->policy));
 	if (!json_get(data, "user"))
-		json_object_set_new(data, "user", json_string(m->house->user));
+		json_object_set_new(data, "user", json_string(m->job.house->user));
 	return data;
 }
 
-static int append_created(struct making *m, struct err *e)
+static int prepare_created(struct making *m, struct err *e)
 {
 	cleanup_free char *text = bundle_text(m->bundle, e);
 	if (!text)
 		return -1;
-	struct store_blob blob = {.bytes = blob_new(text, strlen(text))};
-	store_blob_hash(span_of(text), &blob.hash);
-	cleanup_json json_t *data = blob.bytes ? created_json(m, &blob.hash, e) : NULL;
+	m->blob.bytes = blob_new(text, strlen(text));
+	store_blob_hash(span_of(text), &m->blob.hash);
+	cleanup_json json_t *data = m->blob.bytes ? created_json(m, &m->blob.hash, e) : NULL;
 	cleanup_free char *payload = data ? json_text(data) : NULL;
-	struct event ev = {.seq = 1,
+	struct event *ev = &m->event;
+	*ev = (struct event){.seq = 1,
 		.type = EVENT_RUN_CREATED,
 		.v = 1,
-		.at = clock_wall(loop_clock(m->house->loop)),
+		.at = clock_wall(loop_clock(m->job.house->loop)),
 		.actor = ACTOR_PERSON};
-	ev.data = payload ? blob_new(payload, strlen(payload)) : NULL;
-	char stream[EVENT_STREAM_MAX];
-	int64_t fence;
-	int failed = -1;
-	snprintf(ev.actor_id, sizeof(ev.actor_id), "%s", m->house->user);
-	snprintf(stream, sizeof(stream), "run/%s", m->id);
-	id_new(ev.id, ev.at, NULL);
-	if (!ev.data)
-		e->code == ERR_OK ? err_nomem(e) : -1;
-	else if (!house_lease(m->house, stream, &fence, e)) {
-		struct append a = {.stream = stream,
-			.fence = fence,
-			.events = &ev,
-			.event_count = 1,
-			.blobs = &blob,
-			.blob_count = 1};
-		failed = store_append_wait(m->house->store, &a, e);
-	}
-	event_release(&ev);
-	blob_unref(blob.bytes);
-	return failed;
+	ev->data = payload ? blob_new(payload, strlen(payload)) : NULL;
+	snprintf(ev->actor_id, sizeof(ev->actor_id), "%s", m->job.house->user);
+	snprintf(m->stream, sizeof(m->stream), "run/%s", m->id);
+	id_new(ev->id, ev->at, NULL);
+	if (!ev->data)
+		return e->code == ERR_OK ? err_nomem(e) : -1;
+	m->job.append = (struct append){
+		.stream = m->stream, .events = ev, .event_count = 1, .blobs = &m->blob, .blob_count = 1};
+	return house_lease(m->job.house, m->stream, &m->job.append.fence, e);
 }
 
 /* Rules that cannot be read are refused before there is a run, which could never begin. */
 static int check_policy(const struct making *m, struct err *e)
 {
 	struct policy *p = policy_new();
-	const json_t *own = m->house->policy, *run = json_get(m->request, "policy");
+	const json_t *own = m->policy, *run = json_get(m->request, "policy");
 	int failed = !p ? err_nomem(e)
 			: (own && policy_load_json(p, POLICY_INSTALLATION, own, e)) ||
 				     (run && policy_load_json(p, POLICY_RUN, run, e));
@@ -209,7 +209,7 @@ static int check_policy(const struct making *m, struct err *e)
 
 static int make(struct making *m, struct err *e)
 {
-	struct house *h = m->house;
+	struct house *h = m->job.house;
 	const char *mode = json_str(m->request, "mode");
 	cleanup_free char *own_modes = fs_join(h->data_dir, "modes");
 	cleanup_free char *own_roles = fs_join(h->data_dir, "roles");
@@ -229,71 +229,146 @@ static int make(struct making *m, struct err *e)
 	m->bundle = lib ? bundle_make(m->mode, &places, NULL, e) : NULL;
 	if (!m->bundle || choose_dir(m, e))
 		return e->code == ERR_OK ? err_nomem(e) : -1;
-	if (h->llm && json_str(m->request, "model")) {
-		struct llm_model one[8];
-		if (llm_resolve(h->llm, json_str(m->request, "model"), one, 8, e) < 0)
-			return -1;
-	}
 	m->project = project_open(m->dir, &m->state, e);
-	uid_t uid = house_uid(h);
-	if (!m->project || fs_mkdirs(copies, 0711, e) || copy_place(m->settings, m->copy_dir, uid, e) ||
-		project_checkout(m->project, m->state.head, m->copy_dir, m->branch, uid, &m->copy, h->store, e) ||
-		take_files(m, uid, e))
+	if (!m->project || fs_mkdirs(copies, 0711, e) || copy_place(m->settings, m->copy_dir, m->uid, e) ||
+		project_checkout(m->project, m->state.head, m->copy_dir, m->branch, m->uid, &m->copy, h->store, e) ||
+		take_files(m, e))
 		return -1;
 	struct snapshot first = {0};
 	if ((json_array_size(m->files) && snapshot_take(m->copy, NULL, 0, &first, e)) ||
 		project_copy_keep(m->copy_dir, e))
 		return -1;
 	snapshot_release(&first);
-	return append_created(m, e);
+	return prepare_created(m, e);
+}
+
+static int work_create(struct house_job *j, struct err *e)
+{
+	return make(container_of(j, struct making, job), e);
+}
+
+static json_t *created(struct house_job *j, struct err *e)
+{
+	return json_make(e, "{s:s}", "run", container_of(j, struct making, job)->id);
+}
+
+static void release_create(struct house_job *j)
+{
+	const struct making *m = container_of(j, struct making, job);
+	if (j->why.code != ERR_OK && m->copy_dir)
+		copy_unplace(m->copy_dir);
+	making_free(j);
+}
+
+/* Asks the loop's thread for what only it knows: models, the next uid. */
+static int check_model(const struct house *h, const json_t *request, struct err *e)
+{
+	struct llm_model one[8];
+	const char *model = json_str(request, "model");
+	return h->llm && model && llm_resolve(h->llm, model, one, 8, e) < 0 ? -1 : 0;
+}
+
+struct house_job *house_create_job(struct house *h, const json_t *request, struct err *e)
+{
+	struct making *m = check_model(h, request, e) ? NULL : MEM_NEW(struct making);
+	if (!m) {
+		if (e->code == ERR_OK)
+			err_nomem(e);
+		return NULL;
+	}
+	m->job = (struct house_job){.house = h, .work = work_create, .end = created, .release = release_create};
+	m->request = json_incref((json_t *)request);
+	m->defaults = json_incref(h->settings);
+	m->policy = json_incref(h->policy);
+	m->uid = house_uid(h);
+	if (json_str(request, "id"))
+		snprintf(m->id, sizeof(m->id), "%s", json_str(request, "id"));
+	else
+		id_new(m->id, clock_wall(loop_clock(h->loop)), NULL);
+	return &m->job;
 }
 
 int house_create(struct house *h, const json_t *request, char id[ID_TEXT], struct err *e)
 {
-	struct making m = {.house = h, .request = request};
-	if (json_str(request, "id"))
-		snprintf(m.id, sizeof(m.id), "%s", json_str(request, "id"));
-	else
-		id_new(m.id, clock_wall(loop_clock(h->loop)), NULL);
-	int failed = make(&m, e);
-	if (failed && m.copy_dir)
-		copy_unplace(m.copy_dir);
-	snprintf(id, ID_TEXT, "%s", m.id);
-	making_release(&m);
-	return failed;
+	cleanup_json json_t *out = house_job_wait(house_create_job(h, request, e), e);
+	snprintf(id, ID_TEXT, "%s", out ? json_str(out, "run") : "");
+	return out ? 0 : -1;
 }
 
 /* ---- merging ---- */
 
-json_t *house_merge(struct house *h, const char *id, struct err *e)
+struct merging {
+	struct house_job job;
+	char run[ID_TEXT];
+	char *dir, *branch;
+	struct commit_author who;
+	char oid[OID_TEXT], into[sizeof(((struct project_state *)0)->branch)];
+	bool already;
+	json_t *conflicts;
+};
+
+static int work_merge(struct house_job *j, struct err *e)
+{
+	struct merging *m = container_of(j, struct merging, job);
+	struct project_state state;
+	struct project *p = project_open(m->dir, &state, e);
+	if (!p)
+		return -1;
+	snprintf(m->into, sizeof(m->into), "%s", state.branch);
+	int failed = project_merge(p, m->branch, &m->who, m->oid, &m->already, &m->conflicts, e);
+	project_close(p);
+	if (!failed) {
+		json_decref(m->conflicts);
+		m->conflicts = NULL;
+	} else if (m->conflicts) {
+		err_clear(e); /* what is in the way is the answer */
+	}
+	return failed && !m->conflicts ? -1 : 0;
+}
+
+static json_t *merged(struct house_job *j, struct err *e)
+{
+	const struct merging *m = container_of(j, struct merging, job);
+	if (m->conflicts)
+		return json_make(e, "{s:b, s:O}", "merged", 0, "conflicts", m->conflicts);
+	struct run *live = house_run(j->house, m->run);
+	cleanup_json json_t *command =
+		json_pack("{s:s, s:s, s:s}", "kind", "merged", "commit", m->oid, "into", m->into);
+	if (!m->already && live && (!command || run_command(live, command, 0, e)))
+		return NULL;
+	return json_make(
+		e, "{s:b, s:b, s:s, s:s}", "merged", 1, "already", m->already, "commit", m->oid, "into", m->into);
+}
+
+static void release_merge(struct house_job *j)
+{
+	struct merging *m = container_of(j, struct merging, job);
+	json_decref(m->conflicts);
+	mem_free(m->dir);
+	mem_free(m->branch);
+	mem_free(m);
+}
+
+struct house_job *house_merge_job(struct house *h, const char *id, struct err *e)
 {
 	cleanup_json json_t *row = store_run(h->store, id, e);
-	struct project_state state;
+	struct merging *m = row ? MEM_NEW(struct merging) : NULL;
 	if (!row)
 		return NULL;
-	const char *full = json_str(row, "run"), *branch = json_str(row, "branch");
-	struct project *p = project_open(json_str(row, "dir"), &state, e);
-	if (!p)
-		return NULL;
-	struct commit_author who = {
-		.name = "muster", .email = "muster@localhost", .at_us = clock_wall(loop_clock(h->loop))};
-	char oid[OID_TEXT] = "";
-	bool already = false;
-	json_t *conflicts = NULL;
-	int failed = project_merge(p, branch, &who, oid, &already, &conflicts, e);
-	project_close(p);
-	if (failed && !conflicts)
-		return NULL;
-	json_t *out = failed ? json_pack("{s:b, s:o}", "merged", 0, "conflicts", conflicts)
-			     : json_pack("{s:b, s:b, s:s}", "merged", 1, "already", already, "commit", oid);
-	if (!failed)
-		json_decref(conflicts);
-	cleanup_json json_t *command =
-		json_pack("{s:s, s:s, s:s}", "kind", "merged", "commit", oid, "into", state.branch);
-	struct run *live = house_run(h, full);
-	if (!failed && !already && live && run_command(live, command, 0, e)) {
-		json_decref(out);
+	if (!m || !(m->dir = mem_strdup(json_str(row, "dir"))) || !(m->branch = mem_strdup(json_str(row, "branch")))) {
+		if (m)
+			release_merge(&m->job);
+		err_nomem(e);
 		return NULL;
 	}
-	return out;
+	m->job = (struct house_job){.house = h, .work = work_merge, .end = merged, .release = release_merge};
+	m->who = (struct commit_author){
+		.name = "muster", .email = "muster@localhost", .at_us = clock_wall(loop_clock(h->loop))};
+	snprintf(m->run, sizeof(m->run), "%s", json_str(row, "run"));
+	return &m->job;
+}
+
+json_t *house_merge(struct house *h, const char *id, struct err *e)
+{
+	return house_job_wait(house_merge_job(h, id, e), e);
 }

@@ -298,46 +298,103 @@ static int count_spent(struct house *h, const char *id, const json_t *created, s
 	return 0;
 }
 
+struct forking {
+	struct house_job job;
+	char from[ID_TEXT], to[ID_TEXT], stream[EVENT_STREAM_MAX];
+	char *dir, *branch;
+	uid_t uid;
+	int64_t at, quiet, count;
+	struct event *events; /* of the new run, so many */
+	json_t *created;
+};
+
 /* In one piece: a fork that is not whole would begin in the middle of something. */
-static int append_fork(struct house *h, const char *from, const char *to, int64_t quiet, json_t *created, struct err *e)
+static int prepare_events(struct forking *f, struct err *e)
 {
-	char stream[EVENT_STREAM_MAX];
-	int64_t fence, count = 0;
-	cleanup_free struct event *events = mem_calloc((size_t)quiet + 1, sizeof(*events));
-	snprintf(stream, sizeof(stream), "run/%s", to);
-	int failed =
-		!events ? err_nomem(e)
-			: house_lease(h, stream, &fence, e) || copy_events(h, from, quiet, created, events, &count, e);
-	if (!failed) {
-		struct append a = {.stream = stream, .fence = fence, .events = events, .event_count = (size_t)count};
-		failed = store_append_wait(h->store, &a, e) || count_spent(h, to, created, e);
-	}
-	for (int64_t i = 0; i < count; i++)
-		event_release(&events[i]);
+	struct house *h = f->job.house;
+	f->events = mem_calloc((size_t)f->quiet + 1, sizeof(*f->events));
+	snprintf(f->stream, sizeof(f->stream), "run/%s", f->to);
+	if (!f->events)
+		return err_nomem(e);
+	if (house_lease(h, f->stream, &f->job.append.fence, e) ||
+		copy_events(h, f->from, f->quiet, f->created, f->events, &f->count, e))
+		return -1;
+	f->job.append.stream = f->stream;
+	f->job.append.events = f->events;
+	f->job.append.event_count = (size_t)f->count;
+	return 0;
+}
+
+static int work_fork(struct house_job *j, struct err *e)
+{
+	struct forking *f = container_of(j, struct forking, job);
+	struct house *h = j->house;
+	struct hash snapshot;
+	if (run_quiet_point(h, f->from, f->at, &f->quiet, &snapshot, e))
+		return -1;
+	f->created = created_of_fork(h->store, f->from, f->quiet, f->dir, f->branch, e);
+	if (!f->created)
+		return -1;
+	struct project *p = project_open(json_str(f->created, "dir"), NULL, e);
+	struct copy *copy = NULL;
+	int failed = !p || copy_place(json_get(f->created, "settings"), f->dir, f->uid, e) ||
+		     project_checkout(p, json_str(f->created, "base"), f->dir, f->branch, f->uid, &copy, h->store, e) ||
+		     snapshot_restore(copy, &snapshot, e) || project_copy_keep(f->dir, e) || prepare_events(f, e);
+	copy_close(copy);
+	project_close(p);
 	return failed ? -1 : 0;
+}
+
+static json_t *forked(struct house_job *j, struct err *e)
+{
+	const struct forking *f = container_of(j, struct forking, job);
+	if (count_spent(j->house, f->to, f->created, e) || house_resume_paused(j->house, f->to, e))
+		return NULL;
+	return json_make(e, "{s:s, s:I, s:s}", "run", f->to, "at", (json_int_t)f->quiet, "from", f->from);
+}
+
+static void release_fork(struct house_job *j)
+{
+	struct forking *f = container_of(j, struct forking, job);
+	if (j->why.code != ERR_OK && f->dir)
+		copy_unplace(f->dir);
+	for (int64_t i = 0; i < f->count; i++)
+		event_release(&f->events[i]);
+	json_decref(f->created);
+	mem_free(f->events);
+	mem_free(f->dir);
+	mem_free(f->branch);
+	mem_free(f);
+}
+
+struct house_job *house_fork_job(struct house *h, const char *id, int64_t at, struct err *e)
+{
+	struct forking *f = MEM_NEW(struct forking);
+	if (!f) {
+		err_nomem(e);
+		return NULL;
+	}
+	f->job = (struct house_job){.house = h, .work = work_fork, .end = forked, .release = release_fork};
+	snprintf(f->from, sizeof(f->from), "%s", id);
+	id_new(f->to, clock_wall(loop_clock(h->loop)), NULL);
+	f->dir = mem_printf("%s/copies/%s", h->data_dir, f->to);
+	f->branch = mem_printf("muster/%s", run_short(f->to));
+	if (!f->dir || !f->branch) {
+		release_fork(&f->job);
+		err_nomem(e);
+		return NULL;
+	}
+	f->at = at;
+	f->uid = house_uid(h);
+	return &f->job;
 }
 
 int house_fork(struct house *h, const char *id, int64_t at, char new_id[ID_TEXT], int64_t *quiet, struct err *e)
 {
-	struct hash snapshot;
-	if (run_quiet_point(h, id, at, quiet, &snapshot, e))
+	cleanup_json json_t *out = house_job_wait(house_fork_job(h, id, at, e), e);
+	if (!out)
 		return -1;
-	id_new(new_id, clock_wall(loop_clock(h->loop)), NULL);
-	cleanup_free char *dir = mem_printf("%s/copies/%s", h->data_dir, new_id);
-	cleanup_free char *branch = mem_printf("muster/%s", run_short(new_id));
-	cleanup_json json_t *created = dir && branch ? created_of_fork(h->store, id, *quiet, dir, branch, e) : NULL;
-	if (!created)
-		return e->code == ERR_OK ? err_nomem(e) : -1;
-	struct project *p = project_open(json_str(created, "dir"), NULL, e);
-	struct copy *copy = NULL;
-	uid_t uid = house_uid(h);
-	int failed = !p || copy_place(json_get(created, "settings"), dir, uid, e) ||
-		     project_checkout(p, json_str(created, "base"), dir, branch, uid, &copy, h->store, e) ||
-		     snapshot_restore(copy, &snapshot, e) || project_copy_keep(dir, e) ||
-		     append_fork(h, id, new_id, *quiet, created, e);
-	copy_close(copy);
-	project_close(p);
-	if (failed)
-		copy_unplace(dir);
-	return failed ? -1 : house_resume_paused(h, new_id, e);
+	snprintf(new_id, ID_TEXT, "%s", json_str(out, "run"));
+	*quiet = json_int(out, "at", 0);
+	return 0;
 }

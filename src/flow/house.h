@@ -59,8 +59,21 @@ int house_command(struct house *h, const char *id, const json_t *command, int64_
 /* Fork: a new, paused run with files and conversation of the last quiet point ≤ at (run_quiet_point); *quiet receives
  * it. */
 int house_fork(struct house *h, const char *id, int64_t at, char new_id[ID_TEXT], int64_t *quiet, struct err *e);
-/* Merge a run's branch into its project. Blocking. {merged, already, commit, conflicts} */
+/* Merge a run's branch into its project. Blocking. {merged, already, commit, into, conflicts} */
 json_t *house_merge(struct house *h, const char *id, struct err *e);
+
+/* These three in parts, for a loop that goes on meanwhile: made and ended on its thread, worked on any. Zero or one at
+ * a time touches a project. NULL: ERR_NOT_FOUND and the like. */
+struct house_job;
+struct house_job *house_create_job(struct house *h, const json_t *request, struct err *e);
+struct house_job *house_fork_job(struct house *h, const char *id, int64_t at, struct err *e);
+struct house_job *house_merge_job(struct house *h, const char *id, struct err *e);
+void house_job_work(struct house_job *j); /* blocking */
+/* Frees it. cb, perhaps at once: create gives {run}; fork {run, at, from}; merge {merged, already, commit, into,
+ * conflicts}; NULL and why: it failed, also before. */
+void house_job_end(struct house_job *j, void (*cb)(void *ctx, json_t *out, const struct err *why), void *ctx);
+void house_job_free(struct house_job *j); /* of one that was never worked; NULL is legal */
+
 /* Called on the loop's thread whenever a run came to rest in a new state (waiting, paused, completed, failed,
  * cancelled, broken). */
 void house_watch(struct house *h, void (*cb)(void *ctx, struct run *r), void *ctx);

@@ -27,6 +27,20 @@ struct house {
 	void *closed_ctx;
 };
 
+/* What is made, forked or merged (house.h). */
+struct house_job {
+	struct house *house;
+	int (*work)(struct house_job *j, struct err *e);    /* on any thread */
+	json_t *(*end)(struct house_job *j, struct err *e); /* when it is durable */
+	void (*release)(struct house_job *j);		    /* frees it */
+	struct append append;				    /* what work found is to be appended; may be nothing */
+	struct err why;
+	void (*cb)(void *ctx, json_t *out, const struct err *why);
+	void *ctx;
+};
+json_t *house_job_wait(
+	struct house_job *j, struct err *e); /* all of it, here and now; NULL is a failure already in e */
+
 struct run;
 /* The right to append to a run's stream. The folder's lock makes this process its only owner, so the lease is always
  * had. */
