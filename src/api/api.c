@@ -168,7 +168,10 @@ struct api *api_open(const struct api_needs *needs, struct err *e)
 	a->needs = *needs;
 	list_init(&a->feeds);
 	list_init(&a->makings);
-	toils_init(&a->toils);
+	toils_init(&a->toils, CAP_PROJECT_LOOKS);
+	toils_init(&a->reads, CAP_RUN_WORKS);
+	toils_init(&a->works, CAP_RUN_WORKS);
+	list_init(&a->begun);
 	buf_init(&a->encoded, 4 * CAP_EVENT_DATA);
 	timer_init(&a->beat, needs->loop, beat);
 	a->book = book_open(needs, e);

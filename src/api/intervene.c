@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "config/nearest.h"
 #include "flow/run.h"
-#include "vcs/project.h"
 
 json_t *intervene_choose(const json_t *rows, const char *run, const char *name, struct err *e)
 {
@@ -164,27 +163,23 @@ json_t *intervene_fork(const struct api_needs *n, const char *run, int64_t at, s
 }
 
 /* That it was merged stands in the run's journal too, whether or not the run was in memory. */
-static int note_merged(const struct api_needs *n, const char *run, const char *commit, const char *by, struct err *e)
+json_t *intervene_merged(const struct api_needs *n, const char *run, const char *by, json_t *out, struct err *e)
 {
-	cleanup_json json_t *row = store_run(n->store, run, e);
-	struct project_state state;
-	struct project *p = row ? project_open(json_str(row, "dir"), &state, e) : NULL;
-	project_close(p);
-	cleanup_json json_t *command = p ? json_make(e, "{s:s, s:s, s:s, s:s}", "kind", "merged", "commit", commit,
-						   "into", state.branch, "by", by)
-					 : NULL;
-	return command ? house_command(n->house, run, command, 0, e) : -1;
-}
-
-json_t *intervene_merge(const struct api_needs *n, const char *run, const char *by, struct err *e)
-{
-	bool live = house_run(n->house, run) != NULL;
-	json_t *out = house_merge(n->house, run, e);
-	const char *commit = json_str(out, "commit");
-	bool note = out && !live && json_bool(out, "merged", false) && !json_bool(out, "already", false) && commit;
-	if (note && note_merged(n, run, commit, by, e)) {
+	const char *commit = json_str(out, "commit"), *into = json_str(out, "into");
+	bool note = json_bool(out, "merged", false) && !json_bool(out, "already", false) && commit &&
+		    !house_run(n->house, run); /* a live one was told */
+	cleanup_json json_t *command =
+		note ? json_make(e, "{s:s, s:s, s:s, s:s}", "kind", "merged", "commit", commit, "into", into, "by", by)
+		     : NULL;
+	if (note && (!command || house_command(n->house, run, command, 0, e))) {
 		json_decref(out);
 		return NULL;
 	}
 	return out;
+}
+
+json_t *intervene_merge(const struct api_needs *n, const char *run, const char *by, struct err *e)
+{
+	json_t *out = house_merge(n->house, run, e);
+	return out ? intervene_merged(n, run, by, out, e) : NULL;
 }

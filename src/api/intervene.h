@@ -18,8 +18,10 @@ int intervene_apply(const struct api_needs *n, const json_t *run, const char *co
  * (may be NULL). */
 int intervene_take(const struct api_needs *n, const char *run, const char *id, struct err *e);
 json_t *intervene_fork(const struct api_needs *n, const char *run, int64_t at, struct err *e); /* {run, at, from} */
-/* {merged, already, commit, conflicts} */
+/* {merged, already, commit, into, conflicts} */
 json_t *intervene_merge(const struct api_needs *n, const char *run, const char *by, struct err *e);
+/* What a merge came to is noted in the journal of a run that is not live; out is consumed, and returned. */
+json_t *intervene_merged(const struct api_needs *n, const char *run, const char *by, json_t *out, struct err *e);
 /* The open action of this run with this id or, when it is the only one, this name. rows: the run's actions. */
 json_t *intervene_choose(const json_t *rows, const char *run, const char *name, struct err *e);
 /* The same among those of the store. */

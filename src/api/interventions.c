@@ -1,6 +1,6 @@
 /* interventions: people's commands to a run, its forks and its merge. */
+#include "api/aside.h"
 #include "api/intervene.h"
-#include "api/private.h"
 
 /* Nothing begins anew in a project that was put aside or deleted. */
 static int check_active(struct ask *q, struct err *e)
@@ -41,16 +41,32 @@ static json_t *command(struct ask *q, struct err *e)
 		       : json_make(e, "{s:b, s:b}", "ok", 1, "queued", !now);
 }
 
+static void forked(void *ctx, json_t *out, const struct err *why)
+{
+	ask_end(ctx, out, why);
+}
+
 static json_t *fork_run(struct ask *q, struct err *e)
 {
-	if (check_active(q, e))
-		return NULL;
-	return intervene_fork(q->needs, q->run_id, json_int(q->body, "at", INT64_MAX), e);
+	struct house_job *j =
+		check_active(q, e) ? NULL
+				   : house_fork_job(q->needs->house, q->run_id, json_int(q->body, "at", INT64_MAX), e);
+	return j ? aside_job(q, j, forked, q, e) : NULL;
+}
+
+static void merged(void *ctx, json_t *out, const struct err *why)
+{
+	struct ask *q = ctx;
+	struct err e = *why;
+	if (out)
+		out = intervene_merged(q->needs, q->run_id, q->caller.name, out, &e);
+	ask_end(q, out, &e);
 }
 
 static json_t *merge(struct ask *q, struct err *e)
 {
-	return intervene_merge(q->needs, q->run_id, q->caller.name, e);
+	struct house_job *j = house_merge_job(q->needs->house, q->run_id, e);
+	return j ? aside_job(q, j, merged, q, e) : NULL;
 }
 
 const struct route routes_interventions[] = {

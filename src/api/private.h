@@ -16,6 +16,9 @@ struct api {
 	struct list feeds;   /* struct feed */
 	struct list makings; /* projects being made, project_new.c */
 	struct toils toils;
+	struct toils reads; /* of runs' journals */
+	struct toils works; /* runs made, forked, merged */
+	struct list begun;  /* runs that are being made, runs.c */
 	struct drafts *drafts;
 	struct timer beat;
 	uint64_t requests, replies[6]; /* replies by the first digit of their status */
@@ -39,5 +42,12 @@ enum member_role admit_role(const struct api *a, const struct caller *c, const c
 json_t *admit_run(const struct api *a, const char *id, struct err *e);
 /* Is the caller still who it was? ERR_UNAUTHENTICATED. */
 int admit_again(const struct api *a, const struct caller *c, struct err *e);
+
+/* runs.c: the body of a run that is asked for, and what house_create is given for it: checked, with what the caller and
+ * the installation add. */
+#define RUN_BODY                                                                                                       \
+	"mode:s project:s inputs:o? settings:o? model:s? budget_usd:n? title:s? priority:i? check:s? unattended:b? "   \
+	"policy:a? gates_off:a? record:s?"
+json_t *run_request(struct ask *q, struct err *e);
 
 #endif

@@ -52,6 +52,9 @@ struct route {
 	X(changes)                                                                                                     \
 	X(actions)                                                                                                     \
 	X(interventions)                                                                                               \
+	X(history)                                                                                                     \
+	X(artifacts)                                                                                                   \
+	X(estimate)                                                                                                    \
 	X(auth)                                                                                                        \
 	X(people)                                                                                                      \
 	X(audit)                                                                                                       \

@@ -1,7 +1,7 @@
 /* runs: what runs there are, starting one, and what one has spent. */
 #include <stdio.h>
 
-#include "api/private.h"
+#include "api/aside.h"
 #include "base/mem.h"
 #include "flow/mode.h"
 #include "flow/queue.h"
@@ -101,8 +101,11 @@ static bool trusted(struct ask *q, const char *dir)
 	return !known || json_bool(known, "trusted", true);
 }
 
-static json_t *request_of(struct ask *q, struct err *e)
+json_t *run_request(struct ask *q, struct err *e)
 {
+	if (ask_model(q, json_str(q->body, "model"), e) || check_rules(q, json_str(q->body, "project"), e) ||
+		check_files(q, e))
+		return NULL;
 	const char *standard = options_text(q->needs->options, OPTION_MODEL);
 	double budget = options_number(q->needs->options, OPTION_RUN_BUDGET_USD);
 	cleanup_free char *dir = project_dir(q, json_str(q->body, "project"), e);
@@ -149,9 +152,35 @@ static bool begun_before(struct ask *q, struct err *e)
 	return row != NULL;
 }
 
+/* An ask whose run is being made. */
+struct beginning {
+	struct list link; /* of the api's */
+	struct ask *q;
+};
+
+static void made(void *ctx, json_t *out, const struct err *why)
+{
+	struct beginning *b = ctx;
+	struct ask *q = b->q;
+	struct err e = *why;
+	json_t *row = out ? begun(q, json_str(out, "run"), &e) : NULL;
+	list_remove(&b->link);
+	mem_free(b);
+	json_decref(out);
+	ask_end(q, row, &e);
+}
+
+static int check_alone(const struct ask *q, struct err *e)
+{
+	list_for (it, &q->api->begun)
+		if (!strcmp(list_entry(it, struct beginning, link)->q->command_id, q->command_id))
+			return err_set(e, ERR_LOCKED,
+				"a run is being made with this Idempotency-Key already; ask again in a moment");
+	return 0;
+}
+
 static json_t *start(struct ask *q, struct err *e)
 {
-	char id[ID_TEXT];
 	if (!q->needs->queue) {
 		err_set(e, ERR_OWNED,
 			"this process works on runs of its own and begins no others; `muster serve` does");
@@ -164,21 +193,30 @@ static json_t *start(struct ask *q, struct err *e)
 			"a recording is a file of the host; only the data folder's owner may ask for it");
 		return NULL;
 	}
-	if (ask_model(q, json_str(q->body, "model"), e) || check_rules(q, json_str(q->body, "project"), e) ||
-		check_files(q, e))
+	cleanup_json json_t *request = check_alone(q, e) ? NULL : run_request(q, e);
+	struct house_job *j = request ? house_create_job(q->needs->house, request, e) : NULL;
+	struct beginning *b = j ? MEM_NEW(struct beginning) : NULL;
+	if (!b) {
+		house_job_free(j);
+		if (e->code == ERR_OK)
+			err_nomem(e);
 		return NULL;
-	cleanup_json json_t *request = request_of(q, e);
-	return request && !house_create(q->needs->house, request, id, e) ? begun(q, id, e) : NULL;
+	}
+	b->q = q;
+	list_push(&q->api->begun, &b->link);
+	aside_job(q, j, made, b, e);
+	if (e->code != ERR_OK) {
+		list_remove(&b->link);
+		mem_free(b);
+	}
+	return NULL;
 }
 
 const struct route routes_runs[] = {
 	{"GET", API "/runs", WHO_KNOWN, "runs, newest first", "state:s? project:s? mode:s? limit:i?", NULL, "[@run]", 0,
 		list_runs},
 	{"POST", API "/runs", WHO_KNOWN,
-		"start a run in a project of which one is a member; with an Idempotency-Key, once", NULL,
-		"mode:s project:s inputs:o? settings:o? model:s? budget_usd:n? title:s? priority:i? check:s? "
-		"unattended:b? "
-		"policy:a? gates_off:a? record:s?",
+		"start a run in a project of which one is a member; with an Idempotency-Key, once", NULL, RUN_BODY,
 		"@run", 201, start},
 	{"GET", API "/runs/{run}", WHO_VIEWER, "one run", NULL, NULL, "@run", 0, get_run},
 	{"GET", API "/runs/{run}/usage", WHO_VIEWER, "what a run spent, by role and model", NULL, NULL, "[@usage_row]",

@@ -28,6 +28,26 @@ const struct named_shape shape_table[] = {
 		"something that a person must decide"},
 	{"usage_row", "run:s role:s model:s calls:i input:i output:i cached:i usd:n usd_unknown:n",
 		"what one role of a run spent on one model"},
+	{"message",
+		"seq:i at:t kind:(began|message|answer|failure|result|denial|compaction|end) agent:s from:s~? text:s~? "
+		"turn:i? calls:a~? call:s? status:s? content:x? model:s? usd:n?",
+		"what was said to, by or about an agent; kind says by which event, whose other fields it has too"},
+	{"agent", "agent:s role:s~ name:s~ parent:s~ state:s turns:i usd:n task:s~ error:s~",
+		"an agent of a run; its id is its parent's with a number behind it"},
+	{"task", "task:s title:s role:s~? depends:a~? status:s agent:s~? result:x?", "a task of a run's plan"},
+	{"cost",
+		"run:s usd:n usd_unknown:n budget_usd:n~ left_usd:n~ input_tokens:i output_tokens:i cached_tokens:i "
+		"took_us:i by:[@usage_row]",
+		"what a run has spent; usd_unknown: on calls that were lost"},
+	{"artifact",
+		"kind:(artifact|file) name:s type:s~ blob:s~ id:s? path:s~? size:i~? agent:s~? "
+		"change:(added|modified|deleted)? text:s? more:b? binary:b?",
+		"an output of a run, or a file that it changed; without an id it has no content"},
+	{"spread", "median:n low:n high:n least:n most:n", "half of them lie from low to high"},
+	{"estimate",
+		"mode:s runs:i usd:@spread~ took_s:@spread~ at_most_usd:n~ limited_by:(run|project|user|house)~ "
+		"mode_says:o~? text:s",
+		"what earlier runs of a mode cost, and how long they took, waits for people included"},
 	{"taken", "ok:b queued:b", "a command is in the run's journal, or (queued) waits for the run to go on"},
 	{"fork", "run:s at:i from:s", "a new run, and the event up to which it is the old one"},
 	{"merge", "merged:b already:b? commit:s~? conflicts:a?", "how a run's branch came into its project"},

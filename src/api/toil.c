@@ -1,11 +1,9 @@
 /* toil: one after the other. */
 #include "api/toil.h"
 
-#include "base/caps.h"
-
-void toils_init(struct toils *all)
+void toils_init(struct toils *all, size_t most)
 {
-	*all = (struct toils){.busy = false};
+	*all = (struct toils){.most = most};
 	list_init(&all->waiting);
 }
 
@@ -34,9 +32,8 @@ static void next(struct toils *all)
 int toil_start(struct toil *t, struct toils *all, struct loop *l, void (*run)(struct work *w),
 	void (*done)(struct work *w), struct err *e)
 {
-	if (all->busy && all->count >= CAP_PROJECT_LOOKS)
-		return err_set(
-			e, ERR_OVERLOADED, "too many archives and folders are being looked through; ask again later");
+	if (all->busy && all->count >= all->most)
+		return err_set(e, ERR_OVERLOADED, "too much of this kind is being worked on; ask again later");
 	t->all = all;
 	t->loop = l;
 	t->run = run;

@@ -1,5 +1,5 @@
 /* toil: work on the pool that may take minutes (an archive unpacked, every file of a project read): one at a time for
- * the whole server, so that a thread is left for everybody else's; CAP_PROJECT_LOOKS more wait in their order. */
+ * a line of them, so that a thread is left for everybody else's; so many more wait in their order. */
 #ifndef MUSTER_API_TOIL_H
 #define MUSTER_API_TOIL_H
 
@@ -7,10 +7,10 @@
 
 struct toils {
 	struct list waiting;
-	size_t count; /* of them */
+	size_t count, most; /* of them */
 	bool busy;
 };
-void toils_init(struct toils *all);
+void toils_init(struct toils *all, size_t most);
 
 struct toil {
 	struct err why;	  /* in done: why it could not begin; then run was not called */

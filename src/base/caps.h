@@ -158,6 +158,8 @@
 #define CAP_UPLOAD (1024 * MIB)	     /* an archive that is sent to us */
 #define TIME_PROGRESS 250	     /* between two lines of progress */
 #define CAP_EXPORT_RUNS 100	     /* whose events go out with a project */
+#define CAP_RUN_WORKS 64	     /* looks at runs, and runs to be made, that wait for the one at work */
+#define CAP_MESSAGES_PAGE (4 * MIB)  /* of a run's conversation given at once */
 #define CAP_RISKS 2000		     /* hits of one scan */
 #define CAP_RISKS_RULE 20	     /* of one rule in one file */
 

@@ -34,7 +34,7 @@ static void test_one_at_a_time(void **state)
 
 	(void)state;
 	must(loop ? 0 : -1, &e);
-	toils_init(&all);
+	toils_init(&all, CAP_PROJECT_LOOKS);
 	for (int round = 0; round < 2; round++) {
 		runs = dones = 0;
 		for (int i = 0; i < MOST; i++)
