@@ -61,6 +61,13 @@ int driver_check_stored(const struct write *w, int64_t head, const char *first_i
 	return elsewhere(w, head, e);
 }
 
+int driver_check_drop(const struct write *w, int64_t head, struct err *e)
+{
+	return head == w->append.drop_seq
+		       ? 0
+		       : err_set(e, ERR_CONFLICT, "%s goes on at seq %lld", w->append.drop_stream, (long long)head);
+}
+
 int driver_check_fence(const char *stream, int64_t mine, int64_t current, struct err *e)
 {
 	if (mine == current)

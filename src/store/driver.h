@@ -41,6 +41,8 @@ struct write {
 			struct event *events, *also; /* the driver sets the hashes, and the seqs of `also` */
 			size_t event_count, also_count, command_count;
 			const int64_t *commands;
+			char drop_stream[EVENT_STREAM_MAX]; /* "": none */
+			int64_t drop_seq;
 			bool known; /* it was stored before: nothing was written */
 			void (*cb)(void *ctx, const struct err *why);
 			void *ctx;
@@ -156,6 +158,7 @@ struct driver *sqlite_open(const char *dir, enum store_access access, bool no_sy
 int driver_check_seqs(const struct write *w, int64_t head, struct err *e);
 /* Was an append that lies at or before the head stored before? Its ends then have the ids that are stored there. */
 int driver_check_stored(const struct write *w, int64_t head, const char *first_id, const char *last_id, struct err *e);
+int driver_check_drop(const struct write *w, int64_t head, struct err *e); /* is the stream as it should be? */
 int driver_check_fence(const char *stream, int64_t mine, int64_t current, struct err *e);
 /* A new lease's number, or -1 with ERR_LOCKED naming the holder. */
 int64_t driver_lease(

@@ -40,6 +40,54 @@ int heads_write(struct driver *d, struct reader *r, const char *dir, struct err 
 	return buf_check(&text, "the signed heads", e) ? -1 : fs_replace(path, buf_span(&text), 0600, e);
 }
 
+/* The events of a run may go: then its project's stream says where they ended. */
+struct search {
+	struct driver *driver;
+	struct reader *reader;
+	const char *run;
+	long long seq;
+	const struct hash *hash;
+	bool found;
+};
+
+static int look_at_event(void *ctx, const char *stream, const struct event *ev, struct err *e)
+{
+	struct search *s = ctx;
+	struct hash last;
+
+	(void)stream;
+	if (ev->type != EVENT_RUN_DELETED)
+		return 0;
+	cleanup_json json_t *data = event_data(ev, e);
+	if (!data)
+		return -1;
+	const char *run = json_str(data, "run");
+	int64_t seq = json_int(data, "seq", 0);
+	bool fits = run && !strcmp(run, s->run) && !hash_parse(&last, json_span(data, "hash"));
+	s->found |= fits && (seq > s->seq || (seq == s->seq && hash_eq(&last, s->hash)));
+	return 0;
+}
+
+static int look_at_stream(void *ctx, const struct stream_head *head, struct err *e)
+{
+	struct search *s = ctx;
+
+	if (s->found || strncmp(head->name, "project/", 8) != 0)
+		return 0;
+	return driver_each_event(s->driver, s->reader, head->name, 0, look_at_event, s, e);
+}
+
+/* 1: so it was, 0: not. */
+static int was_deleted(
+	struct driver *d, struct reader *r, const char *name, long long seq, const struct hash *hash, struct err *e)
+{
+	struct search s = {.driver = d, .reader = r, .run = name + 4, .seq = seq, .hash = hash};
+
+	if (strncmp(name, "run/", 4) != 0)
+		return 0;
+	return driver_each_stream(d, r, look_at_stream, &s, e) ? -1 : s.found;
+}
+
 static int check_line(struct driver *d, struct reader *r, struct span line, const char *only, struct err *e)
 {
 	cleanup_free char *text = span_dup(line);
@@ -59,9 +107,13 @@ static int check_line(struct driver *d, struct reader *r, struct span line, cons
 	rc = d->ops->hash_at(r, name, seq, &stored, e);
 	if (rc < 0)
 		return -1;
-	if (rc == 0)
+	if (rc == 0) {
+		rc = was_deleted(d, r, name, seq, &signed_hash, e);
+		if (rc)
+			return rc < 0 ? -1 : 0;
 		return err_set(e, ERR_VERIFY_DIFFERS,
 			"%s ends before seq %lld, which the signed heads name: events were removed", name, seq);
+	}
 	if (!hash_eq(&stored, &signed_hash))
 		return err_set(e, ERR_VERIFY_DIFFERS,
 			"event %lld of %s has another chain value than the signed heads: the stream was replaced", seq,

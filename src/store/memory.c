@@ -163,6 +163,10 @@ static int append(struct memory *m, struct write *w, struct err *e)
 		w->append.known = true;
 		return driver_check_stored(w, (int64_t)st->count, first->id, first[w->append.event_count - 1].id, e);
 	}
+	const struct memory_stream *drop =
+		*w->append.drop_stream ? map_get(&m->streams, span_of(w->append.drop_stream)) : NULL;
+	if (*w->append.drop_stream && driver_check_drop(w, drop ? (int64_t)drop->count : 0, e))
+		return -1;
 	if (place < 0 || put_blobs(m, w, e) ||
 		prepare_events(m, w->append.stream, st, w->append.events, w->append.event_count, e))
 		return -1;
@@ -186,6 +190,8 @@ static int append(struct memory *m, struct write *w, struct err *e)
 				c->done = true;
 		}
 	}
+	if (drop)
+		stream_free(map_del(&m->streams, span_of(w->append.drop_stream)));
 	return 0;
 }
 

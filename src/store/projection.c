@@ -289,6 +289,34 @@ static int run_intervened(const struct fold *f, struct err *e)
 	return span_is(json_span(f->data, "kind"), "budget") ? set_limit(f, "value", e) : 0;
 }
 
+/* Its events are gone as well: what they added to what runs share is known from here, and their own rows would not
+ * come again when the rest is folded anew. */
+static int events_went(const struct fold *f, bool here, struct err *e)
+{
+	const struct cell key = cell_span(f->run);
+	int64_t unknown = json_int(f->data, "unknown_nano", 0);
+	const struct change spent[] = {{BUDGETS_spent, true, cell_int(json_int(f->data, "spent_nano", 0) + unknown)},
+		{BUDGETS_unknown, true, cell_int(unknown)}};
+	cleanup_free char *scope = mem_printf("run/%.*s", (int)f->run.n, f->run.p);
+
+	if (!scope)
+		return err_nomem(e);
+	const struct cell budget = cell_text(scope);
+	if (here)
+		return f->rows->ops->drop(f->rows, TABLE_RUNS, &key, 1, e) ||
+				       f->rows->ops->drop(f->rows, TABLE_BUDGETS, &budget, 1, e)
+			       ? -1
+			       : 0;
+	if (!json_get(f->data, "spent_nano"))
+		return 0;
+	struct span project = json_span(f->data, "project"), user = json_span(f->data, "user");
+	return (project.n && change_scope(f, "project/", project, spent, 2, e)) ||
+			       (user.n && change_scope(f, "user/", user, spent, 2, e)) ||
+			       change_scope(f, "house", SPAN_NONE, spent, 2, e)
+		       ? -1
+		       : 0;
+}
+
 /* In a project's stream: the run's rows go, what it spent stays in the budgets. */
 static int run_deleted(const struct fold *f, struct err *e)
 {
@@ -296,9 +324,12 @@ static int run_deleted(const struct fold *f, struct err *e)
 	struct cell key = cell_span(f->run);
 	struct change changes[RUNS_COUNT];
 	size_t count = 0;
+	bool went = json_get(f->data, "seq") != NULL;
+	/* a later run may have the same id */
+	bool here = f->row[RUNS_run].kind && (!went || f->row[RUNS_created].i <= f->ev->at);
 
-	if (!f->row[RUNS_run].kind)
-		return 0;
+	if (!here)
+		return went ? events_went(f, false, e) : 0;
 	for (int c = 1; c < RUNS_COUNT; c++) {
 		const struct column *column = &store_tables[TABLE_RUNS].columns[c];
 		if (column->type == COLUMN_SEQ || column->type == COLUMN_AT || c == RUNS_parent)
@@ -312,7 +343,7 @@ static int run_deleted(const struct fold *f, struct err *e)
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 		if (f->rows->ops->drop(f->rows, others[i], &key, 1, e))
 			return -1;
-	return change_run(f, changes, count, e);
+	return went ? events_went(f, true, e) : change_run(f, changes, count, e);
 }
 
 static int agent_started(const struct fold *f, struct err *e)

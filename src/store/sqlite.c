@@ -209,6 +209,21 @@ static int stored_before(struct sqlite *s, const struct head *h, const struct wr
 	return driver_check_stored(w, h->seq, ids[0], ids[1], e);
 }
 
+/* The rows follow all of it: needs_of saw to that. Its blobs stay, for others may have them too. */
+static int drop_stream(struct sqlite *s, const struct write *w, struct err *e)
+{
+	struct head *h = sqlite_head_get(s, w->append.drop_stream, e);
+
+	if (!h || driver_check_drop(w, h->seq, e) ||
+		db_do(&s->db, e, "DELETE FROM events WHERE stream = ?", "i", h->id) ||
+		db_do(&s->db, e, "DELETE FROM commands WHERE stream = ?", "s", h->name) ||
+		db_do(&s->db, e, "DELETE FROM streams WHERE id = ?", "i", h->id))
+		return -1;
+	list_remove(&h->dirty);
+	mem_free(map_del(&s->heads, span_of(w->append.drop_stream)));
+	return 0;
+}
+
 static int append(struct sqlite *s, struct write *w, struct err *e)
 {
 	struct head *h = sqlite_head_get(s, w->append.stream, e), *also = NULL;
@@ -238,7 +253,7 @@ static int append(struct sqlite *s, struct write *w, struct err *e)
 	for (size_t i = 0; i < w->append.command_count; i++)
 		if (db_do(&s->db, e, "UPDATE commands SET done = 1 WHERE n = ?", "i", w->append.commands[i]))
 			return -1;
-	return 0;
+	return *w->append.drop_stream ? drop_stream(s, w, e) : 0;
 }
 
 /* ---- other writes ---- */

@@ -273,8 +273,11 @@ static void add_filter(enum table_id t, const struct filter *f, struct buf *sql)
 	if (f->count)
 		buf_addc(sql, ')');
 	for (size_t i = 0; i < f->range_count; i++) {
-		const char *name = store_tables[t].columns[f->ranges[i].column].name;
-		buf_addf(sql, " AND \"%s\" >= ? AND \"%s\" < ?", name, name);
+		buf_adds(sql, " AND ");
+		rows_sqlite_column(t, f->ranges[i].column, sql);
+		buf_adds(sql, " >= ? AND ");
+		rows_sqlite_column(t, f->ranges[i].column, sql);
+		buf_adds(sql, " < ?");
 	}
 }
 

@@ -68,7 +68,8 @@ static struct write *append_new(const struct append *a, struct err *e)
 	int64_t *command;
 
 	if (!stream_ok(a->stream) || (a->also_count && !stream_ok(a->also_stream)) ||
-		(a->also_count && strcmp(a->stream, a->also_stream) == 0)) {
+		(a->also_count && strcmp(a->stream, a->also_stream) == 0) ||
+		(a->drop_stream && !stream_ok(a->drop_stream))) {
 		err_set(e, ERR_INVALID,
 			"an append needs the name of a stream (and of another one for what goes along)");
 		return NULL;
@@ -90,6 +91,9 @@ static struct write *append_new(const struct append *a, struct err *e)
 	memcpy(w->append.stream, a->stream, strlen(a->stream) + 1);
 	if (a->also_count)
 		memcpy(w->append.also_stream, a->also_stream, strlen(a->also_stream) + 1);
+	if (a->drop_stream)
+		memcpy(w->append.drop_stream, a->drop_stream, strlen(a->drop_stream) + 1);
+	w->append.drop_seq = a->drop_seq;
 	w->append.fence = a->fence;
 	w->append.event_count = a->event_count;
 	w->append.events = copy_events(event, a->events, a->event_count);

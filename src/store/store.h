@@ -69,6 +69,9 @@ struct append {
 	/* mark these command rows done in the same transaction */
 	const int64_t *commands;
 	size_t command_count;
+	/* remove all of this stream, if its last event has this seq, else ERR_CONFLICT; may be NULL */
+	const char *drop_stream;
+	int64_t drop_seq;
 	/* Committed (why->code == ERR_OK) or rejected as a whole. Never from inside store_append. May be NULL. */
 	void (*cb)(void *ctx, const struct err *why);
 	void *ctx;
@@ -139,6 +142,13 @@ json_t *store_runs(struct store *s, const json_t *filter, int limit, struct err 
  * when several match (naming some). */
 json_t *store_run(struct store *s, const char *id, struct err *e);
 json_t *store_actions(struct store *s, const json_t *filter, int limit, struct err *e);
+/* Those that have ended and had their last event before `ended`, newest first, begun before `begun`. */
+json_t *store_runs_ended(struct store *s, int64_t ended, int64_t begun, int limit, struct err *e);
+/* Remove a run that has ended: its events and what they add up to; run.deleted in its project's stream remains, and
+ * what it spent in the budgets. cb as in an append. ERR_CONFLICT: it has not ended, or goes on, or is part of another.
+ */
+int store_run_delete(
+	struct store *s, const char *id, void (*cb)(void *ctx, const struct err *why), void *ctx, struct err *e);
 /* Money per (run, role, model): [{run, role, model, calls, input, output, cached, usd, usd_unknown}] */
 json_t *store_usage(struct store *s, const json_t *filter, struct err *e);
 
