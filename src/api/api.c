@@ -6,6 +6,7 @@
 #include "api/drafts.h"
 #include "api/feed.h"
 #include "api/private.h"
+#include "api/retention.h"
 #include "base/caps.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -186,7 +187,8 @@ struct api *api_open(const struct api_needs *needs, struct err *e)
 	if (needs->accounts)
 		accounts_watch(needs->accounts, &a->watch);
 	a->drafts = drafts_new(needs->store, e);
-	if (!a->drafts || timer_start(&a->beat, FEED_BEAT_MS, e)) {
+	a->retention = a->drafts && needs->serving ? retention_open(needs, a->book, e) : NULL;
+	if (!a->drafts || e->code != ERR_OK || timer_start(&a->beat, FEED_BEAT_MS, e)) {
 		api_close(a);
 		return NULL;
 	}
@@ -241,6 +243,7 @@ void api_close(struct api *a)
 	server_close(&a->server, closed);
 	while (a->open)
 		loop_turn(a->needs.loop, -1);
+	retention_close(a->retention);
 	accounts_unwatch(&a->watch);
 	timer_stop(&a->beat);
 	limiter_free(a->limiter);

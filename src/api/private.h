@@ -8,6 +8,8 @@
 #include "api/toil.h"
 #include "http/limiter.h"
 
+struct retention;
+
 struct api {
 	struct api_needs needs;
 	struct server server;
@@ -18,7 +20,8 @@ struct api {
 	struct toils toils;
 	struct toils reads; /* of runs' journals */
 	struct toils works; /* runs made, forked, merged */
-	struct list begun;  /* runs that are being made, runs.c */
+	struct retention *retention;
+	struct list begun; /* runs that are being made, runs.c */
 	struct drafts *drafts;
 	struct timer beat;
 	uint64_t requests, replies[6]; /* replies by the first digit of their status */

@@ -52,6 +52,7 @@ struct route {
 	X(changes)                                                                                                     \
 	X(actions)                                                                                                     \
 	X(interventions)                                                                                               \
+	X(retention)                                                                                                   \
 	X(history)                                                                                                     \
 	X(artifacts)                                                                                                   \
 	X(estimate)                                                                                                    \

@@ -48,6 +48,7 @@ const struct named_shape shape_table[] = {
 		"mode:s runs:i usd:@spread~ took_s:@spread~ at_most_usd:n~ limited_by:(run|project|user|house)~ "
 		"mode_says:o~? text:s",
 		"what earlier runs of a mode cost, and how long they took, waits for people included"},
+	{"pinned", "pinned:b", "whether a run is kept for ever"},
 	{"taken", "ok:b queued:b", "a command is in the run's journal, or (queued) waits for the run to go on"},
 	{"fork", "run:s at:i from:s", "a new run, and the event up to which it is the old one"},
 	{"merge", "merged:b already:b? commit:s~? conflicts:a?", "how a run's branch came into its project"},

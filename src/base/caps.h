@@ -160,8 +160,12 @@
 #define CAP_EXPORT_RUNS 100	     /* whose events go out with a project */
 #define CAP_RUN_WORKS 64	     /* looks at runs, and runs to be made, that wait for the one at work */
 #define CAP_MESSAGES_PAGE (4 * MIB)  /* of a run's conversation given at once */
-#define CAP_RISKS 2000		     /* hits of one scan */
-#define CAP_RISKS_RULE 20	     /* of one rule in one file */
+#define CAP_RETENTION_LOOK 64	     /* ended runs looked at together */
+#define TIME_RETENTION_FIRST 2000    /* after the start of a server */
+#define TIME_RETENTION_STEP 50	     /* between two runs that go */
+#define TIME_RETENTION_REST 3600000
+#define CAP_RISKS 2000	  /* hits of one scan */
+#define CAP_RISKS_RULE 20 /* of one rule in one file */
 
 #define CAP_YAML (1 * MIB)
 #define CAP_YAML_DEPTH 64

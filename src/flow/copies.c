@@ -4,7 +4,9 @@
  * waits, or is replayed, touches no file. */
 #include "flow/private.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -80,6 +82,37 @@ int copy_remove(const char *dir, struct err *e)
 {
 	cleanup_free char *home = home_of(dir);
 	return home ? disk_remove(dir, home, e) : err_nomem(e);
+}
+
+/* The name of one entry of the folder of copies that is this run's: a copy, or what stands beside one (.git, .home). */
+static bool find_entry(const char *dir, const char *id, char out[NAME_MAX + 1])
+{
+	DIR *d = opendir(dir);
+	struct dirent *it;
+	bool found = false;
+	while (d && !found && (it = readdir(d)))
+		if ((found = !strncmp(it->d_name, id, strlen(id))))
+			snprintf(out, NAME_MAX + 1, "%s", it->d_name);
+	if (d)
+		closedir(d);
+	return found;
+}
+
+int house_remove_copies(const struct house *h, const char *id, struct err *e)
+{
+	char name[NAME_MAX + 1];
+	cleanup_free char *dir = fs_join(h->data_dir, "copies");
+	if (!dir)
+		return err_nomem(e);
+	while (find_entry(dir, id, name)) {
+		cleanup_free char *entry = fs_join(dir, name);
+		cleanup_free char *copy = mem_printf("%s/%.*s", dir, (int)strcspn(name, "."), name);
+		if (!entry || !copy)
+			return err_nomem(e);
+		if (copy_remove(copy, e) || fs_remove_tree(entry, e))
+			return -1;
+	}
+	return 0;
 }
 
 /* ---- a copy in use ---- */

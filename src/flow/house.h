@@ -74,6 +74,8 @@ void house_job_work(struct house_job *j); /* blocking */
 void house_job_end(struct house_job *j, void (*cb)(void *ctx, json_t *out, const struct err *why), void *ctx);
 void house_job_free(struct house_job *j); /* of one that was never worked; NULL is legal */
 
+/* Remove the working copies that a run left. It must not be live. Blocking, on any thread. */
+int house_remove_copies(const struct house *h, const char *id, struct err *e);
 /* Called on the loop's thread whenever a run came to rest in a new state (waiting, paused, completed, failed,
  * cancelled, broken). */
 void house_watch(struct house *h, void (*cb)(void *ctx, struct run *r), void *ctx);

@@ -232,4 +232,83 @@ test_runs_that_cannot_be_made()
 	same "$(cat out)" "[]"
 }
 
+stop_serving()
+{
+	kill -TERM "$started"
+	ended || fail "the server ended with $?"
+}
+
+# later DAYS: a server to which so many days have gone by.
+later()
+{
+	local lib
+	for lib in /usr/lib/*/faketime/libfaketimeMT.so.1; do :; done
+	[ -f "$lib" ] || skip "faketime is not installed (scripts/install check)"
+	rm -f bg.out
+	start env ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" LD_PRELOAD="$lib" FAKETIME="+$1d" FAKETIME_DONT_FAKE_MONOTONIC=1 \
+		"$MUSTER" serve --listen 127.0.0.1:0
+	wait_for 20 grep -q ' at http' bg.out
+}
+
+run_is_gone()
+{
+	[ "$(curl -sS --unix-socket "$MUSTER_DATA/sock" -o /dev/null -w '%{http_code}' "http://muster/api/v1/runs/$1")" = 404 ]
+}
+
+test_runs_that_ended_long_ago_go()
+{
+	local old pinned kept waiting newer
+	working_mode
+	mode asking <<-'END'
+		return function(run) return { summary = ask({ name = "colour", title = "Which colour?" }).text } end
+	END
+	serving
+	begin_run "{\"mode\":\"working\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 30 state_is completed
+	old=$run
+	begin_run "{\"mode\":\"working\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 30 state_is completed
+	pinned=$run
+	local_call PUT "/api/v1/runs/$pinned/pin"
+	json_is .pinned true
+	begin_run "{\"mode\":\"asking\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 30 state_is waiting
+	waiting=$run
+	local_call POST /api/v1/projects -d '{"name":"Aside"}'
+	local project
+	project=$(json_get .id)
+	begin_run "{\"mode\":\"working\",\"project\":\"$project\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 30 state_is completed
+	kept=$run
+	local_call POST "/api/v1/projects/$project/archive"
+	same "$status" 200
+	stop_serving
+	muster log "$old" --json >events
+	[ -s events ] || fail "no events of it"
+	[ -d "$MUSTER_DATA/copies/$old" ] || fail "no working copy of it"
+	later 100
+	begin_run "{\"mode\":\"working\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 30 state_is completed
+	newer=$run
+	stop_serving
+	later 181
+	wait_for 30 run_is_gone "$old"
+	local_call GET /api/v1/runs
+	same "$(jq -r '.[].run' out | sort)" "$(printf '%s\n' "$pinned" "$waiting" "$kept" "$newer" | sort)" "the runs that stay"
+	same "$(find "$MUSTER_DATA/copies" -name "$old*")" "" "its working copy"
+	[ -d "$MUSTER_DATA/copies/$pinned" ] || fail "another's working copy is gone"
+	local_call GET "/api/v1/audit?what=run.removed"
+	same "$(jq -r '.[] | "\(.who) \(.object)"' out)" "system run/$old"
+	local_call DELETE "/api/v1/runs/$pinned/pin"
+	json_is .pinned false
+	stop_serving
+	is_status 0 muster verify
+	later 181
+	wait_for 30 run_is_gone "$pinned"
+	stop_serving
+	is_status 0 muster verify
+	is_status 0 muster verify --rebuild
+	is_status 0 muster verify
+}
+
 run_tests
