@@ -268,11 +268,16 @@ test_runs_of_others_are_not_there()
 		json_is length 0
 	done
 	for what in "/runs/$run" "/runs/$run/events" "/runs/$run/actions" "/events?stream=run/$run" "/projects/$project/members" \
-		"/runs?project=$project"; do
+		"/runs?project=$project" "/runs/$run/messages" "/runs/$run/agents" "/runs/$run/tasks" "/runs/$run/cost" \
+		"/runs/$run/artifacts" "/runs/$run/artifacts/x" "/runs/$run/artifacts/x/content"; do
 		as "$token" GET "$what"
 		gives 404
 	done
 	as "$token" POST "/runs/$run/actions/colour" -d '{"option":"red"}'
+	gives 404
+	as "$token" PUT "/runs/$run/pin"
+	gives 404
+	as "$token" POST /runs/estimate -d "{\"mode\":\"asking\",\"project\":\"$project\"}"
 	gives 404
 	as "$ada" PUT "/projects/$project/members/$id" -d '{"role":"viewer"}'
 	gives 204
@@ -282,6 +287,10 @@ test_runs_of_others_are_not_there()
 	done
 	as "$token" GET "/runs?project=another"
 	gives 404
+	as "$token" GET "/runs/$run/messages"
+	gives 200
+	as "$token" PUT "/runs/$run/pin"
+	gives 403
 	as "$token" POST "/runs/$run/actions/colour" -d '{"option":"red"}'
 	gives 403
 	as "$ada" PUT "/projects/$project/members/$id" -d '{"role":"member"}'

@@ -42,7 +42,7 @@ pages()
 		local_call GET "$path"
 		same "$status" 200 "$path ($(cat out))"
 		cat out >>pages
-		path=$(tr -d '\r' <head | sed -n 's/^[Ll]ink: <\([^>]*\)>.*/\1/p')
+		path=$(tr -d '\r' <"$T/head" | sed -n 's/^[Ll]ink: <\([^>]*\)>.*/\1/p')
 	done
 }
 
