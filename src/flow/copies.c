@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/caps.h"
+#include "base/fault.h"
 #include "base/fs.h"
 #include "flow/house_private.h"
 #include "sandbox/disk.h"
@@ -84,17 +85,19 @@ int copy_remove(const char *dir, struct err *e)
 	return home ? disk_remove(dir, home, e) : err_nomem(e);
 }
 
-/* The name of one entry of the folder of copies that is this run's: a copy, or what stands beside one (.git, .home). */
-static bool find_entry(const char *dir, const char *id, char out[NAME_MAX + 1])
+/* The name of one entry of the folder of copies that is this run's: a copy, or what stands beside one (.git, .home).
+ * 1, or 0: there is none, or -1. */
+static int find_entry(const char *dir, const char *id, char out[NAME_MAX + 1], struct err *e)
 {
-	DIR *d = opendir(dir);
+	DIR *d = fault_hit(FAULT_IO) ? NULL : opendir(dir);
 	struct dirent *it;
-	bool found = false;
-	while (d && !found && (it = readdir(d)))
+	int found = 0;
+	if (!d)
+		return errno == ENOENT ? 0 : err_errno(e, errno, "%s", dir);
+	while (!found && (it = readdir(d)))
 		if ((found = !strncmp(it->d_name, id, strlen(id))))
 			snprintf(out, NAME_MAX + 1, "%s", it->d_name);
-	if (d)
-		closedir(d);
+	closedir(d);
 	return found;
 }
 
@@ -104,7 +107,8 @@ int house_remove_copies(const struct house *h, const char *id, struct err *e)
 	cleanup_free char *dir = fs_join(h->data_dir, "copies");
 	if (!dir)
 		return err_nomem(e);
-	while (find_entry(dir, id, name)) {
+	int found;
+	while ((found = find_entry(dir, id, name, e)) > 0) {
 		cleanup_free char *entry = fs_join(dir, name);
 		cleanup_free char *copy = mem_printf("%s/%.*s", dir, (int)strcspn(name, "."), name);
 		if (!entry || !copy)
@@ -112,7 +116,7 @@ int house_remove_copies(const struct house *h, const char *id, struct err *e)
 		if (copy_remove(copy, e) || fs_remove_tree(entry, e))
 			return -1;
 	}
-	return 0;
+	return found;
 }
 
 /* ---- a copy in use ---- */

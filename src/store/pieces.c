@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/caps.h"
+#include "base/fault.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "store/blobs.h"
@@ -145,20 +146,27 @@ void blob_reader_release(struct blob_reader *r)
 	r->fd = -1;
 }
 
+/* In a file without a name, in memory. */
+static int as_file(struct span bytes, struct err *e)
+{
+	int fd = fault_hit(FAULT_IO) ? -1 : memfd_create("blob", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, errno, "a file in memory");
+	if (fs_write_fd(fd, bytes, e) == 0 && lseek(fd, 0, SEEK_SET) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
 int blob_open(struct store *s, const struct hash *h, struct err *e)
 {
 	struct blob_reader r;
 	int fd = -1;
 
 	if (!blob_reader_open(&r, s, h, e)) {
-		fd = r.whole ? memfd_create("blob", MFD_CLOEXEC) : r.fd;
+		fd = r.whole ? as_file(blob_span(r.whole), e) : r.fd;
 		r.fd = -1;
-	}
-	if (r.whole && fd < 0) {
-		err_errno(e, errno, "a file in memory");
-	} else if (r.whole && fs_write_fd(fd, blob_span(r.whole), e)) {
-		close(fd);
-		fd = -1;
 	}
 	blob_reader_release(&r);
 	return fd;

@@ -42,12 +42,20 @@ static void keeps_small_and_large_ones(void **state)
 		assert_non_null(b);
 		assert_true(span_eq(blob_span(b), blob_span(blobs[i].bytes)));
 		assert_true(store_has_blob(f->store, &blobs[i].hash));
+		cleanup_buf struct buf read = BUF_INIT(2 * CAP_BLOB_INLINE);
+		cleanup_fd int fd = blob_open(f->store, &blobs[i].hash, &e);
+		assert_true(fd >= 0);
+		must(fs_read_fd(fd, &read, &e), &e);
+		assert_true(span_eq(buf_span(&read), blob_span(b)));
 		assert_int_equal(fs_exists(path), !f->memory && i >= 2);
 		mem_free(path);
 		blob_unref(b);
 	}
 	blobs[0].hash.b[0] ^= 1;
 	assert_null(store_blob(f->store, &blobs[0].hash, &e));
+	assert_int_equal(e.code, ERR_NOT_FOUND);
+	err_clear(&e);
+	assert_int_equal(blob_open(f->store, &blobs[0].hash, &e), -1);
 	assert_int_equal(e.code, ERR_NOT_FOUND);
 	for (int i = 0; i < 4; i++)
 		blob_unref(blobs[i].bytes);
