@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 
+#include "base/duplicate.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "store/heads.h"
@@ -24,6 +25,14 @@ static int check_empty(const char *dir, struct err *e)
 	return rc;
 }
 
+/* Before the journal: a command that the owner takes in meanwhile is in either or in both, where it counts once. */
+static int copy_spool(const char *dir, const char *to_dir, struct err *e)
+{
+	cleanup_free char *from = fs_join(dir, "commands"), *to = fs_join(to_dir, "commands");
+
+	return from && to ? duplicate_tree(from, to, NULL, e) : err_nomem(e);
+}
+
 static int sign_copy(struct store *s, const char *to_dir, struct err *e)
 {
 	struct driver *copy = sqlite_open(to_dir, STORE_READ, false, s->key, s->clock, e);
@@ -41,7 +50,7 @@ int store_backup(struct store *s, const char *to_dir, struct err *e)
 {
 	if (!s->driver->ops->copy)
 		return err_set(e, ERR_INVALID, "a store in memory cannot be backed up");
-	if (check_empty(to_dir, e) || fs_mkdirs_durable(to_dir, 0700, e) ||
+	if (check_empty(to_dir, e) || fs_mkdirs_durable(to_dir, 0700, e) || copy_spool(s->dir, to_dir, e) ||
 		s->driver->ops->copy(s->driver, to_dir, e) || sign_copy(s, to_dir, e) || owner_write_format(to_dir, e))
 		return err_wrap(e, "backup to %s", to_dir);
 	return 0;

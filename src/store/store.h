@@ -210,7 +210,8 @@ int store_verify(struct store *s, const char *stream, struct store_verified *out
 int store_settle(struct store *s, struct err *e);  /* projections follow every event appended so far */
 int store_rebuild(struct store *s, struct err *e); /* projections anew from the events */
 /* A consistent copy of the journal into a folder that is missing or empty: database by backup API, blob files linked or
- * copied, signed heads, format. The key is not copied: a backup is opened with the key of its origin. */
+ * copied, commands not yet taken in, signed heads, format. The key is not copied: a backup is opened with the key of
+ * its origin. */
 int store_backup(struct store *s, const char *to_dir, struct err *e);
 
 #endif
