@@ -78,6 +78,14 @@ int project_commit(struct project *p, struct store *s, const struct hash *root, 
 /* The branch's commit; "" when there is none. */
 int project_branch(struct project *p, const char *branch, char oid[OID_TEXT], struct err *e);
 
+/* Branches of ours in a copy of the repository that is newer than what its copier knows of them: `branch`, and those
+ * whose names go on with '-', become the commits given here, and go where none is given (a commit "", or a name that is
+ * not here). What is not there stays away: it begins with the next commit. */
+struct branch_at {
+	const char *name, *commit;
+};
+int project_rewind(struct project *p, const char *branch, const struct branch_at *known, size_t count, struct err *e);
+
 /* Three-way merge of commit `theirs` into `ours` on the branch `branch` (which must point to `ours`): writes a merge
  * commit, or fast-forwards. Conflicts: -1 with ERR_CONFLICT and *conflicts = [{path, base, ours, theirs}] (texts,
  * capped; a side that deleted the file is null), new reference. Merging what is already in is success. "" for a side

@@ -196,3 +196,55 @@ int project_branch(struct project *p, const char *branch, char oid[OID_TEXT], st
 		git_oid_tostr(oid, OID_TEXT, &id);
 	return 0;
 }
+
+/* ---- branches set back ---- */
+
+static const char *known_commit(const struct branch_at *known, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(known[i].name, name))
+			return known[i].commit;
+	return "";
+}
+
+static int rewind_one(struct project *p, const git_reference *ref, const char *commit, struct err *e)
+{
+	cleanup_git(git_reference) *moved = NULL;
+	cleanup_git(git_commit) *to = NULL;
+	const char *name = git_reference_name(ref);
+	int rc;
+
+	if (!*commit) {
+		rc = LIBGIT(git_reference_remove(p->repo, name));
+		return rc ? libgit_err(e, rc, "remove %s", name) : 0;
+	}
+	if (commit_find(p, commit, &to, e))
+		return -1;
+	rc = LIBGIT(git_reference_create(&moved, p->repo, name, git_commit_id(to), 1, "as the journal knows it"));
+	return rc ? libgit_err(e, rc, "set %s back", name) : 0;
+}
+
+int project_rewind(struct project *p, const char *branch, const struct branch_at *known, size_t count, struct err *e)
+{
+	static const struct commit_author muster = {.name = "muster", .email = "muster@localhost"};
+	cleanup_git(git_reference_iterator) *it = NULL;
+	char name[REF_TEXT], glob[REF_TEXT + 1];
+	size_t len;
+	int rc;
+
+	LOCKED(p);
+	if (ref_name(branch, name, e) || set_ident(p, &muster, e))
+		return -1;
+	len = strlen(name);
+	snprintf(glob, sizeof glob, "%s*", name);
+	rc = LIBGIT(git_reference_iterator_glob_new(&it, p->repo, glob));
+	while (rc == 0) {
+		cleanup_git(git_reference) *ref = NULL;
+		rc = LIBGIT(git_reference_next(&ref, it));
+		const char *own = rc ? NULL : git_reference_name(ref);
+		if (own && (!own[len] || own[len] == '-') &&
+			rewind_one(p, ref, known_commit(known, count, own + strlen("refs/heads/")), e))
+			return -1;
+	}
+	return rc == GIT_ITEROVER ? 0 : libgit_err(e, rc, "the branches of %s", p->dir);
+}
