@@ -215,9 +215,36 @@ static int open_store(struct app *a, enum store_access access, struct err *e)
 	return a->store ? 0 : -1;
 }
 
+/* What was restored elsewhere is not worked on: its runs name projects and copies by the place where they were. */
+static int check_origin(const struct app *a, struct err *e)
+{
+	cleanup_free char *path = fs_join(a->data_dir, APP_ORIGIN);
+	cleanup_buf struct buf origin = BUF_INIT(PATH_MAX);
+	char here[PATH_MAX], there[PATH_MAX];
+	if (!path)
+		return err_nomem(e);
+	if (!fs_exists(path))
+		return 0;
+	if (fs_read(path, &origin, e))
+		return -1;
+	cleanup_free char *was = span_dup(buf_span(&origin));
+	if (!was)
+		return err_nomem(e);
+	if (!realpath(a->data_dir, here))
+		return err_errno(e, errno, "%s", a->data_dir);
+	return realpath(was, there) && !strcmp(here, there)
+		       ? 0
+		       : err_set(e, ERR_CONFLICT,
+				 "%s was restored from a backup of %s, where its runs have their projects; restore it "
+				 "there, or, when nothing else is there, make that a link to it",
+				 a->data_dir, was);
+}
+
 /* The key is made under the folder's lock, so that two processes cannot both make one. */
 static int open_own(struct app *a, bool passivate, struct err *e)
 {
+	if (check_origin(a, e))
+		return -1;
 	disk_private(); /* before the journal's thread starts */
 	int lock = owner_take(a->data_dir, e);
 	if (lock < 0)

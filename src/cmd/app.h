@@ -9,6 +9,9 @@
 #include "api/api.h"
 #include "cmd/args.h"
 
+/* In a backup, and in what is restored from it: the data folder that it was made of. */
+#define APP_ORIGIN "origin"
+
 struct app {
 	const struct args *args;
 	struct loop *loop;

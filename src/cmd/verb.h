@@ -48,6 +48,8 @@ struct verb {
 	X(fork)                                                                                                        \
 	X(replay)                                                                                                      \
 	X(verify)                                                                                                      \
+	X(backup)                                                                                                      \
+	X(restore)                                                                                                     \
 	X(usage)                                                                                                       \
 	X(modes)                                                                                                       \
 	X(roles)                                                                                                       \
