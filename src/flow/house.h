@@ -76,8 +76,8 @@ void house_job_free(struct house_job *j); /* of one that was never worked; NULL 
 
 /* Remove the working copies that a run left. It must not be live. Blocking, on any thread. */
 int house_remove_copies(const struct house *h, const char *id, struct err *e);
-/* In `dir`, a copy of the run's project that is newer than this journal: the run's branches as the journal knows them, so
- * that the run can go on from there. Nothing of the run is begun or written. Blocking. */
+/* In `dir`, a copy of the run's project that is newer than this journal: the run's branches as the journal knows them,
+ * so that the run can go on from there. Nothing of the run is begun or written. Blocking. */
 int house_rewind(struct house *h, const char *id, const char *dir, struct err *e);
 /* Called on the loop's thread whenever a run came to rest in a new state (waiting, paused, completed, failed,
  * cancelled, broken). */
