@@ -4,6 +4,8 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +15,8 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
+#include "base/fs.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 
@@ -22,6 +26,20 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", "off
 
 static _Atomic int lowest = LOG_WARN;
 static _Atomic bool as_json;
+
+static struct area {
+	char name[24];
+	int level;
+} areas[CAP_LOG_AREAS]; /* set at start, before there are threads */
+static size_t area_count;
+
+static pthread_mutex_t file_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the next */
+static struct {
+	char path[PATH_MAX];
+	int fd; /* -1: standard error */
+	int64_t size, most;
+	int keep;
+} file = {.fd = -1};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below */
 static struct span secrets[CAP_LOG_SECRETS];
@@ -38,6 +56,50 @@ enum log_level log_level_named(const char *name, enum log_level otherwise)
 		if (strcmp(level_names[i], name) == 0)
 			return (enum log_level)i;
 	return otherwise;
+}
+
+static int area_parse(struct span pair, struct area *out)
+{
+	const char *equals = memchr(pair.p, '=', pair.n);
+	size_t n = equals ? (size_t)(equals - pair.p) : 0;
+	if (n == 0 || n >= sizeof out->name)
+		return -1;
+	memcpy(out->name, pair.p, n);
+	out->name[n] = 0;
+	for (int i = LOG_DEBUG; i <= LOG_OFF; i++)
+		if (span_is(span_n(equals + 1, pair.n - n - 1), level_names[i])) {
+			out->level = i;
+			return 0;
+		}
+	return -1;
+}
+
+int log_areas_set(const char *text, struct err *e)
+{
+	struct area found[CAP_LOG_AREAS];
+	size_t count = 0, n;
+
+	for (text += strspn(text, " "); *text; text += n, text += strspn(text, " ")) {
+		n = strcspn(text, " ");
+		if (count == CAP_LOG_AREAS)
+			return err_set(e, ERR_INVALID, "more than %d areas of the log", CAP_LOG_AREAS);
+		if (area_parse(span_n(text, n), &found[count]))
+			return err_set(e, ERR_INVALID,
+				"\"%.*s\" is no area and level (debug, info, warn, error, off) such as api=debug",
+				n < 80 ? (int)n : 80, text);
+		count++;
+	}
+	memcpy(areas, found, count * sizeof *found);
+	area_count = count;
+	return 0;
+}
+
+static int level_of(const char *area)
+{
+	for (size_t i = 0; i < area_count; i++)
+		if (strcmp(areas[i].name, area) == 0)
+			return areas[i].level;
+	return lowest;
 }
 
 void log_json(bool on)
@@ -112,21 +174,120 @@ void log_mask(struct span text, struct buf *out)
 	mask(text, false, out);
 }
 
-/* One write, so that lines of several threads and processes do not mix; an error has nowhere to be reported. */
-static void emit(const char *p, size_t n)
+/* ---- where lines go ---- */
+
+/* One write, so that lines of several threads and processes do not mix. */
+static int put(int fd, const char *p, size_t n)
 {
 	while (n) {
-		ssize_t done = write(STDERR_FILENO, p, n);
+		ssize_t done = fd == STDERR_FILENO || !fault_hit(FAULT_IO) ? write(fd, p, n) : -1;
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0)
-			return;
+			return -1;
 		p += done;
 		n -= (size_t)done;
 	}
+	return 0;
 }
 
-static void compose(struct buf *line, enum log_level level, const char *area, struct span message)
+/* Under the lock. The file that is open stays when there is no other. */
+static int open_file(struct err *e)
+{
+	int fd = fs_open(file.path, O_WRONLY | O_APPEND | O_CREAT, 0600, e);
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	if (file.fd >= 0)
+		close(file.fd);
+	file.fd = fd;
+	file.size = fstat(fd, &st) == 0 ? st.st_size : 0;
+	return 0;
+}
+
+/* Under the lock. What cannot be renamed is written on. */
+static void rotate(void)
+{
+	char from[PATH_MAX + 16], to[PATH_MAX + 16];
+
+	for (int i = file.keep - 1; i >= 1; i--) {
+		snprintf(from, sizeof from, "%s.%d", file.path, i);
+		snprintf(to, sizeof to, "%s.%d", file.path, i + 1);
+		(void)rename(from, to);
+	}
+	snprintf(to, sizeof to, "%s.1", file.path);
+	if (file.keep ? rename(file.path, to) : unlink(file.path))
+		file.size = 0; /* not again with each line */
+	else
+		(void)open_file(NULL);
+}
+
+/* An error has nowhere to be reported. */
+static void emit(const char *p, size_t n)
+{
+	pthread_mutex_lock(&file_lock);
+	if (file.fd >= 0 && file.size && file.size + (int64_t)n > file.most)
+		rotate();
+	file.size += (int64_t)n;
+	if (file.fd < 0 || put(file.fd, p, n))
+		(void)put(STDERR_FILENO, p, n);
+	pthread_mutex_unlock(&file_lock);
+}
+
+int log_file(const char *path, int64_t most, int keep, struct err *e)
+{
+	size_t n = strlen(path);
+	int rc;
+
+	if (n >= sizeof file.path)
+		return err_set(e, ERR_TOO_LARGE, "the path of the log has more than %d bytes", PATH_MAX);
+	pthread_mutex_lock(&file_lock);
+	memcpy(file.path, path, n + 1);
+	file.most = most;
+	file.keep = keep;
+	rc = open_file(e);
+	pthread_mutex_unlock(&file_lock);
+	return rc;
+}
+
+int log_reopen(struct err *e)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&file_lock);
+	if (file.fd >= 0)
+		rc = open_file(e);
+	pthread_mutex_unlock(&file_lock);
+	return rc;
+}
+
+void log_file_end(void)
+{
+	pthread_mutex_lock(&file_lock);
+	if (file.fd >= 0)
+		close(file.fd);
+	file.fd = -1;
+	pthread_mutex_unlock(&file_lock);
+}
+
+/* ---- a line ---- */
+
+static void add_id(struct buf *line, const char *name, const char *id)
+{
+	if (!id)
+		return;
+	buf_addf(line, as_json ? ",\"%s\":\"" : " %s=", name);
+	if (as_json)
+		buf_add_json(line, span_of(id));
+	else
+		utf8_visible(span_of(id), false, line);
+	if (as_json)
+		buf_addc(line, '"');
+}
+
+static void compose(
+	struct buf *line, enum log_level level, const char *area, struct log_about about, struct span message)
 {
 	char now[CLOCK_TEXT];
 
@@ -136,39 +297,58 @@ static void compose(struct buf *line, enum log_level level, const char *area, st
 		buf_add_json(line, span_of(area));
 		buf_adds(line, "\",\"message\":\"");
 		buf_add_json(line, message);
-		buf_adds(line, "\"}\n");
+		buf_addc(line, '"');
 	} else {
 		buf_addf(line, "%s %s %s ", now, level_names[level], area);
 		buf_addspan(line, message);
-		buf_addc(line, '\n');
 	}
+	add_id(line, "request", about.request);
+	add_id(line, "run", about.run);
+	buf_adds(line, as_json ? "}\n" : "\n");
 }
 
-void log_write(enum log_level level, const char *area, const char *fmt, ...)
+__attribute__((format(printf, 4, 0))) static void write_line(
+	enum log_level level, const char *area, struct log_about about, const char *fmt, va_list ap)
 {
 	static const char lost[] = "muster: a log line was lost: out of memory\n";
 	cleanup_buf struct buf masked = BUF_INIT(2 * CAP_LOG_LINE), seen = BUF_INIT(8 * CAP_LOG_LINE),
 			       line = BUF_INIT(4 * CAP_LOG_LINE);
 	char raw[CAP_LOG_LINE];
 	struct span text;
-	va_list ap;
 	int n, saved = errno;
 	bool cut;
 
-	if ((int)level < lowest || level >= LOG_OFF)
+	if (level >= LOG_OFF || (int)level < level_of(area))
 		return;
-	va_start(ap, fmt);
 	n = vsnprintf(raw, sizeof raw, fmt, ap);
-	va_end(ap);
 	cut = n >= (int)sizeof raw;
 	mask(span_n(raw, n < 0 ? 0 : cut ? sizeof raw - 1 : (size_t)n), cut, &masked);
 	utf8_visible(buf_span(&masked), false, &seen);
 	text = buf_span(&seen);
 	text.n = utf8_cut(text, CAP_LOG_LINE);
-	compose(&line, level, area, text);
+	compose(&line, level, area, about, text);
 	if (masked.failed || seen.failed || line.failed)
 		emit(lost, sizeof lost - 1);
 	else
 		emit(line.data, line.len);
 	errno = saved;
+}
+
+void log_write(enum log_level level, const char *area, const char *fmt, ...)
+{
+	struct log_about nothing = {NULL, NULL};
+	va_list ap;
+
+	va_start(ap, fmt);
+	write_line(level, area, nothing, fmt, ap);
+	va_end(ap);
+}
+
+void log_write_about(enum log_level level, const char *area, struct log_about about, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	write_line(level, area, about, fmt, ap);
+	va_end(ap);
 }

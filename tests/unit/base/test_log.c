@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/caps.h"
+#include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "torture.h"
@@ -184,6 +185,101 @@ static void the_number_of_secrets_is_capped(void **state)
 	assert_int_equal(i, CAP_LOG_SECRETS - 3); /* three by the tests before */
 }
 
+static void areas_have_levels_of_their_own(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+
+	must(log_areas_set(" loud=debug  quiet=off ", &e), &e);
+	listen_begin();
+	log_debug("loud", "one");
+	log_error("quiet", "two");
+	log_info("other", "three");
+	log_warn("other", "four");
+	listen_end();
+	assert_non_null(strstr(said, "debug loud one"));
+	assert_null(strstr(said, "two"));
+	assert_null(strstr(said, "three"));
+	assert_non_null(strstr(said, "four"));
+	const char *const bad[] = {
+		"api", "api=", "=debug", "api=loud", "api=debug x", "aaaaaaaaaaaaaaaaaaaaaaaaaaa=off"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_int_equal(log_areas_set(bad[i], &e), -1);
+		assert_int_equal(e.code, ERR_INVALID);
+		err_clear(&e);
+	}
+	listen_begin();
+	log_debug("loud", "as before");
+	assert_non_null(strstr(listen_end(), "as before"));
+	must(log_areas_set("", &e), &e);
+}
+
+static void lines_say_what_they_are_about(void **state)
+{
+	(void)state;
+	struct log_about about = {.request = "q-1", .run = "r\"2\n"};
+
+	listen_begin();
+	log_write_about(LOG_WARN, "t", about, "it %s", "broke");
+	assert_non_null(strstr(listen_end(), " warn t it broke request=q-1 run=r\"2"));
+	assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+	log_json(true);
+	listen_begin();
+	log_write_about(LOG_WARN, "t", about, "it broke");
+	log_warn("t", "about nothing");
+	listen_end();
+	cleanup_json json_t *first = json_parse(span_n(said, strcspn(said, "\n")), "a line", NULL);
+	assert_string_equal(json_str(first, "request"), "q-1");
+	assert_string_equal(json_str(first, "run"), "r\"2\n");
+	assert_null(strstr(strchr(said, '\n'), "request"));
+}
+
+static void has(const char *path, const char *text)
+{
+	cleanup_buf struct buf all = BUF_INIT(1 << 20);
+	struct err e = ERR_INIT;
+
+	must(fs_read(path, &all, &e), &e);
+	if (!memmem(all.data, all.len, text, strlen(text)))
+		fail_msg("%s lacks %s: %.*s", path, text, (int)all.len, all.data);
+}
+
+static void a_file_is_put_aside_when_it_is_full(void **state)
+{
+	(void)state;
+	struct err e = ERR_INIT;
+	char dir[] = "/tmp/muster-logs-XXXXXX";
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(chdir(dir), 0);
+	must(log_file("log", 100, 2, &e), &e);
+	listen_begin();
+	for (int i = 1; i <= 5; i++)
+		log_warn("t", "line %d %080d", i, 0);
+	has("log", "line 5");
+	has("log.1", "line 4");
+	has("log.2", "line 3");
+	assert_false(fs_exists("log.3"));
+	must(fs_rename("log", "moved", &e), &e);
+	must(log_reopen(&e), &e);
+	log_warn("t", "after it was moved");
+	has("log", "after it was moved");
+	has("moved", "line 5");
+	must(log_file("none", 100, 0, &e), &e);
+	log_warn("t", "first %080d", 0);
+	log_warn("t", "second %080d", 0);
+	has("none", "second");
+	assert_false(fs_exists("none.1"));
+	assert_int_equal(log_file("not/there", 100, 0, &e), -1);
+	assert_string_equal(listen_end(), "");
+	log_file_end();
+	listen_begin();
+	log_warn("t", "here again");
+	assert_non_null(strstr(listen_end(), "here again"));
+	must(fs_remove_tree(dir, &e), &e);
+	assert_int_equal(chdir("/"), 0);
+}
+
 #define test(f) cmocka_unit_test_setup(f, reset)
 
 int main(void)
@@ -195,6 +291,9 @@ int main(void)
 		test(masks_secrets),
 		test(cuts_long_lines_without_leaking),
 		test(says_when_memory_is_short),
+		test(areas_have_levels_of_their_own),
+		test(lines_say_what_they_are_about),
+		test(a_file_is_put_aside_when_it_is_full),
 		test(the_number_of_secrets_is_capped),
 	};
 	json_setup();
