@@ -142,6 +142,7 @@ void ask_end(struct ask *q, json_t *out, const struct err *why)
 	const struct route *route = q->route;
 	struct err none = ERR_INIT;
 	cleanup_free char *text = out ? json_text(out) : NULL;
+	struct log_about about = {.request = q->id, .run = json_str(q->run, "run")};
 	bool failed = !out || !text;
 	if (out && !text) {
 		err_nomem(&none);
@@ -149,9 +150,9 @@ void ask_end(struct ask *q, json_t *out, const struct err *why)
 	}
 	json_decref(out);
 	if (failed)
-		log_info("api", "%s %s %s: %s", q->id, r->method, q->path, why->text);
+		log_write_about(LOG_INFO, "api", about, "%s %s: %s", r->method, q->path, why->text);
 	else
-		log_debug("api", "%s %s %s", q->id, r->method, q->path);
+		log_write_about(LOG_DEBUG, "api", about, "%s %s", r->method, q->path);
 	q->api->replies[(failed ? err_http(why->code) : 200) / 100]++;
 	ask_forget(q);
 	if (failed)

@@ -110,8 +110,8 @@ int intervene_take(const struct api_needs *n, const char *run, const char *id, s
 		if (id && one && !strcmp(one, id))
 			refused = why;
 		else
-			log_warn("run", "a command that was left for run %s does not fit any more: %s", run_short(run),
-				why.text);
+			log_write_about(LOG_WARN, "run", (struct log_about){.run = run},
+				"a command that was left for it does not fit any more: %s", why.text);
 	}
 	if (refused.code == ERR_OK)
 		return 0;

@@ -84,6 +84,8 @@ static int configure(struct app *a, struct err *e)
 			return -1;
 	log_level_set(log_level_named(options_text(a->options, OPTION_LOG_LEVEL), LOG_WARN));
 	log_json(options_bool(a->options, OPTION_LOG_JSON));
+	if (log_areas_set(options_text(a->options, OPTION_LOG_AREAS), e))
+		return err_wrap(e, "log.areas (%s)", options_source(a->options, OPTION_LOG_AREAS));
 	const char *url = options_text(a->options, OPTION_STORE_URL);
 	return *url ? err_set(e, ERR_INVALID,
 			      "store.url (%s) is %s, but this muster keeps its journal in the data folder only",

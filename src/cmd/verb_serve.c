@@ -81,12 +81,24 @@ static int listen_on(struct serving *s, const struct args *args, struct err *e)
 	return out_write(&line, e);
 }
 
-/* SIGHUP: the certificate was renewed. */
+static int log_begin(const struct serving *s, struct err *e)
+{
+	const char *path = given(s, OPTION_LOG_FILE);
+	int64_t most = options_int(s->app.options, OPTION_LOG_FILE_MB) * MIB;
+	return path && log_file(path, most, (int)options_int(s->app.options, OPTION_LOG_FILES), e)
+		       ? err_wrap(e, "log.file")
+		       : 0;
+}
+
+/* SIGHUP: the certificate was renewed, or the log moved away. */
 static void hung_up(struct sign *sign, int signum)
 {
 	struct serving *s = container_of(sign, struct serving, hangup);
 	struct err e = ERR_INIT;
 	(void)signum;
+	if (log_reopen(&e))
+		log_error("serve", "log.file could not be opened again, the present one is written on: %s", e.text);
+	err_clear(&e);
 	if (given(s, OPTION_TLS_CERTIFICATE) && api_renew(s->api, &e))
 		log_error("serve", "the certificate could not be read again, the present one stays: %s", e.text);
 }
@@ -162,7 +174,7 @@ static int begin(struct serving *s, const struct args *args, struct err *e)
 		.per_user = (int)options_int(s->app.options, OPTION_LIVE_RUNS_USER)};
 	struct app *a = &s->app;
 	raise_files();
-	if (sign_start(&s->interrupt, a->loop, SIGINT, interrupted, e) ||
+	if (log_begin(s, e) || sign_start(&s->interrupt, a->loop, SIGINT, interrupted, e) ||
 		sign_start(&s->terminate, a->loop, SIGTERM, terminated, e) ||
 		sign_start(&s->hangup, a->loop, SIGHUP, hung_up, e) || keep_accounts(s, e) ||
 		!(s->queue = queue_new(a->house, a->loop, a->store, limits, e)))
@@ -200,6 +212,7 @@ static int serve(const struct args *args, struct err *e)
 	sign_stop(&s.interrupt);
 	sign_stop(&s.terminate);
 	app_close(&s.app);
+	log_file_end();
 	return failed ? -1 : 0;
 }
 

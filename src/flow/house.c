@@ -261,7 +261,7 @@ static void wake(struct timer *t)
 	if (r)
 		r->woken = true;
 	else
-		log_error("house", "run %s cannot be woken: %s", run_short(id), e.text);
+		log_write_about(LOG_ERROR, "house", (struct log_about){.run = id}, "it cannot be woken: %s", e.text);
 }
 
 /* What waits for no timer is opened by the command that it waits for: nothing is kept of it. */
@@ -299,7 +299,7 @@ void house_settled(struct house *h, struct run *r)
 		h->watch(h->watch_ctx, r);
 	struct err e = ERR_INIT;
 	if (h->passivate && !r->closing && may_sleep(h, r) && put_to_sleep(h, r, &e))
-		log_warn("house", "run %s stays in memory: %s", run_short(r->id), e.text);
+		log_write_about(LOG_WARN, "house", (struct log_about){.run = r->id}, "it stays in memory: %s", e.text);
 	else if (h->passivate && !r->closing && run_quiet(r) && r->life != RUN_ACTIVE)
 		close_run(r);
 }

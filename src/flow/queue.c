@@ -77,7 +77,7 @@ static void begin_next(struct tick *t)
 	q->live++;
 	snprintf(run, sizeof(run), "%s", one->run);
 	if (house_resume_paused(q->house, run, &e)) { /* what a person paused meanwhile stays so */
-		log_error("queue", "run %s cannot go on: %s", run_short(run), e.text);
+		log_write_about(LOG_ERROR, "queue", (struct log_about){.run = run}, "it cannot go on: %s", e.text);
 		one = map_get(&q->entries, span_of(run)); /* it may have settled meanwhile */
 		if (one)
 			forget(q, one);
@@ -163,8 +163,8 @@ static int64_t add_commanded(struct queue *q, struct err *e)
 			added += run != NULL;
 			continue;
 		}
-		log_warn("queue", "a command that was left for run %s does not fit any more: %s", run_short(run),
-			why.text);
+		log_write_about(LOG_WARN, "queue", (struct log_about){.run = run},
+			"a command that was left for it does not fit any more: %s", why.text);
 	}
 	return added;
 }
