@@ -14,7 +14,7 @@ test_lines_name_request_and_run_and_the_file_can_be_moved_away()
 	serving
 	begin_run "{\"mode\":\"asking\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
 	local_call GET "/api/v1/runs/$run"
-	id=$(tr -d '\r' <head | sed -n 's/^X-Request-Id: //p')
+	id=$(tr -d "\r" <"$T/head" | sed -n 's/^X-Request-Id: //p')
 	same "$(jq -r --arg id "$id" 'select(.request==$id)|.message' log)" "GET /api/v1/runs/$run"
 	same "$(jq -r --arg id "$id" 'select(.request==$id)|.run' log)" "$run"
 	local_call GET /api/v1/runs/none
