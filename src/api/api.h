@@ -32,6 +32,7 @@ struct api_needs {
 	struct template_places templates;
 	const char *sock;      /* the owner's socket */
 	struct queue *queue;   /* runs begin through it; NULL: none are begun here */
+	struct traces *traces; /* what it counts is among the metrics; NULL: none are sent */
 	struct herald *herald; /* notices; NULL: none go out from here */
 	bool serving;	       /* this process stays: what a command sets off is begun here */
 };

@@ -7,6 +7,7 @@
 #include "base/caps.h"
 #include "base/fs.h"
 #include "flow/queue.h"
+#include "notify/traces.h"
 
 static void add(struct buf *out, const char *name, const char *type, const char *help, double value)
 {
@@ -66,6 +67,10 @@ static json_t *metrics(struct ask *q, struct err *e)
 	add(&out, "runs_live", "gauge", "Runs at work.", q->needs->queue ? (double)queue_live(q->needs->queue) : 0);
 	add(&out, "runs_queued", "gauge", "Runs that wait for their turn.",
 		q->needs->queue ? (double)queue_waiting(q->needs->queue) : 0);
+	add(&out, "trace_spans_sent_total", "counter", "Spans that the collector of traces has taken.",
+		(double)traces_sent(q->needs->traces));
+	add(&out, "trace_spans_dropped_total", "counter", "Spans that it did not take in time.",
+		(double)traces_dropped(q->needs->traces));
 	add_process(&out);
 	if (buf_check(&out, "the metrics", e))
 		return NULL;

@@ -73,7 +73,14 @@
 #define CAP_PUSHES 10000
 #define CAP_PUSHES_PERSON 20 /* of one person */
 #define CAP_TARGET_URL 2000
-#define CAP_NOTICES 10000 /* waiting */
+#define CAP_NOTICES 10000    /* waiting */
+#define CAP_TRACE_RUNS 20000 /* of which spans are remembered that have begun */
+#define CAP_TRACE_OPEN 2000  /* in one run */
+#define CAP_TRACE_SPANS 8192 /* that wait for the collector */
+#define CAP_TRACE_BATCH 256
+#define TIME_TRACE_BATCH 1000 /* from the first span of a batch until it is sent */
+#define TIME_TRACE_AWAY 5000  /* until the collector is tried again */
+#define TIME_TRACE_CLOSE 2000
 #define CAP_NOTICES_OF_ONE (CAP_NOTICES / 10)
 #define CAP_NOTICES_REMEMBERED 20000 /* after their end */
 #define CAP_NOTICE_TITLE 160	     /* bytes of a title shown outside */

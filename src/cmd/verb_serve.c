@@ -19,6 +19,7 @@
 #include "cmd/out.h"
 #include "flow/queue.h"
 #include "notify/herald.h"
+#include "notify/traces.h"
 
 static const struct verb_option options[] = {
 	{"listen", "ADDRESS:PORT", false, "where to listen; port 0: a free one (server.listen)"},
@@ -31,6 +32,7 @@ struct serving {
 	struct queue *queue;
 	struct accounts *accounts;
 	struct herald *herald;
+	struct traces *traces;
 	struct sign interrupt, terminate, hangup;
 	bool over;
 };
@@ -184,10 +186,14 @@ static int begin(struct serving *s, const struct args *args, struct err *e)
 		return -1;
 	s->herald->sees = sees;
 	s->herald->sees_ctx = s;
+	if (given(s, OPTION_TRACES_URL) &&
+		!(s->traces = traces_open(a->loop, a->store, given(s, OPTION_TRACES_URL), e)))
+		return err_wrap(e, "traces.url");
 	struct api_needs needs = app_needs(a);
 	needs.queue = s->queue;
 	needs.accounts = s->accounts;
 	needs.herald = s->herald;
+	needs.traces = s->traces;
 	needs.serving = true;
 	s->api = api_open(&needs, e);
 	if (!s->api || listen_on(s, args, e) || print_setup(s, e))
@@ -206,6 +212,8 @@ static int serve(const struct args *args, struct err *e)
 		loop_turn(s.app.loop, -1);
 	api_close(s.api);
 	queue_free(s.queue);
+	app_house_close(&s.app); /* what runs have to say at their end is told as well */
+	traces_close(s.traces);
 	herald_close(s.herald); /* asks accounts */
 	accounts_close(s.accounts);
 	sign_stop(&s.hangup);
