@@ -1,6 +1,6 @@
 /* serve: the runtime for many people at once, over HTTP.
  *
- *   starting ─listening─▶ serving ─SIGTERM, Ctrl-C─▶ closing ─every connection and run is down─▶ end
+ *   starting ─listening─▶ serving ─SIGTERM, Ctrl-C─▶ closing ─connections are down─▶ draining ─runs are down─▶ end
  *
  * Runs that were at work when the last owner of the data folder stopped go on, one after the other, while requests are
  * served already. */
@@ -204,6 +204,15 @@ static int begin(struct serving *s, const struct args *args, struct err *e)
 	return found < 0 ? -1 : 0;
 }
 
+/* What is paid for already is not thrown away. */
+static void drain(struct serving *s)
+{
+	int64_t until = clock_mono(loop_clock(s->app.loop)) + options_int(s->app.options, OPTION_DRAIN_S) * 1000000;
+	house_drain(s->app.house);
+	while (house_calls(s->app.house) && clock_mono(loop_clock(s->app.loop)) < until)
+		loop_turn(s->app.loop, 100);
+}
+
 static int serve(const struct args *args, struct err *e)
 {
 	struct serving s = {0};
@@ -212,6 +221,8 @@ static int serve(const struct args *args, struct err *e)
 		loop_turn(s.app.loop, -1);
 	api_close(s.api);
 	queue_free(s.queue);
+	if (!failed)
+		drain(&s);
 	app_house_close(&s.app); /* what runs have to say at their end is told as well */
 	traces_close(s.traces);
 	herald_close(s.herald); /* asks accounts */
@@ -230,8 +241,9 @@ const struct verb verb_serve = {
 	.summary = "serve the runtime to many people over HTTP",
 	.help = "Runs that were at work when this data folder's last owner stopped go on. Ctrl-C or SIGTERM once: no "
 		"new\n"
-		"connections, replies under way are given, runs stop where they are and go on at the next start;\n"
-		"twice: at once, with the same result.",
+		"connections, replies under way are given, calls of models and tools end (server.drain_s), runs stop "
+		"where\n"
+		"they are and go on at the next start; twice: at once, with the same result.",
 	.options = options,
 	.run = serve,
 };

@@ -212,6 +212,16 @@ void op_done(struct op *op, enum event_type type, json_t *data)
 		op->agent ? op->agent->id : NULL, data);
 }
 
+bool ops_calling(const struct run *r)
+{
+	list_for (it, &r->ops) {
+		const struct op *op = list_entry(it, struct op, link);
+		if (op->state != OP_DROPPED && (op->kind == OP_ANSWER || op->kind == OP_TOOL))
+			return !r->broken;
+	}
+	return false;
+}
+
 bool ops_working(const struct run *r)
 {
 	list_for (it, &r->ops) {
@@ -230,7 +240,7 @@ static void start_wanted(struct run *r, bool durable)
 		int64_t ended = r->ops_ended;
 		next = it->next;
 		bool may = op->type->at_once || (durable && op->announced <= r->durable);
-		if (op->state != OP_WANTED || !may)
+		if (op->state != OP_WANTED || !may || (op->kind == OP_REQUEST && r->house->draining))
 			continue;
 		op->state = OP_UNDERWAY;
 		if (op->was_announced)

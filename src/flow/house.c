@@ -143,6 +143,19 @@ void house_close(struct house *h, void (*done)(void *ctx), void *ctx)
 	run_gone(h);
 }
 
+void house_drain(struct house *h)
+{
+	h->draining = true;
+}
+
+bool house_calls(const struct house *h)
+{
+	list_for (it, &h->runs)
+		if (ops_calling(list_entry(it, struct run, link)))
+			return true;
+	return false;
+}
+
 struct run *house_run(struct house *h, const char *id)
 {
 	list_for (it, &h->runs) {

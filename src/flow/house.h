@@ -46,6 +46,10 @@ int house_create(struct house *h, const json_t *request, char id[ID_TEXT], struc
 /* Load it and let it go on (a failed, paused or interrupted run is resumed: `resume` says so as a command). Already
  * live: nothing. */
 int house_resume(struct house *h, const char *id, struct err *e);
+/* From now on no model is asked; calls of models and tools that are under way come to their end (house_calls says
+ * whether there are some). What follows from them is in the journal, and goes on from there. */
+void house_drain(struct house *h);
+bool house_calls(const struct house *h);
 struct run *house_run(struct house *h, const char *id); /* live, or NULL */
 /* Give up the memory of a live run that rests or broke: what it had under way counts as lost. The callback fires when
  * all of it is down; op is the caller's until then. False: it was not live, and no callback comes. */

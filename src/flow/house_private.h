@@ -22,7 +22,7 @@ struct house {
 	void (*watch)(void *ctx, struct run *r);
 	void *watch_ctx;
 	int open_count; /* runs that are closing */
-	bool closing;
+	bool closing, draining;
 	void (*closed)(void *ctx);
 	void *closed_ctx;
 };

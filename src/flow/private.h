@@ -255,10 +255,11 @@ void op_nomem(struct op *op);		  /* the same for want of memory */
 void op_lasts(struct op *op, int64_t us); /* of a timer, from now on */
 /* What is left of it; never longer than it was set for, though the clock may have been set back meanwhile. */
 int64_t op_left(const struct op *op, int64_t now);
-void ops_start(struct run *r);				       /* all that may start now */
-void ops_start_at_once(struct run *r);			       /* before the commit */
-void ops_recover(struct run *r);			       /* the journal is used up: apply the recovery table */
-bool ops_working(const struct run *r);			       /* anything but waiting */
+void ops_start(struct run *r);	       /* all that may start now */
+void ops_start_at_once(struct run *r); /* before the commit */
+void ops_recover(struct run *r);       /* the journal is used up: apply the recovery table */
+bool ops_calling(const struct run *r); /* is a call of a model or tool under way, or about to be? */
+bool ops_working(const struct run *r); /* anything but waiting */
 bool ops_snapshot_due(const struct run *r, const char *agent); /* of what a call of this agent changed */
 extern const struct op_type op_types[OP_KINDS];
 extern const struct agent_host run_agent_host;
