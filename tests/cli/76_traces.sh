@@ -1,5 +1,5 @@
 #!/bin/bash
-# shellcheck disable=SC2154  # started, run: set by the helpers
+# shellcheck disable=SC2154,SC2016  # started, run: set by the helpers; $n is one of jq
 # Traces of runs, sent to a collector that is there, and to one that is not.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/flows.sh"
