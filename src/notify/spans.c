@@ -97,13 +97,10 @@ static void forget(struct spans *s, const char *run, const char *key)
 
 static void id_of(const char *run, const char *key, int digits, char *out)
 {
-	struct hash_stream h;
+	char place[512], hex[HASH_HEX];
 	struct hash hash;
-	char hex[HASH_HEX];
-	hash_start(&h, NULL);
-	hash_update(&h, run, strlen(run) + 1);
-	hash_update(&h, key, strlen(key));
-	hash_end(&h, &hash);
+	snprintf(place, sizeof(place), "%s/%s", run, key);
+	hash_bytes(&hash, NULL, span_of(place));
 	hash_hex(&hash, hex);
 	snprintf(out, (size_t)digits + 1, "%.*s", digits, hex);
 }
