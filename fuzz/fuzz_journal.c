@@ -45,7 +45,7 @@ static char *rows_text(struct store *s)
 {
 	struct err e = ERR_INIT;
 	json_t *all = json_make(&e, "[o, o, o, o]", store_runs(s, NULL, -1, &e), store_actions(s, NULL, -1, &e),
-		store_usage(s, NULL, &e), store_budgets(s, &e));
+		store_usage(s, &(struct usage_query){.group = USAGE_RUNS, .limit = -1}, &e), store_budgets(s, &e));
 	char *text;
 
 	check(all != NULL, &e);

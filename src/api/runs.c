@@ -29,7 +29,8 @@ static json_t *get_run(struct ask *q, struct err *e)
 static json_t *get_usage(struct ask *q, struct err *e)
 {
 	cleanup_json json_t *filter = json_make(e, "{s:s}", "run", q->run_id);
-	return filter ? store_usage(q->needs->store, filter, e) : NULL;
+	struct usage_query usage = {.group = USAGE_RUNS, .filter = filter, .limit = -1};
+	return filter ? store_usage(q->needs->store, &usage, e) : NULL;
 }
 
 /* ---- starting one ---- */

@@ -32,6 +32,8 @@
 #define CAP_RECORD_NAME 160    /* bytes of a record's kind, of its id, of who, what and object of an audit event */
 #define CAP_ACCOUNT_OPS 1024   /* operations on accounts that wait */
 #define CAP_STORE_ROWS 1048576 /* rows of one projection, or streams, or blobs, held in memory */
+#define CAP_USAGE_ROWS 200000 /* groups of one question about usage */
+#define CAP_USAGE_CSV (64 * MIB)
 
 #define CAP_MODEL_REPLY (16 * MIB)   /* one model answer, decoded */
 #define CAP_MODEL_LINE (8 * MIB)     /* one SSE or NDJSON line */

@@ -111,7 +111,8 @@ json_t *source_usage(struct source *s, const char *run, struct err *e)
 	if (!s->app.store)
 		return json_make(e, "[]");
 	cleanup_json json_t *filter = json_make(e, "{s:s*}", "run", run);
-	return filter ? store_usage(s->app.store, filter, e) : NULL;
+	struct usage_query query = {.group = USAGE_RUNS, .filter = filter, .limit = -1};
+	return filter ? store_usage(s->app.store, &query, e) : NULL;
 }
 
 int source_diff(struct source *s, const json_t *row, struct buf *out, struct err *e)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "flow/budgets.h"
 #include "flow/house_private.h"
 
 static void action_free(struct action *a)
@@ -54,6 +55,7 @@ void action_open(struct run *r, const char *agent, const char *key, const char *
 		a->kind = mem_strdup(kind);
 		a->key = key ? mem_strdup(key) : NULL;
 		a->scope = scope ? mem_strdup(scope) : NULL;
+		a->limit = r->reached_limit;
 		a->options = options ? json_incref(options) : NULL;
 		if (agent)
 			snprintf(a->agent, sizeof(a->agent), "%s", agent);
@@ -110,30 +112,27 @@ bool actions_only_budget(const struct run *r)
 	return true;
 }
 
-/* A budget of several runs: its limit is the store's. */
-static void extend_shared(struct run *r, const char *scope, double more)
+/* A budget of several runs. One that was raised since it was reached is not raised once more. */
+static void extend_shared(struct run *r, const struct action *action, double more, const char *by)
 {
 	struct err e = ERR_INIT;
-	struct budget *b = house_budget(r->house, scope, &e);
-	if (!b || b->limit < 0)
+	struct budget *b = house_budget(r->house, action->scope, &e);
+	if (!b || b->limit < 0 || b->limit > action->limit + 1e-9)
 		return;
 	double limit = fmin(1e9, b->limit + (more > 0 ? more : b->limit > 0 ? b->limit : 1));
-	if (store_budget_limit(r->store, scope, limit, &e)) {
+	cleanup_json json_t *change = json_make(&e, "{s:f}", "limit_usd", limit);
+	if (!change || budget_change(r->house, action->scope, change, by ? by : "system", &e))
 		run_break(r, &e);
-		return;
-	}
-	b->limit = limit;
-	budget_wake(r->house);
 }
 
 /* `text` says by how many dollars; without it the limit doubles. The run's own limit is machine state, which the
  * house's counter follows when live. */
-static void extend_budget(struct run *r, const char *scope, const char *text)
+static void extend_budget(struct run *r, const struct action *a, const char *text, const char *by)
 {
 	double more = text ? strtod(text, NULL) : 0;
-	if (scope && strcmp(scope, "run") != 0) {
+	if (a->scope && strcmp(a->scope, "run") != 0) {
 		if (r->live)
-			extend_shared(r, scope, more);
+			extend_shared(r, a, more, by);
 		return;
 	}
 	if (r->budget_usd >= 0)
@@ -152,7 +151,7 @@ int action_resolved(struct run *r, const json_t *data, struct err *e)
 		return err_set(e, ERR_FLOW_DIVERGED, "action %s is not open", id ? id : "?");
 	int failed = 0;
 	if (!strcmp(a->kind, "budget") && option && !strcmp(option, "extend"))
-		extend_budget(r, a->scope, text);
+		extend_budget(r, a, text, json_str(data, "by"));
 	if (!strcmp(a->kind, "budget")) {
 		list_for (it, &r->awake) {
 			struct agent *who = list_entry(it, struct agent, link);

@@ -277,27 +277,6 @@ static int copy_events(struct house *h, const char *from, int64_t quiet, json_t 
 	return out[0].data && out[quiet].data ? 0 : err_nomem(e);
 }
 
-/* What the origin spent counts for the fork, too, as the journal counts it: in what runs share; the fork's own budget
- * is filled in when it goes live. */
-static int count_spent(struct house *h, const char *id, const json_t *created, struct err *e)
-{
-	const char *user = json_str(created, "user");
-	cleanup_free char *project = mem_printf("project/%s", json_str(created, "project"));
-	cleanup_free char *owner = mem_printf("user/%s", user ? user : "owner");
-	cleanup_json json_t *row = project && owner ? store_run(h->store, id, e) : NULL;
-	const char *const scopes[] = {project, owner, "house"};
-	if (!row)
-		return e->code == ERR_OK ? err_nomem(e) : -1;
-	double spent = json_num(row, "usd", 0) + json_num(row, "usd_unknown", 0);
-	for (size_t k = 0; k < sizeof(scopes) / sizeof(*scopes); k++) {
-		struct budget *b = house_budget(h, scopes[k], e);
-		if (!b)
-			return -1;
-		b->spent += spent;
-	}
-	return 0;
-}
-
 struct forking {
 	struct house_job job;
 	char from[ID_TEXT], to[ID_TEXT], stream[EVENT_STREAM_MAX];
@@ -348,7 +327,7 @@ static int work_fork(struct house_job *j, struct err *e)
 static json_t *forked(struct house_job *j, struct err *e)
 {
 	const struct forking *f = container_of(j, struct forking, job);
-	if (count_spent(j->house, f->to, f->created, e) || house_resume_paused(j->house, f->to, e))
+	if (house_resume_paused(j->house, f->to, e))
 		return NULL;
 	return json_make(e, "{s:s, s:I, s:s}", "run", f->to, "at", (json_int_t)f->quiet, "from", f->from);
 }

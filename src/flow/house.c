@@ -1,4 +1,4 @@
-/* house: see house.h. create.c makes runs, fork.c forks them; this file keeps the live ones, their budgets and their
+/* house: see house.h. create.c makes runs, fork.c forks them; this file keeps the live ones and their
  * sleep. */
 #include "flow/private.h"
 
@@ -29,25 +29,6 @@ static char *dup_path(const char *s)
 	return mem_strdup(s ? s : "");
 }
 
-static int load_budgets(struct house *h, struct err *e)
-{
-	cleanup_json json_t *rows = store_budgets_shared(h->store, e);
-	if (!rows)
-		return -1;
-	size_t i;
-	json_t *row;
-	json_array_foreach(rows, i, row)
-	{
-		struct budget *b = house_budget(h, json_str(row, "scope"), e);
-		if (!b)
-			return -1;
-		b->spent = json_num(row, "spent", 0);
-		b->reserved = json_num(row, "reserved", 0);
-		b->limit = json_is_number(json_get(row, "limit_usd")) ? json_num(row, "limit_usd", -1) : -1;
-	}
-	return 0;
-}
-
 struct house *house_new(const struct house_options *o, struct err *e)
 {
 	struct house *h = MEM_NEW(struct house);
@@ -71,7 +52,7 @@ struct house *house_new(const struct house_options *o, struct err *e)
 	list_init(&h->budget_queue);
 	map_init(&h->budgets, 1u << 20);
 	map_init(&h->sleeping, 1u << 20);
-	if (!h->data_dir || !h->modes_dir || !h->roles_dir || !h->user || !h->settings || load_budgets(h, e)) {
+	if (!h->data_dir || !h->modes_dir || !h->roles_dir || !h->user || !h->settings || budgets_load(h, e)) {
 		if (e->code == ERR_OK)
 			err_nomem(e);
 		house_close(h, NULL, NULL);
@@ -321,24 +302,4 @@ void house_watch(struct house *h, void (*cb)(void *ctx, struct run *r), void *ct
 {
 	h->watch = cb;
 	h->watch_ctx = ctx;
-}
-
-/* ---- budgets ---- */
-
-struct budget *house_budget(struct house *h, const char *scope, struct err *e)
-{
-	struct budget *b = map_get(&h->budgets, span_of(scope));
-	if (b)
-		return b;
-	b = MEM_NEW(struct budget);
-	if (!b) {
-		err_nomem(e);
-		return NULL;
-	}
-	b->limit = -1;
-	if (map_set(&h->budgets, span_of(scope), b, NULL, e)) {
-		mem_free(b);
-		return NULL;
-	}
-	return b;
 }

@@ -90,9 +90,17 @@ void house_watch(struct house *h, void (*cb)(void *ctx, struct run *r), void *ct
 /* ---- budgets: counters by scope, moved by every request of every run below them ---- */
 
 enum { BUDGET_SCOPES = 4 }; /* run, project, user, house */
+#define BUDGET_ALERTS 8
+#define MONTH_TEXT 8 /* "2026-11", with the NUL */
 struct budget {
 	double limit; /* < 0: none */
 	double spent, reserved;
+	/* Of those that runs share (budgets.h): */
+	bool monthly; /* the limit is for a month */
+	char month[MONTH_TEXT];
+	double month_spent;
+	int alerts[BUDGET_ALERTS], alert_count; /* percent of the limit at which somebody is told */
+	int told;				/* the largest of them that was, of this limit and period */
 };
 struct budget *house_budget(struct house *h, const char *scope, struct err *e); /* made when missing */
 

@@ -50,4 +50,9 @@ int house_resume_paused(struct house *h, const char *id, struct err *e); /* live
 void house_discard(struct run *r);					 /* close it without telling anybody */
 void house_settled(struct house *h, struct run *r);			 /* a run came to rest in a new state */
 
+/* budgets.c */
+int budgets_load(struct house *h, struct err *e);
+void budget_spend(struct house *h, const char *scope, struct budget *b, double reserved, double spent);
+void budget_tell(struct house *h, const char *scope, struct budget *b); /* of a share that is reached */
+
 #endif

@@ -247,6 +247,7 @@ static int deliver_agent(struct run *r, enum event_type type, const json_t *data
 		snprintf(key, sizeof(key), "req:%s", id);
 		op_end(op_named(r, key));
 		r->reached = json_str(data, "scope");
+		r->reached_limit = json_num(data, "limit", 0);
 		return agent_budget_reached(a, data, e);
 	case EVENT_MODEL_ANSWERED:
 	case EVENT_MODEL_FAILED:

@@ -112,6 +112,7 @@ struct action {
 	char agent[64]; /* whose call or block it is; "" the flow's */
 	char *key;	/* the flow's call; NULL */
 	char *scope;	/* of a budget that is reached: "run", "project/…", "user/…", "house"; else NULL */
+	double limit;	/* of that budget, when it was reached */
 	json_t *options;
 	bool asked_script; /* the script had no answer for it */
 };
@@ -185,6 +186,7 @@ struct run {
 	struct map actions;	   /* id → struct action */
 	int action_count;
 	const char *reached; /* scope of the budget.reached that is being delivered */
+	double reached_limit;
 	struct map signals;  /* name → queue (json array); waiters */
 	struct map waiters;  /* name → json array of keys */
 	json_t *vars;

@@ -14,6 +14,7 @@
 
 #include "base/caps.h"
 #include "base/utf8.h"
+#include "flow/budgets.h"
 #include "flow/house_private.h"
 
 #define CONTEXT_FILE (64 * KIB) /* of one memory file shown in every turn */
@@ -244,10 +245,8 @@ void request_settled(struct run *r, struct agent_entry *entry, double spent)
 		struct err e = ERR_INIT;
 		for (int i = 0; i < BUDGET_SCOPES; i++) {
 			struct budget *b = house_budget(r->house, run_scopes(r)[i], &e);
-			if (b) {
-				b->reserved = fmax(0, b->reserved - entry->reserved);
-				b->spent += spent;
-			}
+			if (b)
+				budget_spend(r->house, run_scopes(r)[i], b, entry->reserved, spent);
 		}
 		budget_wake(r->house);
 	}
@@ -292,7 +291,7 @@ static struct budget *reserve(struct run *r, double need, const char **scope)
 	struct err e = ERR_INIT;
 	for (int i = 0; i < BUDGET_SCOPES; i++) {
 		struct budget *b = house_budget(r->house, run_scopes(r)[i], &e);
-		if (b && b->limit >= 0 && b->spent + b->reserved + need > b->limit + 1e-9) {
+		if (b && b->limit >= 0 && budget_counted(r->house, b) + b->reserved + need > b->limit + 1e-9) {
 			*scope = run_scopes(r)[i];
 			return b;
 		}
@@ -376,8 +375,8 @@ static void request_ready(struct op *op)
 	if (full) {
 		op_done(op, EVENT_BUDGET_REACHED,
 			json_pack("{s:s, s:i, s:s, s:f, s:f, s:f, s:f}", "agent", a->id, "turn", a->turn, "scope",
-				strncmp(scope, "run/", 4) ? scope : "run", "limit", full->limit, "spent", full->spent,
-				"reserved", full->reserved, "need", need));
+				strncmp(scope, "run/", 4) ? scope : "run", "limit", full->limit, "spent",
+				budget_counted(r->house, full), "reserved", full->reserved, "need", need));
 		return;
 	}
 	struct llm_message **messages, *extra;

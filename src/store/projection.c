@@ -8,16 +8,20 @@
  *
  * Money: model.requested opens a row in `requests` and reserves its amount in the budgets of the run, its parent runs,
  * its project, its user and the house; model.answered and model.failed close it and turn the reservation into what was
- * really spent (usd) or is unknown (usd_unknown, which counts as spent). */
+ * really spent (usd) or is unknown (usd_unknown, which counts as spent). What a fork has of its origin was paid there:
+ * it counts for the fork's own budget and for no other, and not as usage. */
 #include "store/projection.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/caps.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/sm.h"
 
 #define PARENTS_MAX 16
+#define MONTHLY 2			/* what is spent is also counted by the month; reservations end soon */
 #define COLUMN_CAP (4 * CAP_EVENT_DATA) /* a part of a payload, printed anew */
 /* Enough for any event: a run's row holds texts of six payloads, and a fold reads those of its parents too. */
 #define ARENA_CAP ((PARENTS_MAX + 3) * 8 * CAP_EVENT_DATA)
@@ -29,8 +33,9 @@ struct fold {
 	struct cell row[ROW_CELLS]; /* the run's row before this event */
 	const struct event *ev;
 	const json_t *data;
-	bool house;  /* of the stream house */
-	int64_t usd; /* nano-dollars of the event, where its kind has some */
+	bool house;	       /* of the stream house */
+	int64_t usd;	       /* nano-dollars of the event, where its kind has some */
+	char time[CLOCK_TEXT]; /* of the event, where it has money */
 };
 
 /* ---- states ---- */
@@ -92,14 +97,23 @@ static int change_scope(const struct fold *f, const char *prefix, struct span id
 	size_t count, struct err *e)
 {
 	cleanup_buf struct buf scope = BUF_INIT(CAP_EVENT_DATA + 64); /* the id stood in a payload */
-	struct cell key;
 
 	buf_adds(&scope, prefix);
 	buf_addspan(&scope, id);
 	if (buf_check(&scope, "the name of a budget", e))
 		return -1;
-	key = cell_span(buf_span(&scope));
-	return f->rows->ops->put(f->rows, TABLE_BUDGETS, &key, changes, count, true, e);
+	struct cell key[] = {cell_span(buf_span(&scope)), cell_text("")};
+	if (f->rows->ops->put(f->rows, TABLE_BUDGETS, key, changes, count, true, e))
+		return -1;
+	if (changes->column != BUDGETS_spent || !strcmp(prefix, "run/"))
+		return 0;
+	key[1] = cell_span(span_n(f->time, strlen("2026-11")));
+	return f->rows->ops->put(f->rows, TABLE_BUDGETS, key, changes, MONTHLY, true, e);
+}
+
+static bool is_copied(const struct fold *f)
+{
+	return f->ev->seq <= f->row[RUNS_copied].i;
 }
 
 /* Move the budgets of the run, its parents, its project, its user and the house. */
@@ -109,6 +123,8 @@ static int change_budgets(const struct fold *f, const struct change *changes, si
 
 	if (change_scope(f, "run/", f->run, changes, count, e))
 		return -1;
+	if (is_copied(f))
+		return 0;
 	if (f->row[RUNS_project].kind && change_scope(f, "project/", f->row[RUNS_project].text, changes, count, e))
 		return -1;
 	if (f->row[RUNS_user].kind && change_scope(f, "user/", f->row[RUNS_user].text, changes, count, e))
@@ -143,6 +159,18 @@ static struct cell tokens(const struct fold *f, const char *name)
 	return cell_int(n < 0 ? 0 : n > INT32_MAX ? INT32_MAX : n);
 }
 
+static struct cell or_empty(struct cell c)
+{
+	return c.kind ? c : cell_text("");
+}
+
+/* 20261122, UTC */
+static int64_t day(const struct fold *f)
+{
+	return strtoll(f->time, NULL, 10) * 10000 + strtoll(f->time + 5, NULL, 10) * 100 +
+	       strtoll(f->time + 8, NULL, 10);
+}
+
 /* Close the open request of this agent and turn: usage by role and model, the run's sums, the budgets. */
 static int settle(const struct fold *f, int64_t usd, int64_t unknown, struct err *e)
 {
@@ -156,18 +184,18 @@ static int settle(const struct fold *f, int64_t usd, int64_t unknown, struct err
 		return -1;
 	struct cell model = open && request[REQUESTS_model].kind ? request[REQUESTS_model] : data_text(f, "model");
 	int64_t reserved = open ? request[REQUESTS_reserved].i : 0;
-	struct cell usage_key[] = {request_key[0],
-		known && agent[AGENTS_role].kind ? agent[AGENTS_role] : cell_text(""),
-		model.kind ? model : cell_text("")};
+	struct cell usage_key[] = {request_key[0], known ? or_empty(agent[AGENTS_role]) : cell_text(""),
+		or_empty(model), cell_int(day(f)), or_empty(f->row[RUNS_project]), or_empty(f->row[RUNS_user])};
 	struct change usage[] = {{USAGE_calls, true, cell_int(1)}, {USAGE_input, true, tokens(f, "input")},
 		{USAGE_output, true, tokens(f, "output")}, {USAGE_cached, true, tokens(f, "cached")},
 		{USAGE_usd, true, cell_int(usd)}, {USAGE_usd_unknown, true, cell_int(unknown)}};
 	struct change run[] = {{RUNS_usd, true, cell_int(usd)}, {RUNS_usd_unknown, true, cell_int(unknown)},
 		{RUNS_input_tokens, true, usage[1].value}, {RUNS_output_tokens, true, usage[2].value},
 		{RUNS_cached_tokens, true, usage[3].value}};
-	struct change budget[] = {{BUDGETS_spent, true, cell_int(usd + unknown)},
+	struct change budget[] = {
+		{BUDGETS_spent, true, cell_int(usd + unknown)}, /* MONTHLY of them by the month, too */
 		{BUDGETS_unknown, true, cell_int(unknown)}, {BUDGETS_reserved, true, cell_int(-reserved)}};
-	if (r->ops->put(r, TABLE_USAGE, usage_key, usage, 6, true, e) || change_run(f, run, 5, e) ||
+	if ((!is_copied(f) && r->ops->put(r, TABLE_USAGE, usage_key, usage, 6, true, e)) || change_run(f, run, 5, e) ||
 		change_budgets(f, budget, 3, e))
 		return -1;
 	return open ? r->ops->drop(r, TABLE_REQUESTS, request_key, 3, e) : 0;
@@ -215,6 +243,7 @@ static int run_created(const struct fold *f, struct err *e)
 		{RUNS_parent, false, parent},
 		{RUNS_user, false, data_text(f, "user")},
 		{RUNS_priority, false, cell_int(json_int(f->data, "priority", 0))},
+		{RUNS_copied, false, cell_int(json_int(json_get(f->data, "forked"), "at", 0))},
 	};
 
 	if (f->row[RUNS_run].kind || f->ev->seq != 1)
@@ -552,6 +581,8 @@ static int begin(struct fold *f, const char *stream, struct err *e)
 	f->run = type == EVENT_RUN_DELETED ? json_span(f->data, "run") : span_of(stream + strlen("run/"));
 	if (folds[type].usd && nano(f, folds[type].usd, &f->usd, e))
 		return -1;
+	if (folds[type].usd)
+		clock_text(f->time, f->ev->at);
 	return get_row(f, e);
 }
 

@@ -60,11 +60,6 @@ json_t *store_actions(struct store *s, const json_t *filter, int limit, struct e
 	return list_rows(s, TABLE_ACTIONS, filter, limit, e);
 }
 
-json_t *store_usage(struct store *s, const json_t *filter, struct err *e)
-{
-	return list_rows(s, TABLE_USAGE, filter, -1, e);
-}
-
 /* ---- one run ---- */
 
 struct search {
@@ -137,11 +132,12 @@ json_t *store_run(struct store *s, const char *id, struct err *e)
 static int set_limit(void *ctx, struct span scope, int64_t nano, struct err *e)
 {
 	struct listing *l = ctx;
-	struct cell cells[BUDGETS_COUNT] = {cell_span(scope), cell_int(nano), cell_int(0), cell_int(0), cell_int(0)};
+	struct cell cells[BUDGETS_COUNT] = {
+		cell_span(scope), cell_text(""), cell_int(nano), cell_int(0), cell_int(0), cell_int(0)};
 
 	for (size_t i = 0; i < json_array_size(l->array); i++) {
 		json_t *row = json_array_get(l->array, i);
-		if (span_eq(json_span(row, "scope"), scope))
+		if (span_eq(json_span(row, "scope"), scope) && !json_span(row, "month").n)
 			return json_put(row, "limit_usd", json_real((double)nano / 1e9)) ? err_nomem(e) : 0;
 	}
 	return add_row(l, cells, e);
@@ -152,16 +148,18 @@ static int add_shared(void *ctx, const struct cell *cells, struct err *e)
 	return span_starts(cells[BUDGETS_scope].text, "run/") ? 0 : add_row(ctx, cells, e);
 }
 
-static json_t *budgets(struct store *s, int (*each)(void *ctx, const struct cell *cells, struct err *e), struct err *e)
+static json_t *budgets(struct store *s, const char *month,
+	int (*each)(void *ctx, const struct cell *cells, struct err *e), struct err *e)
 {
 	cleanup_json json_t *array = json_array();
 	struct listing l = {TABLE_BUDGETS, array};
-	struct filter all = {0};
+	struct filter f = {.conditions = {{BUDGETS_month, cell_text("")}, {BUDGETS_month, cell_text(month)}},
+		.count = month ? 2 : 1};
 	struct reader *r = array ? store_reader(s, false, e) : NULL;
 	int rc = array ? -1 : err_nomem(e);
 
 	if (r) {
-		rc = s->driver->ops->rows(r, TABLE_BUDGETS, &all, -1, each, &l, e) ||
+		rc = s->driver->ops->rows(r, TABLE_BUDGETS, &f, -1, each, &l, e) ||
 		     s->driver->ops->limits(r, set_limit, &l, e);
 		store_reader_end(s, r);
 	}
@@ -170,12 +168,12 @@ static json_t *budgets(struct store *s, int (*each)(void *ctx, const struct cell
 
 json_t *store_budgets(struct store *s, struct err *e)
 {
-	return budgets(s, add_row, e);
+	return budgets(s, NULL, add_row, e);
 }
 
-json_t *store_budgets_shared(struct store *s, struct err *e)
+json_t *store_budgets_shared(struct store *s, const char *month, struct err *e)
 {
-	return budgets(s, add_shared, e);
+	return budgets(s, month, add_shared, e);
 }
 
 int store_budget_limit(struct store *s, const char *scope, double usd, struct err *e)

@@ -44,8 +44,8 @@ const struct table store_tables[TABLES] = {
 	[TABLE_ACTIONS] = {"actions", actions_columns, ACTIONS_COUNT, 2, ACTIONS_opened, {0}},
 	[TABLE_AGENTS] = {"agents", agents_columns, AGENTS_COUNT, 2, -1, {0}},
 	[TABLE_REQUESTS] = {"requests", requests_columns, REQUESTS_COUNT, 3, -1, {0}},
-	[TABLE_USAGE] = {"usage", usage_columns, USAGE_COUNT, 3, -1, {0}},
-	[TABLE_BUDGETS] = {"budgets", budgets_columns, BUDGETS_COUNT, 1, -1, {0}},
+	[TABLE_USAGE] = {"usage", usage_columns, USAGE_COUNT, 6, -1, {USAGE_day, USAGE_project}},
+	[TABLE_BUDGETS] = {"budgets", budgets_columns, BUDGETS_COUNT, 2, -1, {0}},
 	[TABLE_RECORDS] = {"records", records_columns, RECORDS_COUNT, 2, -1, {0}},
 	[TABLE_AUDIT] = {"audit", audit_columns, AUDIT_COUNT, 1, AUDIT_seq, {AUDIT_who, AUDIT_what, AUDIT_object}},
 };

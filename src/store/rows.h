@@ -70,7 +70,7 @@ enum {
 	AUDIT_COUNT
 };
 
-#define ROW_KEYS 3
+#define ROW_KEYS 6
 #define ROW_CELLS 32
 #define TABLE_INDEXES 3
 

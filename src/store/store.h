@@ -132,7 +132,7 @@ int64_t store_collect(struct store *s, bool (*live)(void *ctx, const struct hash
  * value, null, or an array of values of which any), may be NULL; an unknown column is ERR_INVALID. Newest first; limit
  * -1: all. runs: {run, mode, project, dir, title, state, phase, created, updated, seq, usd, usd_unknown, input_tokens,
  *   output_tokens, cached_tokens, agents, evidence, branch, copy, base, merged, waiting_on, budget_usd, parent, user,
- *   error (payload of run.failed), commit, snapshot, priority}
+ *   error (payload of run.failed), commit, snapshot, priority, copied (so many of its events are its origin's)}
  * actions: {run, action, name, kind, title, body, blob, options, priority, state (open, resolved, closed), opened,
  *   resolved, answer (payload of action.resolved or .closed), agent, call, call_hash, seq, project}
  * Sums (money, tokens, counts; usage and budgets too) may be a second behind the events of a run at work; they are
@@ -149,16 +149,26 @@ json_t *store_runs_ended(struct store *s, int64_t ended, int64_t begun, int limi
  */
 int store_run_delete(
 	struct store *s, const char *id, void (*cb)(void *ctx, const struct err *why), void *ctx, struct err *e);
-/* Money per (run, role, model): [{run, role, model, calls, input, output, cached, usd, usd_unknown}] */
-json_t *store_usage(struct store *s, const json_t *filter, struct err *e);
+/* What was spent, added up: [{…the groups, calls, input, output, cached, usd, usd_unknown, cache_rate}] by the groups'
+ * values; cache_rate: cached of input tokens, 0 to 1. What a fork took over from its origin is not spent again. */
+#define USAGE_RUNS "run,role,model"
+struct usage_query {
+	const char *group; /* of user, project, run, role, model, day ("2026-11-22", UTC), with commas between them */
+	const json_t *filter; /* as of store_runs, of these columns but the day */
+	int64_t from, until;  /* days as 20261122, until not included; 0: open */
+	int skip, limit;      /* rows left out at the beginning; -1: all */
+};
+json_t *store_usage(struct store *s, const struct usage_query *q, struct err *e);
 
 /* Budgets: counters of spent and reserved dollars by scope ("run/<id>", "project/<id>", "user/<id>", "house"). They are
  * moved by model.requested / answered / failed of the runs below them (a run's parents too).
- * Read at start by the owner: [{scope, limit_usd (null: none), spent, unknown, reserved}]; spent includes unknown. The
- * limit is that of store_budget_limit, else for a run what run.created or run.intervened (kind budget) says. */
+ * Read at start by the owner: [{scope, month: "", limit_usd (null: none), spent, unknown, reserved}]; spent includes
+ * unknown. The limit is that of store_budget_limit, else for a run what run.created or run.intervened (kind budget)
+ * says. */
 json_t *store_budgets(struct store *s, struct err *e);
-/* The same without those of single runs, which are as many as there ever were runs. */
-json_t *store_budgets_shared(struct store *s, struct err *e);
+/* The same without those of single runs, which are as many as there ever were runs; and of this month ("2026-11", UTC;
+ * NULL: none), with `month`, what was spent in it. */
+json_t *store_budgets_shared(struct store *s, const char *month, struct err *e);
 int store_budget_limit(struct store *s, const char *scope, double usd, struct err *e);
 
 /* ---- who did what, and the records of the installation ---- */

@@ -142,7 +142,8 @@ static void check_money(struct ledger *l)
 	struct world *w = l->s->w;
 	struct err e = ERR_INIT;
 	cleanup_json json_t *row = store_run(w->store, w->id, &e), *which = json_pack("{s:s}", "run", w->id);
-	cleanup_json json_t *usage = store_usage(w->store, which, &e), *budgets = store_budgets(w->store, &e);
+	cleanup_json json_t *usage = store_usage(w->store, &(struct usage_query){USAGE_RUNS, which, .limit = -1}, &e),
+			    *budgets = store_budgets(w->store, &e);
 	cleanup_free char *scope = mem_printf("run/%s", w->id);
 	double usd = 0, unknown = 0;
 	size_t i;

@@ -97,6 +97,8 @@ static json_t *budget(struct fixture *f, const char *scope)
 	return found;
 }
 
+static const struct usage_query usage_all = {.group = USAGE_RUNS, .limit = -1};
+
 #define near(a, b) assert_true(fabs((a) - (b)) < 1e-12)
 
 static void budget_is(struct fixture *f, const char *scope, double spent, double unknown, double reserved)
@@ -149,7 +151,7 @@ static void money_is_counted_once(void **state)
 	assert_int_equal(json_int(row, "agents", 0), 1);
 	json_decref(row);
 	filter = json_make(&e, "{s:s}", "run", "r1");
-	rows = store_usage(f->store, filter, &e);
+	rows = store_usage(f->store, &(struct usage_query){USAGE_RUNS, filter, .limit = -1}, &e);
 	assert_int_equal(json_array_size(rows), 1);
 	row = json_array_get(rows, 0);
 	assert_string_equal(json_str(row, "role"), "coder");
@@ -179,6 +181,94 @@ static void money_is_counted_once(void **state)
 	near(usd(row, "spent"), 0);
 	json_decref(row);
 	assert_int_equal(append_one(f, "run/r1", 12, EVENT_MODEL_REQUESTED, ASK("3", "1", "-1"), &e), -1);
+	assert_int_equal(e.code, ERR_INVALID);
+	verify_fine(f);
+}
+
+/* What a fork has of its origin was paid there: its own budget has it, nobody else pays twice. */
+static void a_fork_pays_only_for_itself(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	static const char created[] = "{\"mode\":\"m\",\"project\":\"p1\",\"user\":\"u1\",\"parent\":\"r0\","
+				      "\"forked\":{\"run\":\"r1\",\"at\":3}}";
+
+	make_run(f, "run/r0");
+	must(append_one(f, "run/r1", 1, EVENT_RUN_CREATED, created, &e), &e);
+	step(f, 2, MODEL_REQUESTED, ASK("1", "1", "0.3"));
+	budget_is(f, "run/r1", 0, 0, 0.3);
+	step(f, 3, MODEL_ANSWERED, "{\"agent\":\"0\",\"turn\":1,\"usd\":0.25,\"usage\":{\"input\":10}}");
+	budget_is(f, "run/r1", 0.25, 0, 0);
+	must(append_one(f, "run/r0", 3, EVENT_MODEL_ANSWERED, "{\"agent\":\"0\",\"usd\":1}", &e), &e);
+	budget_is(f, "house", 1, 0, 0);
+	step(f, 4, MODEL_REQUESTED, ASK("2", "1", "0.5"));
+	step(f, 5, MODEL_ANSWERED, "{\"agent\":\"0\",\"turn\":2,\"usd\":0.5,\"usage\":{\"input\":7}}");
+	budget_is(f, "run/r1", 0.75, 0, 0);
+	static const char *const others[] = {"run/r0", "project/p1", "user/u1", "house"};
+	for (int i = 0; i < 4; i++)
+		budget_is(f, others[i], 1.5, 0, 0);
+	json_t *row = run_row(f, "r1"); /* what it stands for cost that much */
+	near(usd(row, "usd"), 0.75);
+	json_decref(row);
+	json_t *all = store_usage(f->store, &(struct usage_query){.group = "run", .limit = -1}, &e);
+	assert_int_equal(json_array_size(all), 2);
+	near(usd(json_array_get(all, 1), "usd"), 0.5);
+	assert_int_equal(json_int(json_array_get(all, 1), "input", 0), 7);
+	json_decref(all);
+	verify_fine(f);
+}
+
+/* By month for whom several runs pay, by day for usage. */
+static void money_has_its_time(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+	static const struct {
+		int64_t at; /* seconds */
+		const char *data;
+	} answers[] = {
+		{1793491199, "{\"agent\":\"0\",\"turn\":1,\"usd\":0.25,\"usage\":{\"input\":8,\"cached\":6}}"},
+		{1793491200, "{\"agent\":\"0\",\"turn\":2,\"usd\":0.5,\"usage\":{\"input\":8}}"},
+		{1795305600, "{\"agent\":\"0\",\"turn\":3,\"usd\":1,\"usage\":{\"input\":4,\"cached\":2}}"},
+	}; /* the last second of 2026-10-31, the first of 2026-11-01, 2026-11-22 */
+
+	make_run(f, "run/r1");
+	for (int i = 0; i < 3; i++) {
+		struct event ev = event_of(3 + i, EVENT_MODEL_ANSWERED, answers[i].data);
+		struct append a = {.stream = "run/r1", .events = &ev, .event_count = 1};
+		ev.at = answers[i].at * 1000000;
+		must(store_append_wait(f->store, &a, &e), &e);
+		event_release(&ev);
+	}
+	must(store_settle(f->store, &e), &e);
+	cleanup_json json_t *rows = store_budgets_shared(f->store, "2026-11", &e);
+	const json_t *row;
+	size_t i;
+	int months = 0;
+	json_array_foreach(rows, i, row)
+	{
+		bool month = *json_str(row, "month") != 0;
+		months += month;
+		near(json_num(row, "spent", 0), month ? 1.5 : 1.75);
+	}
+	assert_int_equal(months, 3);
+	struct usage_query q = {.group = "day,user", .limit = -1};
+	cleanup_json json_t *days = store_usage(f->store, &q, &e);
+	assert_int_equal(json_array_size(days), 3);
+	assert_string_equal(json_str(json_array_get(days, 0), "day"), "2026-10-31");
+	assert_string_equal(json_str(json_array_get(days, 1), "day"), "2026-11-01");
+	assert_string_equal(json_str(json_array_get(days, 2), "user"), "u1");
+	near(json_num(json_array_get(days, 0), "cache_rate", 0), 0.75);
+	q = (struct usage_query){.group = "project", .from = 20261101, .until = 20261122, .limit = -1};
+	cleanup_json json_t *part = store_usage(f->store, &q, &e);
+	assert_int_equal(json_array_size(part), 1);
+	near(json_num(json_array_get(part, 0), "usd", 0), 0.5);
+	q = (struct usage_query){.group = "day", .skip = 1, .limit = 1};
+	cleanup_json json_t *page = store_usage(f->store, &q, &e);
+	assert_int_equal(json_array_size(page), 1);
+	assert_string_equal(json_str(json_array_get(page, 0), "day"), "2026-11-01");
+	q = (struct usage_query){.group = "day,title", .limit = -1};
+	assert_null(store_usage(f->store, &q, &e));
 	assert_int_equal(e.code, ERR_INVALID);
 	verify_fine(f);
 }
@@ -430,12 +520,13 @@ static void rebuilding_gives_the_same(void **state)
 	assert_null(store_run(f->store, "gone", &e));
 	assert_int_equal(append_one(f, "run/gone", 3, EVENT_RUN_PHASE, "{\"name\":\"x\"}", &e), -1);
 	assert_int_equal(e.code, ERR_FINAL);
-	before = json_make(&e, "[o, o, o, o]", store_runs(f->store, NULL, -1, &e),
-		store_actions(f->store, NULL, -1, &e), store_usage(f->store, NULL, &e), store_budgets(f->store, &e));
+	before =
+		json_make(&e, "[o, o, o, o]", store_runs(f->store, NULL, -1, &e), store_actions(f->store, NULL, -1, &e),
+			store_usage(f->store, &usage_all, &e), store_budgets(f->store, &e));
 	must(store_rebuild(f->store, &e), &e);
 	verify_fine(f);
 	after = json_make(&e, "[o, o, o, o]", store_runs(f->store, NULL, -1, &e), store_actions(f->store, NULL, -1, &e),
-		store_usage(f->store, NULL, &e), store_budgets(f->store, &e));
+		store_usage(f->store, &usage_all, &e), store_budgets(f->store, &e));
 	a = json_text(before);
 	b = json_text(after);
 	assert_string_equal(a, b);
@@ -464,6 +555,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		both(a_run_moves_through_its_states),
 		both(money_is_counted_once),
+		both(a_fork_pays_only_for_itself),
+		both(money_has_its_time),
 		cmocka_unit_test_setup_teardown(sums_follow_later, fixture_disk, fixture_end),
 		both(a_long_name_has_a_budget),
 		both(large_parents_pay_too),
