@@ -210,6 +210,39 @@ static int run_ended(struct notify *n, const json_t *run, const struct event *ev
 	return 0;
 }
 
+/* ---- money ---- */
+
+/* A share of a budget is reached: an event of the audit, written once. `object` is the budget's scope. */
+static int budget_alert(
+	struct notify *n, const char *object, const json_t *detail, int64_t seq, int64_t at, struct err *e)
+{
+	char occasion[40];
+	bool project = strncmp(object, "project/", 8) == 0, user = strncmp(object, "user/", 5) == 0;
+	cleanup_json json_t *about =
+		json_make(e, "{s:s, s:s, s:s*, s:s*, s:O*, s:O*, s:O*, s:O*, s:I}", "type", NOTIFY_BUDGET, "budget",
+			object, "project", project ? object + 8 : NULL, "user", user ? object + 5 : NULL, "share",
+			json_get(detail, "share"), "limit_usd", json_get(detail, "limit_usd"), "spent",
+			json_get(detail, "spent"), "period", json_get(detail, "period"), "at", (json_int_t)at);
+	if (!about)
+		return -1;
+	snprintf(occasion, sizeof(occasion), "budget/%lld", (long long)seq);
+	tell(n, occasion, about);
+	return 0;
+}
+
+static void on_audit(struct notify *n, const struct event *ev)
+{
+	struct err e = ERR_INIT;
+	if (span_find(blob_span(ev->data), span_of(NOTIFY_BUDGET), 0) == (size_t)-1)
+		return;
+	cleanup_json json_t *data = event_data(ev, &e);
+	const char *what = json_str(data, "what"), *object = json_str(data, "object");
+	if (data && (!what || strcmp(what, NOTIFY_BUDGET) != 0 || !object))
+		return;
+	if (!data || budget_alert(n, object, json_get(data, "detail"), ev->seq, ev->at, &e) != 0)
+		log_warn("notify", "nobody is told of event %lld of house: %s", (long long)ev->seq, e.text);
+}
+
 /* ---- what happens ---- */
 
 static int take(struct notify *n, const char *run, const struct event *ev, struct err *e)
@@ -238,6 +271,8 @@ static void on_event(struct tail *t, const char *stream, const struct event *ev)
 {
 	struct notify *n = container_of(t, struct notify, tail);
 	struct err e = ERR_INIT;
+	if (ev->seq != 0 && ev->type == EVENT_AUDIT && strcmp(stream, "house") == 0)
+		on_audit(n, ev);
 	if (ev->seq == 0 || strncmp(stream, "run/", 4) != 0)
 		return;
 	switch (ev->type) {
@@ -314,6 +349,21 @@ static int runs_before(struct notify *n, struct err *e)
 	return 0;
 }
 
+static int budgets_before(struct notify *n, struct err *e)
+{
+	struct audit_query q = {
+		.what = NOTIFY_BUDGET, .from = now_of(n) - TIME_NOTIFY_BACK * 1000, .limit = RUNS_BEFORE};
+	cleanup_json json_t *rows = store_audit(n->o.store, &q, e);
+	const json_t *row;
+	size_t i;
+	if (!rows)
+		return -1;
+	json_array_foreach(
+		rows, i, row) if (budget_alert(n, json_str(row, "object"), json_get(row, "detail"),
+					  json_int(row, "seq", 0), json_int(row, "at", 0), e) != 0) return -1;
+	return 0;
+}
+
 /* ---- life ---- */
 
 struct notify *notify_open(const struct notify_options *o, struct err *e)
@@ -329,7 +379,7 @@ struct notify *notify_open(const struct notify_options *o, struct err *e)
 	n->tail.cb = on_event;
 	n->outbox = outbox_open(o->loop, o->store, o->sender, o->seed, e);
 	if (n->outbox && tail_start(&n->tail, o->store, e) == 0) {
-		if (actions_before(n, e) == 0 && runs_before(n, e) == 0) {
+		if (actions_before(n, e) == 0 && runs_before(n, e) == 0 && budgets_before(n, e) == 0) {
 			remind_all(n);
 			return n;
 		}

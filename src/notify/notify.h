@@ -1,4 +1,4 @@
-/* notify: tells people what needs them: an action that waits, a reminder of one, the end of a run.
+/* notify: tells people what needs them: an action that waits, a reminder of one, the end of a run, a share of a budget.
  *
  * Occasions are seen in the journal: as they are committed, and at the start, once, what happened in the last twelve
  * hours while nobody looked. Whom an occasion concerns, the caller knows; each gets a notice in the outbox, which
@@ -12,8 +12,9 @@
  *   action.opened, action.reminder: action, kind, name, subject (the action's title), priority; of a reminder also
  *     count, from 1
  *   run.ended: state (completed, failed, cancelled), evidence
- *   test: nothing more (a person tries a target)
- * at: microseconds UTC. user: who started the run, absent for none. */
+ *   budget.alert: budget (its scope), share (percent), limit_usd, spent, period (all, month), and project or user; no
+ * run test: nothing more (a person tries a target) at: microseconds UTC. user: who started the run, absent for none. */
+#define NOTIFY_BUDGET "budget.alert" /* what the audit calls it, too */
 struct notify_options {
 	struct loop *loop;
 	struct store *store;

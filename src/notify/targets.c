@@ -180,7 +180,7 @@ static int name_it(struct target_change *c, const struct targets *t, const char 
 
 /* ---- webhooks ---- */
 
-static const char *const types[] = {"action.opened", "action.reminder", "run.ended", NULL};
+static const char *const types[] = {"action.opened", "action.reminder", "run.ended", "budget.alert", NULL};
 
 static int events_check(const json_t *events, struct err *e)
 {
@@ -192,7 +192,9 @@ static int events_check(const json_t *events, struct err *e)
 		while (*known && !(json_is_string(v) && strcmp(*known, json_string_value(v)) == 0))
 			known++;
 		if (!*known)
-			return err_set(e, ERR_INVALID, "events: a list of action.opened, action.reminder, run.ended");
+			return err_set(e, ERR_INVALID,
+				"events: a list of action.opened, action.reminder, run.ended, "
+				"budget.alert");
 	}
 	return 0;
 }

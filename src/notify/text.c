@@ -48,10 +48,25 @@ static const char *ended(const json_t *about)
 	return is(about, "evidence", "failing") ? "Done, with failing checks" : "Done";
 }
 
+/* "80 % of this month's budget of the house are spent" */
+static void add_budget(const json_t *about, struct buf *out)
+{
+	const char *scope = json_str(about, "budget"), *id = scope ? strchr(scope, '/') : NULL;
+	buf_addf(out, "%d %% of %sbudget of ", (int)json_int(about, "share", 0),
+		is(about, "period", "month") ? "this month's " : "the ");
+	if (id)
+		add_line(out, about, json_str(about, "project") ? "project" : "user", "");
+	else
+		buf_adds(out, "the house");
+	buf_adds(out, " are spent");
+}
+
 void text_subject(const json_t *about, struct buf *out)
 {
 	if (is(about, "type", "test")) {
 		buf_adds(out, "muster: a test");
+	} else if (is(about, "type", "budget.alert")) {
+		add_budget(about, out);
 	} else if (is(about, "type", "run.ended")) {
 		buf_addf(out, "%s: ", ended(about));
 		add_line(out, about, "title", "a run");
@@ -76,6 +91,12 @@ void text_body(const json_t *about, const char *base, struct buf *out)
 {
 	if (is(about, "type", "test")) {
 		buf_adds(out, "This is a test. Notices of muster arrive here.\n");
+		return;
+	}
+	if (is(about, "type", "budget.alert")) {
+		add_budget(about, out);
+		buf_addf(out, ": $%.2f of $%.2f.\nAt the limit runs stop and ask.\n", json_num(about, "spent", 0),
+			json_num(about, "limit_usd", 0));
 		return;
 	}
 	if (is(about, "type", "run.ended"))
@@ -109,14 +130,17 @@ json_t *text_push(const json_t *about, const char *base, struct err *e)
 		buf_check(&url, "the notice", e) != 0)
 		return NULL;
 	return json_make(e, "{s:s, s:s, s:s, s:s*}", "title", title.data, "body", body.data ? body.data : "", "url",
-		url.data ? url.data : "", "tag", json_str(about, json_str(about, "action") ? "action" : "run"));
+		url.data ? url.data : "", "tag",
+		json_str(about, json_str(about, "action")   ? "action"
+				: json_str(about, "budget") ? "budget"
+							    : "run"));
 }
 
 json_t *text_webhook(const json_t *about, const char *base, struct err *e)
 {
 	char at[CLOCK_TEXT];
 	static const char *const passed[] = {"run", "mode", "project", "action", "kind", "name", "priority", "count",
-		"state", "evidence", "title", "subject"};
+		"state", "evidence", "title", "subject", "budget", "share", "limit_usd", "spent", "period"};
 	cleanup_json json_t *data = json_object();
 	cleanup_buf struct buf url = BUF_INIT(4 * KIB);
 	int rc = data ? 0 : -1;
