@@ -1,6 +1,6 @@
 /* actions: what people must decide, and their answers. */
 #include "api/intervene.h"
-#include "api/route.h"
+#include "api/private.h"
 #include "base/mem.h"
 
 static json_t *list_of(struct ask *q, struct err *e)
@@ -32,6 +32,8 @@ static json_t *answer(struct ask *q, struct err *e)
 		err_nomem(e);
 		return NULL;
 	}
+	if (money_may_answer(q, action, json_str(command, "option"), e))
+		return NULL;
 	return intervene_apply(q->needs, q->run, q->command_id, command, &now, e)
 		       ? NULL
 		       : json_make(e, "{s:b, s:b}", "ok", 1, "queued", !now);

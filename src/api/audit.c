@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "api/route.h"
+#include "api/private.h"
 #include "base/caps.h"
 #include "base/mem.h"
 
@@ -51,8 +51,7 @@ struct export
 	bool csv;
 };
 
-/* RFC 4180; what a spreadsheet would take for a formula is made text. */
-static void add_csv(struct buf *out, struct span text)
+void csv_add(struct buf *out, struct span text)
 {
 	bool formula = text.n && strchr("=+-@\t\r", text.p[0]);
 
@@ -79,10 +78,10 @@ static void add_row(const struct export *x, const json_t *row, struct buf *out)
 	buf_addf(out, "%lld,%s", (long long)json_int(row, "seq", 0), time);
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		buf_addc(out, ',');
-		add_csv(out, json_span(row, texts[i]));
+		csv_add(out, json_span(row, texts[i]));
 	}
 	buf_addc(out, ',');
-	add_csv(out, span_of(detail));
+	csv_add(out, span_of(detail));
 	buf_adds(out, "\r\n");
 }
 

@@ -141,7 +141,8 @@ static json_t *get_cost(struct ask *q, struct err *e)
 	static const char *const sums[] = {
 		"run", "usd", "usd_unknown", "budget_usd", "input_tokens", "output_tokens", "cached_tokens", NULL};
 	cleanup_json json_t *filter = json_make(e, "{s:s}", "run", q->run_id);
-	cleanup_json json_t *usage = filter ? store_usage(q->needs->store, filter, e) : NULL;
+	struct usage_query query = {.group = USAGE_RUNS, .filter = filter, .limit = -1};
+	cleanup_json json_t *usage = filter ? store_usage(q->needs->store, &query, e) : NULL;
 	double spent = json_num(q->run, "usd", 0) + json_num(q->run, "usd_unknown", 0);
 	double budget = json_num(q->run, "budget_usd", -1);
 	json_t *out =

@@ -36,6 +36,8 @@ static json_t *command(struct ask *q, struct err *e)
 	}
 	if (!strcmp(kind, "model") && ask_model(q, json_str(q->body, "model"), e))
 		return NULL;
+	if (!strcmp(kind, "answer") && money_may_answer(q, json_str(q->body, "action"), json_str(q->body, "option"), e))
+		return NULL;
 	return intervene_apply(q->needs, q->run, q->command_id, whole, &now, e)
 		       ? NULL
 		       : json_make(e, "{s:b, s:b}", "ok", 1, "queued", !now);

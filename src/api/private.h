@@ -52,5 +52,9 @@ int admit_again(const struct api *a, const struct caller *c, struct err *e);
 	"mode:s project:s inputs:o? settings:o? model:s? budget_usd:n? title:s? priority:i? check:s? unattended:b? "   \
 	"policy:a? gates_off:a? record:s?"
 json_t *run_request(struct ask *q, struct err *e);
+/* audit.c: one field (RFC 4180); what a spreadsheet would take for a formula is made text. */
+void csv_add(struct buf *out, struct span text);
+/* money.c: may the caller give this answer? Who extends a budget that runs share must keep it. */
+int money_may_answer(struct ask *q, const char *action, const char *option, struct err *e);
 
 #endif

@@ -60,6 +60,7 @@ struct route {
 	X(people)                                                                                                      \
 	X(audit)                                                                                                       \
 	X(notices)                                                                                                     \
+	X(money)                                                                                                       \
 	X(catalogue)                                                                                                   \
 	X(system)                                                                                                      \
 	X(projects)                                                                                                    \

@@ -26,7 +26,7 @@ const struct named_shape shape_table[] = {
 		"opened:t "
 		"resolved:t~ answer:o~ agent:s~ call:s~ seq:i project:s~",
 		"something that a person must decide"},
-	{"usage_row", "run:s role:s model:s calls:i input:i output:i cached:i usd:n usd_unknown:n",
+	{"usage_row", "run:s role:s model:s calls:i input:i output:i cached:i usd:n usd_unknown:n cache_rate:n",
 		"what one role of a run spent on one model"},
 	{"message",
 		"seq:i at:t kind:(began|message|answer|failure|result|denial|compaction|end) agent:s from:s~? text:s~? "
@@ -49,6 +49,12 @@ const struct named_shape shape_table[] = {
 		"mode_says:o~? text:s",
 		"what earlier runs of a mode cost, and how long they took, waits for people included"},
 	{"pinned", "pinned:b", "whether a run is kept for ever"},
+	{"usage_sum",
+		"user:s? project:s? run:s? role:s? model:s? day:s? calls:i input:i output:i cached:i usd:n "
+		"usd_unknown:n cache_rate:n",
+		"what was spent, by what it is grouped by; cache_rate: cached of all input tokens, 0 to 1"},
+	{"budget", "scope:s limit_usd:n~ period:(all|month) alerts:[i] spent:n reserved:n share:n",
+		"what runs may cost together; spent and reserved in its period, share in percent of the limit"},
 	{"taken", "ok:b queued:b", "a command is in the run's journal, or (queued) waits for the run to go on"},
 	{"fork", "run:s at:i from:s", "a new run, and the event up to which it is the old one"},
 	{"merge", "merged:b already:b? commit:s~? conflicts:a?", "how a run's branch came into its project"},
