@@ -203,14 +203,16 @@ struct api *api_open(const struct api_needs *needs, struct err *e)
 /* Keys that are remembered; each is some 48 bytes. */
 #define CALLERS 65536
 
-/* Requests a second of each caller, as the options say. */
-static int limit(struct api *a, struct err *e)
+void api_rate(struct api *a)
 {
 	double per_s = options_number(a->needs.options, OPTION_RATE_PER_S);
-	if (per_s <= 0)
-		return 0;
-	a->rate = (struct limiter_rate){.burst = (int)options_int(a->needs.options, OPTION_RATE_BURST),
-		.every_ms = per_s >= 1000 ? 1 : (int)(1000 / per_s)};
+	a->rate = (struct limiter_rate){.burst = per_s > 0 ? (int)options_int(a->needs.options, OPTION_RATE_BURST) : 0,
+		.every_ms = per_s >= 1000 || per_s <= 0 ? 1 : (int)(1000 / per_s)};
+}
+
+static int limit(struct api *a, struct err *e)
+{
+	api_rate(a);
 	a->limiter = limiter_new(loop_clock(a->needs.loop), CALLERS, e);
 	return a->limiter ? 0 : -1;
 }

@@ -25,7 +25,7 @@ struct api_needs {
 	struct house *house;
 	struct llm *llm;
 	struct vault *vault;
-	const struct options *options;
+	struct options *options;
 	struct accounts *accounts; /* NULL: nobody but the data folder's owner may call */
 	const char *data_dir;
 	struct bundle_places places; /* modes and roles */

@@ -25,8 +25,8 @@ struct api {
 	struct drafts *drafts;
 	struct timer beat;
 	uint64_t requests, replies[6]; /* replies by the first digit of their status */
-	struct limiter *limiter;       /* NULL: no limit */
-	struct limiter_rate rate;
+	struct limiter *limiter;
+	struct limiter_rate rate; /* burst 0: no limit */
 	struct accounts_watch watch;
 	/* The event that was encoded last (feed.c). */
 	struct buf encoded;
@@ -54,6 +54,8 @@ int admit_again(const struct api *a, const struct caller *c, struct err *e);
 json_t *run_request(struct ask *q, struct err *e);
 /* audit.c: one field (RFC 4180); what a spreadsheet would take for a formula is made text. */
 void csv_add(struct buf *out, struct span text);
+/* api.c: how often a caller may ask, as the options say. */
+void api_rate(struct api *a);
 /* money.c: may the caller give this answer? Who extends a budget that runs share must keep it. */
 int money_may_answer(struct ask *q, const char *action, const char *option, struct err *e);
 

@@ -61,6 +61,9 @@ struct route {
 	X(audit)                                                                                                       \
 	X(notices)                                                                                                     \
 	X(money)                                                                                                       \
+	X(config)                                                                                                      \
+	X(uploads)                                                                                                     \
+	X(providers)                                                                                                   \
 	X(catalogue)                                                                                                   \
 	X(system)                                                                                                      \
 	X(projects)                                                                                                    \

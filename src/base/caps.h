@@ -32,7 +32,7 @@
 #define CAP_RECORD_NAME 160    /* bytes of a record's kind, of its id, of who, what and object of an audit event */
 #define CAP_ACCOUNT_OPS 1024   /* operations on accounts that wait */
 #define CAP_STORE_ROWS 1048576 /* rows of one projection, or streams, or blobs, held in memory */
-#define CAP_USAGE_ROWS 200000 /* groups of one question about usage */
+#define CAP_USAGE_ROWS 200000  /* groups of one question about usage */
 #define CAP_USAGE_CSV (64 * MIB)
 
 #define CAP_MODEL_REPLY (16 * MIB)   /* one model answer, decoded */
@@ -93,6 +93,7 @@
 #define TIME_NOTICE_RETRY_MOST 3600000
 #define TIME_NOTICE_LIFE 86400000ll	  /* no further try after it */
 #define TIME_NOTICE_REMEMBERED 86400000ll /* after its end, so that it is not sent again */
+#define TIME_KEY_TRIAL 20000ll		  /* one small request with a new key */
 #define TIME_NOTIFY_BACK 43200000ll	  /* what happened before is not told at a start; less than is remembered */
 #define CAP_NOTIFY_REMINDERS 5		  /* of one action */
 
@@ -127,6 +128,7 @@
 #define CAP_FLOW_RE_HEAP_KIB 8192	   /* PCRE2's heap limit for one search */
 #define CAP_FLOW_RE_CACHED 32		   /* compiled patterns kept in a flow */
 #define CAP_AGENTS 2048			   /* in one segment of a run */
+#define CAP_UPLOAD_FILES 64		   /* of a mode that somebody uploads */
 #define CAP_MODE_BUNDLE (4 * MIB)
 
 #define CAP_DIR_ENTRIES 65536	  /* names of one folder that are sorted and shown */

@@ -265,7 +265,8 @@ char *options_data_dir(const char *flag, struct err *e)
 	return path;
 }
 
-struct options *options_load(const char *data_dir, struct err *e)
+/* Defaults, then a file or this text, then the environment. */
+static struct options *load(const char *data_dir, struct span text, const char *name, struct err *e)
 {
 	struct options *o = MEM_NEW(struct options);
 
@@ -276,7 +277,8 @@ struct options *options_load(const char *data_dir, struct err *e)
 	for (int i = 0; i < OPTIONS; i++)
 		if (option_set_text(o, (enum option)i, rows[i].standard, "default", e))
 			goto fail;
-	if (read_file(o, data_dir, e))
+	if (name ? yaml_parse(&o->file, text, name, 1, e) || read_mapping(o, o->file.root, "", "", e)
+		 : read_file(o, data_dir, e))
 		goto fail;
 	for (int i = 0; i < OPTIONS; i++) {
 		const char *v = rows[i].environment[0] ? getenv(rows[i].environment) : NULL;
@@ -287,6 +289,21 @@ struct options *options_load(const char *data_dir, struct err *e)
 fail:
 	options_free(o);
 	return NULL;
+}
+
+struct options *options_load(const char *data_dir, struct err *e)
+{
+	return load(data_dir, SPAN_NONE, NULL, e);
+}
+
+struct options *options_read(struct span text, const char *name, struct err *e)
+{
+	return load(NULL, text, name, e);
+}
+
+int options_take(struct options *o, enum option which, const struct options *from, struct err *e)
+{
+	return option_set(o, which, json_incref(from->values[which]), from->sources[which], e);
 }
 
 void options_free(struct options *o)
@@ -352,6 +369,11 @@ bool options_bool(const struct options *o, enum option which)
 const json_t *options_tree(const struct options *o, enum option which)
 {
 	return value(o, which, TYPE_TREE);
+}
+
+const json_t *options_value(const struct options *o, enum option which)
+{
+	return o->values[which];
 }
 
 const char *options_source(const struct options *o, enum option which)

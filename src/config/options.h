@@ -4,7 +4,7 @@
  * A value comes from the last of these that has one: the default, the configuration file (<data>/config.yaml, or the
  * file that MUSTER_CONFIG names), the environment, an override (`--option NAME=VALUE`). An unknown name or a value out
  * of range is an error that names file and line (or the variable) and the nearest known name; nothing is ignored.
- * Read on one thread; immutable after start-up but for options_override. */
+ * Read on one thread; immutable after start-up but for options_override and options_take. */
 #ifndef MUSTER_CONFIG_OPTIONS_H
 #define MUSTER_CONFIG_OPTIONS_H
 
@@ -26,6 +26,10 @@ char *options_data_dir(const char *flag, struct err *e);
 /* Defaults, then the file, then the environment. data_dir may be NULL: then only MUSTER_CONFIG names a file. No
  * config.yaml in the data folder is fine; a file that MUSTER_CONFIG names must exist. */
 struct options *options_load(const char *data_dir, struct err *e);
+/* The same with this text for the file, which is called `name` in messages. */
+struct options *options_read(struct span text, const char *name, struct err *e);
+/* One value of another one, with its source. Nobody may hold what options_text or options_tree gave of it. */
+int options_take(struct options *o, enum option which, const struct options *from, struct err *e);
 void options_free(struct options *o);
 /* "name=value" from the command line. TREE values are given as YAML. */
 int options_override(struct options *o, const char *assignment, struct err *e);
@@ -36,6 +40,7 @@ int64_t options_int(const struct options *o, enum option which);
 double options_number(const struct options *o, enum option which);
 bool options_bool(const struct options *o, enum option which);
 const json_t *options_tree(const struct options *o, enum option which);
+const json_t *options_value(const struct options *o, enum option which); /* of whatever type */
 /* Where the value came from: "default", "FILE:LINE", the variable's name, "command line". */
 const char *options_source(const struct options *o, enum option which);
 const char *option_name(enum option which);

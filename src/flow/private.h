@@ -187,8 +187,8 @@ struct run {
 	int action_count;
 	const char *reached; /* scope of the budget.reached that is being delivered */
 	double reached_limit;
-	struct map signals;  /* name → queue (json array); waiters */
-	struct map waiters;  /* name → json array of keys */
+	struct map signals; /* name → queue (json array); waiters */
+	struct map waiters; /* name → json array of keys */
 	json_t *vars;
 	char *phase;
 	struct list ops;

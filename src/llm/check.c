@@ -49,7 +49,7 @@ static void give_up(struct llm_check *k, const struct err *why)
 {
 	static const char *const names[] = {[STREAM] = "stream", [TOOLS] = "tools", [RESULT] = "result"};
 
-	for (int at = sm_is(&k->sm), i = at; i < OVER; i++) {
+	for (int at = sm_is(&k->sm), i = at; i < (k->brief ? TOOLS : OVER); i++) {
 		row(k, names[i], false, "%s%s", i == at ? "" : "not tried: ", why->text);
 		if (i == STREAM)
 			row(k, "usage", false, "not tried: %s", why->text);
@@ -186,6 +186,8 @@ static void on_done(struct llm_call *c, const struct err *why)
 	int rc = 0;
 
 	if (why->code != ERR_OK) {
+		k->why = why->code;
+		k->status = c->status;
 		llm_call_release(c);
 		give_up(k, why);
 		return;
@@ -193,6 +195,11 @@ static void on_done(struct llm_call *c, const struct err *why)
 	switch (sm_is(&k->sm)) {
 	case STREAM:
 		check_stream(k);
+		if (k->brief) {
+			llm_call_release(c);
+			over(k);
+			return;
+		}
 		sm_move(&k->sm, TOOLS);
 		llm_call_release(c);
 		rc = begin_tools(k, &e);
@@ -235,6 +242,8 @@ int llm_check_start(struct llm_check *k, struct err *e)
 	sm_init(&k->sm, states, STREAM);
 	k->message_count = 0;
 	k->failed = k->cancelled = false;
+	k->why = ERR_OK;
+	k->status = 0;
 	k->tools = NULL;
 	if (choose(k, e))
 		return -1;

@@ -14,6 +14,7 @@ struct llm_check {
 	struct llm *llm;
 	const char *model; /* "provider:model", a class, or a provider's name: then its fast model */
 	int64_t total_ms;  /* for each call; 0: only the usual time-outs */
+	bool brief;	   /* the first call alone: rows "stream" and "usage" */
 	/* One row of the report; name and detail are valid during the call. */
 	void (*on_row)(struct llm_check *k, const char *name, bool ok, const char *detail);
 	/* The end, exactly once, never from inside llm_check_start; `passed`: every row was ok. */
@@ -28,6 +29,8 @@ struct llm_check {
 	json_t *tools;
 	int pieces; /* of text told */
 	bool failed, cancelled;
+	enum err_code why; /* of the call that failed; ERR_OK: none */
+	int status;	   /* its HTTP status, 0 none */
 };
 
 /* -1: no such model or provider, no key, or the first call cannot be made; then no callback. */

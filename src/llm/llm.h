@@ -109,8 +109,14 @@ void llm_free(struct llm *l);
 /* The ordered candidates for a class or a model name; count, or -1 with ERR_NO_MODEL (names the variables that would
  * configure one, and `muster demo`), ERR_NO_KEY, ERR_INVALID. */
 int llm_resolve(struct llm *l, const char *model_or_class, struct llm_model *out, int max, struct err *e);
-/* What is configured, for doctor and describe: [{name, kind, base_url?, key: bool, models: [..]}]. */
+/* What is configured, for doctor and describe: [{name, kind, base_url?, key: bool, key_in?, key_end? (its last four
+ * characters), models: [..]}]. */
 json_t *llm_providers(const struct llm *l, struct err *e);
+/* The models that are known, [{model, ready, context, max_output, classes: [..], price?: {input, output, cached,
+ * cache_write (dollars per million tokens), date?, source?}}], and those of the configuration. */
+json_t *llm_models(struct llm *l, struct err *e);
+/* Look for the provider's key anew (the vault's has changed), for calls that begin from now on. ERR_NOT_FOUND. */
+int llm_key_renew(struct llm *l, const char *provider, struct err *e);
 
 /* ---- one call ---- */
 

@@ -24,6 +24,7 @@ struct provider {
 	char *base_url;		       /* without a slash at the end */
 	char *key;		       /* NULL: none */
 	char *key_names;	       /* for messages: where a key would be looked for */
+	const char *key_in;	       /* where it was: "environment", "vault", "configuration" */
 	bool key_needed;
 	json_t *headers;       /* more headers: object of strings, or NULL */
 	char **command;	       /* exec: NULL-terminated */

@@ -15,6 +15,7 @@
 #include "config/vault.h"
 
 #define COMMAND_WORDS 64
+#define KEY_SHOWN 16 /* bytes of a key from which on its last four are shown */
 
 static const struct builtin {
 	const char *name, *kind, *profile, *base_url, *key_env, *url_env;
@@ -152,6 +153,7 @@ static int find_key(struct llm *l, struct provider *p, const char *env, struct e
 {
 	const char *key = env ? getenv(env) : NULL;
 
+	p->key_in = key && *key ? "environment" : "vault";
 	if (!key || !*key)
 		key = from_vault(l, p->name);
 	if ((!key || !*key) && env)
@@ -233,6 +235,7 @@ static int configure_key(struct llm *l, struct provider *p, const char *key, str
 {
 	const char *value = key;
 
+	p->key_in = "configuration";
 	if (key[0] == '$')
 		value = getenv(key + 1);
 	else if (strncmp(key, "vault:", 6) == 0)
@@ -348,6 +351,22 @@ struct provider *provider_local(struct llm *l, const char *name, struct err *e)
 	return map_get(&l->providers, span_of(name));
 }
 
+int llm_key_renew(struct llm *l, const char *name, struct err *e)
+{
+	struct provider *p = map_get(&l->providers, span_of(name));
+	const char *key = json_str(json_get(json_get(l->config, "providers"), name), "key"), *env = NULL;
+
+	if (!p || p->service != &service_http)
+		return err_set(e, ERR_NOT_FOUND, "there is no provider \"%.60s\" that takes a key", name);
+	for (size_t i = 0; i < BUILTINS; i++)
+		if (strcmp(builtins[i].name, name) == 0)
+			env = builtins[i].key_env;
+	if (p->key)
+		crypt_wipe(p->key, strlen(p->key));
+	mem_free(steal(&p->key));
+	return key ? configure_key(l, p, key, e) : find_key(l, p, env, e);
+}
+
 /* ---- telling ---- */
 
 int provider_ready(const struct provider *p, struct err *e)
@@ -396,6 +415,10 @@ static json_t *describe_provider(const struct provider *p, struct err *e)
 			rc |= json_array_append_new(models, json_string(model_row_at(i)->model));
 	if (p->served)
 		rc |= json_array_append_new(models, json_string(p->served));
+	if (p->key)
+		rc |= json_put(v, "key_in", json_string(p->key_in));
+	if (p->key && strlen(p->key) >= KEY_SHOWN)
+		rc |= json_put(v, "key_end", json_string(p->key + strlen(p->key) - 4));
 	if (p->base_url)
 		rc |= json_put(v, "base_url", json_string(p->base_url));
 	if (p->key_names)

@@ -15,6 +15,7 @@
 #define TARGETS 4096
 #define PROVIDERS 4096
 #define SCRIPTS 4096
+#define LISTED 32 /* candidates of a class that are looked at for a list */
 
 /* ---- the whole ---- */
 
@@ -298,4 +299,92 @@ int llm_resolve(struct llm *l, const char *model_or_class, struct llm_model *out
 	return err_set(e, ERR_INVALID,
 		"\"%.100s\" is neither provider:model nor a model class (fast, strong, reasoning, vision, embed)%s",
 		model_or_class, nearest_hint(&near));
+}
+
+/* ---- telling ---- */
+
+static json_t *price_json(const struct llm_price *p, struct err *e)
+{
+	return json_make(e, "{s:f, s:f, s:f, s:f, s:s*, s:s*}", "input", p->input, "output", p->output, "cached",
+		p->cached, "cache_write", p->cache_write, "date", *p->date ? p->date : NULL, "source",
+		*p->source ? p->source : NULL);
+}
+
+/* The classes that this model serves now. */
+static json_t *classes_of(struct llm *l, const char *name, struct err *e)
+{
+	json_t *out = json_make(e, "[]");
+	struct llm_model models[LISTED];
+
+	for (size_t i = 0; out && class_names[i]; i++) {
+		int count = llm_resolve(l, class_names[i], models, LISTED, NULL), k = 0;
+		while (k < count && strcmp(models[k].name, name) != 0)
+			k++;
+		if (k < count && json_array_append_new(out, json_string(class_names[i]))) {
+			json_decref(out);
+			err_nomem(e);
+			return NULL;
+		}
+	}
+	return out;
+}
+
+static int list_model(struct llm *l, const char *provider, const char *model, json_t *out, struct err *e)
+{
+	struct provider *p = map_get(&l->providers, span_of(provider));
+	const struct model_row *row = model_row(provider, model);
+	struct llm_model m = {0};
+	struct target t = {.provider = p};
+
+	if (!p || (size_t)snprintf(m.name, sizeof m.name, "%s:%s", provider, model) >= sizeof m.name)
+		return 0;
+	m.context = row ? row->context : 0;
+	m.max_output = row ? row->max_output : 0;
+	if (take_facts(l, &m, &t, e) || set_price(l, &m, &t, row, e))
+		return -1;
+	json_t *classes = classes_of(l, m.name, e), *price = classes && m.priced ? price_json(&m.price, e) : NULL;
+	if (!classes || (m.priced && !price)) {
+		json_decref(classes);
+		return -1;
+	}
+	json_t *one =
+		json_make(e, "{s:s, s:b, s:i, s:i, s:o, s:o*}", "model", m.name, "ready", provider_ready(p, NULL) == 0,
+			"context", m.context, "max_output", m.max_output, "classes", classes, "price", price);
+	return !one ? -1 : json_array_append_new(out, one) ? err_nomem(e) : 0;
+}
+
+static int list_named(struct llm *l, const char *name, json_t *out, struct err *e)
+{
+	const char *colon = name ? strchr(name, ':') : NULL;
+	size_t i;
+	json_t *one;
+
+	if (!colon)
+		return 0;
+	json_array_foreach(out, i, one) if (strcmp(json_str(one, "model"), name) == 0) return 0;
+	cleanup_free char *provider = mem_strndup(name, (size_t)(colon - name));
+	return provider ? list_model(l, provider, colon + 1, out, e) : err_nomem(e);
+}
+
+json_t *llm_models(struct llm *l, struct err *e)
+{
+	static const char *const parts[] = {"prices", "models"};
+	cleanup_json json_t *out = json_make(e, "[]");
+	const char *name;
+	json_t *v, *one;
+	size_t n;
+
+	for (size_t i = 0; out && model_row_at(i); i++)
+		if (list_model(l, model_row_at(i)->provider, model_row_at(i)->model, out, e))
+			return NULL;
+	for (size_t i = 0; out && i < sizeof parts / sizeof *parts; i++)
+		json_object_foreach(
+			(json_t *)json_get(l->config, parts[i]), name, v) if (list_named(l, name, out, e)) return NULL;
+	json_object_foreach((json_t *)json_get(l->config, "classes"), name, v)
+	{
+		if (out && json_is_string(v) && list_named(l, json_string_value(v), out, e))
+			return NULL;
+		json_array_foreach(v, n, one) if (out && list_named(l, json_string_value(one), out, e)) return NULL;
+	}
+	return steal(&out);
 }

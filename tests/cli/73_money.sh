@@ -260,4 +260,229 @@ test_shares_of_a_budget_are_told_once()
 	[ ! -e got/post-4.json ] || fail "told once more: $(jq -r .body got/post-4.json | base64 -d)"
 }
 
+# providing: an endpoint in the background that takes one key, key-of-the-house-4711; its port is $port.
+providing()
+{
+	/usr/bin/python3 -B - "$T/port" <<-'END' &
+		import http.server, json, os, sys
+		class Peer(http.server.BaseHTTPRequestHandler):
+		    def log_message(self, *a): pass
+		    def do_POST(self):
+		        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+		        good = self.headers.get("Authorization") == "Bearer key-of-the-house-4711"
+		        self.send_response(200 if good else 401)
+		        self.send_header("Content-Type", "text/event-stream" if good else "application/json")
+		        self.end_headers()
+		        if not good:
+		            self.wfile.write(b'{"error":{"message":"wrong key"}}')
+		            return
+		        call = {"index": 0, "id": "t", "function": {"name": "finish", "arguments": '{"result":"ok"}'}}
+		        delta = {"tool_calls": [call]} if asked.get("tools") else {"content": "1 2 3"}
+		        self.wfile.write(b"data: " + json.dumps({"model": "m-1", "choices": [{"delta": delta}]}).encode() + b"\n\n")
+		        end = {"choices": [{"delta": {}, "finish_reason": "tool_calls" if asked.get("tools") else "stop"}],
+		               "usage": {"prompt_tokens": 1000, "completion_tokens": 100}}
+		        self.wfile.write(b"data: " + json.dumps(end).encode() + b"\n\ndata: [DONE]\n\n")
+		server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Peer)
+		open(sys.argv[1] + ".new", "w").write(str(server.server_port))
+		os.rename(sys.argv[1] + ".new", sys.argv[1])
+		server.serve_forever()
+	END
+	provider=$!
+	trap 'kill $provider 2>/dev/null || true' EXIT
+	wait_for 20 test -s port
+	port=$(cat port)
+}
+
+test_a_provider_s_key_is_tried_kept_and_never_shown()
+{
+	local key=key-of-the-house-4711
+	spending_mode
+	providing
+	settings ''
+	cat >"$MUSTER_DATA/config.yaml" <<-END
+		model: "peer:m"
+		providers: {peer: {kind: compatible, base_url: "http://127.0.0.1:$port", model: m}, own: {kind: compatible, base_url: "http://127.0.0.1:$port", key: sk-configured-1}}
+		prices: {"peer:m": {input: 1, output: 5}}
+	END
+	with_people
+	as "$bob" GET /providers/peer/key
+	gives 403
+	as "$bob" PUT /providers/peer/key -d "{\"key\":\"$key\"}"
+	gives 403
+	as "$ada" GET /providers/peer/key
+	json_is .set false
+	as "$ada" PUT /providers/nobody/key -d "{\"key\":\"$key\"}"
+	gives 404
+	for bad in short \$HOME-and-more 'with blanks in it' 'vault:push:key'; do
+		as "$ada" PUT /providers/peer/key -d "{\"key\":\"$bad\"}"
+		gives 400
+	done
+	as "$ada" PUT /providers/own/key -d "{\"key\":\"$key\"}"
+	gives 409
+	as "$ada" PUT /providers/peer/key -d '{"key":"another-key-altogether"}'
+	gives 400
+	out_of=$(json_get .detail)
+	[[ $out_of == *"refuses the key"*"wrong key"* ]] || fail "the answer is not told: $out_of"
+	as "$ada" GET /providers/peer/key
+	json_is .set false
+	as "$ada" PUT /providers/peer/key -d "{\"key\":\"$key\"}"
+	gives 200
+	json_is .tried true
+	json_is .end 4711
+	json_is .in vault
+	runs_of "$bob" "$pb" # at once
+	as "$ada" GET /providers
+	grep -q 4711 out && fail "a part of the key: $(cat out)"
+	as "$bob" GET /providers
+	json_is 'map(select(.name == "peer"))[0] | "\(.key) \(.base_url)"' "true null"
+	as "$bob" GET /models
+	json_is 'map(select(.model == "peer:m"))[0] | "\(.price.input) \(.price.output) \(.ready)"' "1 5 true"
+	json_is 'map(select(.model == "peer:m"))[0].classes | index("fast") != null' true
+	stop
+	grep -rqs "$key" "$MUSTER_DATA" bg.err bg.out && fail "the key lies open in $(grep -rls "$key" "$MUSTER_DATA")"
+	serving
+	runs_of "$bob" "$pb"
+	as "$ada" DELETE /providers/peer/key
+	gives 200
+	json_is .set false
+	as "$bob" POST /runs -d "{\"mode\":\"spend\",\"project\":\"$pb\"}"
+	run=$(json_get .run)
+	wait_for 30 state_is failed
+	as "$ada" GET '/audit?what=provider.key_set'
+	json_is '.[0].object' provider/peer
+	kill "$provider"
+	as "$ada" PUT /providers/peer/key -d "{\"key\":\"$key\"}" # nobody can say: kept, and said
+	gives 200
+	json_is .tried false
+}
+
+# config_is TOKEN METHOD PATH TEXT: sends the text as a configuration.
+config_is()
+{
+	as "$1" "$2" "$3" -d "$(jq -n --arg t "$4" '{text: $t}')"
+}
+
+test_the_configuration_is_checked_and_exchanged()
+{
+	spending_mode
+	settings 'run: {budget_usd: 1}'
+	with_people
+	config_is "$bob" PUT /config 'run: {budget_usd: 5}'
+	gives 403
+	config_is "$ada" POST /config/check $'run:\n  budget_usd: 5\n  budgt: 6\n'
+	gives 200
+	json_is .valid false
+	json_is .line 3
+	json_is '.message | test("run.budgt")' true
+	config_is "$ada" POST /config/check $'model: a:b\nclasses:\n  fast:\n    - nonsense\n'
+	json_is .valid false
+	config_is "$ada" POST /config/check $'run: {budget_usd: 5}\nprices:\n  "x:y": {input: -1, output: 2}\nproviders: {x: {base_url: "http://x.example", model: y}}\n'
+	json_is .valid false
+	json_is .line 3
+	config_is "$ada" POST /config/check $'\npolicy:\n  - {forbid: "shell(x)"}\n'
+	json_is '"\(.valid) \(.line)"' "false 2"
+	same_model="model: \"script:$T/script.jsonl\""
+	config_is "$ada" POST /config/check "$same_model"$'\nrun: {budget_usd: 0.002}\ncommand: {timeout_s: 60}\n'
+	json_is .valid true
+	json_is '[.changes[] | "\(.name) \(.from) \(.to) \(.restart)"] | join(", ")' "run.budget_usd 1 0.002 false, command.timeout_s 120 60 true"
+	same "$(grep -c budget_usd: "$MUSTER_DATA/config.yaml")" 1
+	config_is "$ada" PUT /config "$same_model"$'\nrun: {budget_usd: 0.002}\ncommand: {timeout_s: 60}\n'
+	gives 200
+	grep -q 0.002 "$MUSTER_DATA/config.yaml" || fail "the file: $(cat "$MUSTER_DATA/config.yaml")"
+	grep -q 'budget_usd: 1' "$MUSTER_DATA/config.yaml.before" || fail "the file before is gone"
+	runs_of "$bob" "$pb" waiting # at once
+	as "$ada" GET /config
+	json_is '.[] | select(.name == "run.budget_usd") | .value' 0.002
+	config_is "$ada" PUT /config $'run: {budget_usd: 5}\nwrong: 1\n'
+	gives 400
+	for text in 'providers: {mine: {kind: exec, command: [id]}}' 'sandbox: {network: ["10.0.0.1:80"]}' 'model: "exec:id"' \
+		'classes: {fast: ["exec:id"]}' 'mail: {url: "smtp://mail.example"}'; do
+		config_is "$ada" PUT /config "$text"
+		gives 403
+	done
+	same "$(grep -c 0.002 "$MUSTER_DATA/config.yaml")" 1 "the file after what was refused"
+	local_call PUT /api/v1/config -d "$(jq -n --arg t "$same_model"$'\nsandbox: {network: ["example.com:443"]}' '{text: $t}')"
+	gives 200
+	json_is '.changes | map(select(.name == "sandbox.network"))[0].restart' true
+	as "$ada" GET '/audit?what=config.changed'
+	json_is length 2
+	stop
+	serving
+	as "$ada" GET /config
+	json_is '.[] | select(.name == "run.budget_usd") | .value' 0
+	config_is "$ada" PUT /config "$same_model"$'\nserver: {requests_per_s: 0.01, requests_burst: 1}\nsandbox: {network: ["example.com:443"]}'
+	gives 200
+	for _ in 1 2 3; do
+		as "$bob" GET /modes
+	done
+	gives 429
+}
+
+# files_of FLOW SUMMARY: a mode as it is uploaded.
+files_of()
+{
+	jq -n --arg id "$1" --arg flow "return function(run) return { summary = \"$2\" } end" '{files: {
+		"mode.yaml": "id: \($id)\nname: Own\ndescription: A test.\nengine: planning\n", "flow.lua": $flow}}'
+}
+
+test_modes_and_roles_are_uploaded_and_none_is_replaced()
+{
+	local role=$'---\nid: helper\nname: Helper\nclass: fast\ntools: [finish]\ncheck: none\nlimits: {turns: 3}\n---\nYou help.\n'
+	spending_mode
+	settings ''
+	with_people
+	as "$bob" PUT /modes/own -d "$(files_of own one)"
+	gives 403
+	as "$ada" PUT /modes/own -d "$(files_of own one)"
+	gives 200
+	json_is .version 1
+	as "$bob" POST /runs -d "{\"mode\":\"own\",\"project\":\"$pb\"}"
+	gives 201
+	first=$(json_get .run) run=$first
+	wait_for 30 state_is completed
+	as "$ada" PUT /modes/own -d "$(files_of own two)"
+	json_is .version 2
+	as "$bob" POST /runs -d "{\"mode\":\"own\",\"project\":\"$pb\"}"
+	run=$(json_get .run)
+	wait_for 30 state_is completed
+	same "$(muster log "$run" --json --type run.completed | jq -r .data.result.summary)" two
+	is_status 0 muster replay "$first"
+	[ -f "$MUSTER_DATA/versions/modes/own.1/own/flow.lua" ] || fail "the first version is gone"
+	as "$bob" GET /modes
+	json_is 'map(select(.id == "own")) | length' 1
+	# what is none is told with its place, and nothing changes
+	as "$ada" PUT /modes/own -d '{"files":{"mode.yaml":"id: own\nname: x\ndescription: x\nengine: planning\n","flow.lua":"return function(run)\nreturn ] end"}}'
+	gives 400
+	json_is '.detail | test("flow.lua:2")' true
+	for name in ../evil roles/../../evil /etc/evil .hidden lib/.x other.txt; do
+		as "$ada" PUT /modes/own -d "$(files_of own x | jq --arg n "$name" '.files[$n] = "x"')"
+		gives 400
+	done
+	as "$ada" PUT /modes/own -d "$(files_of other x)"
+	gives 400
+	as "$ada" PUT /modes/spend -d "$(files_of spend x)" # made by hand
+	gives 409
+	as "$ada" PUT /modes/one_shot -d "$(files_of one_shot x)" # shipped
+	gives 409
+	as "$ada" PUT "/modes/..%2Fx" -d "$(files_of own x)"
+	gives 400
+	as "$ada" PUT /modes/own -d "$(files_of own three)"
+	json_is .version 3
+	# roles
+	as "$ada" PUT /roles/helper -d "$(jq -n --arg t "$role" '{text: $t}')"
+	gives 200
+	json_is .version 1
+	as "$bob" GET /roles
+	json_is 'map(select(.id == "helper" and .mode == null)) | length' 1
+	as "$ada" PUT /roles/helper -d '{"text":"---\nid: helper\nlimits: {turns: 0}\n---\nx"}'
+	gives 400
+	as "$ada" PUT /roles/analyst -d "$(jq -n --arg t "${role//helper/analyst}" '{text: $t}')"
+	gives 409
+	as "$ada" PUT /roles/helper -d "$(jq -n --arg t "$role more" '{text: $t}')"
+	json_is .version 2
+	same "$(tail -1 "$MUSTER_DATA/roles/helper.md")" " more"
+	as "$ada" GET '/audit?what=mode.uploaded'
+	json_is length 3
+}
+
 run_tests
