@@ -268,6 +268,43 @@ static void a_trial(void **state)
 	close_it();
 }
 
+/* Written once into the audit, told once to each: live, and after a start that comes soon enough. */
+static void shares_of_budgets(void **state)
+{
+	(void)state;
+	cleanup_json json_t *detail =
+		json_make(&e, "{s:i, s:f, s:f, s:s}", "share", 80, "limit_usd", 10.0, "spent", 8.5, "period", "month");
+	struct audit a = {.who = "system", .what = NOTIFY_BUDGET, .object = "project/p", .detail = detail};
+	struct audit other = {.who = "u1", .what = "key.created", .object = "budget.alert"};
+	open_it();
+	must(store_record_wait(rig.store, &a, &e), &e);
+	must(store_record_wait(rig.store, &other, &e), &e);
+	rig_turn(1000);
+	assert_int_equal(json_array_size(told), 1);
+	const json_t *v = json_array_get(told, 0);
+	assert_string_equal(json_str(v, "type"), "budget.alert");
+	assert_string_equal(json_str(v, "project"), "p");
+	assert_null(json_get(v, "user"));
+	assert_int_equal(json_int(v, "share", 0), 80);
+	assert_int_equal(rig.count, 1);
+	close_it();
+	a.object = "user/u1"; /* while nobody looks */
+	must(store_record_wait(rig.store, &a, &e), &e);
+	open_it();
+	rig_turn(1000);
+	assert_int_equal(rig.count, 2);
+	close_it();
+	open_it();
+	rig_turn(13 * HOUR);
+	assert_int_equal(rig.count, 2);
+	close_it();
+	json_array_clear(told);
+	open_it(); /* too long ago */
+	rig_turn(1000);
+	assert_int_equal(json_array_size(told), 0);
+	close_it();
+}
+
 #define CASE(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -284,6 +321,7 @@ int main(void)
 		CASE(a_restart),
 		CASE(a_run_that_goes_on_while_it_is_told),
 		CASE(a_trial),
+		CASE(shares_of_budgets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
