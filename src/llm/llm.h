@@ -116,7 +116,7 @@ json_t *llm_providers(const struct llm *l, struct err *e);
  * cache_write (dollars per million tokens), date?, source?}}], and those of the configuration. */
 json_t *llm_models(struct llm *l, struct err *e);
 /* Look for the provider's key anew (the vault's has changed), for calls that begin from now on. ERR_NOT_FOUND. */
-int llm_key_renew(struct llm *l, const char *provider, struct err *e);
+int llm_key_renew(struct llm *l, const char *name, struct err *e);
 
 /* ---- one call ---- */
 
