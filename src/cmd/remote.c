@@ -90,20 +90,20 @@ struct remote *remote_owner(const struct app *a, struct err *e)
 	return make(a->loop, mem_strdup("http://muster"), sock, mem_printf("the owner of %s", a->data_dir), e);
 }
 
-struct remote *remote_server(const char *given, const char *bearer, struct err *e)
+struct remote *remote_server(const char *url, const char *bearer, struct err *e)
 {
 	const char *set = getenv("MUSTER_KEY");
-	char *url = remote_url(given, e);
+	char *whole = remote_url(url, e);
 	cleanup_free char *kept = NULL;
-	if (!url)
+	if (!whole)
 		return NULL;
 	if (!bearer && set && *set)
 		bearer = set;
 	if (!bearer) {
-		kept = keyring_get(url, e);
+		kept = keyring_get(whole, e);
 		bearer = kept;
 	}
-	struct remote *r = e->code == ERR_OK ? make(NULL, url, NULL, mem_strdup(url), e) : (mem_free(url), NULL);
+	struct remote *r = e->code == ERR_OK ? make(NULL, whole, NULL, mem_strdup(whole), e) : (mem_free(whole), NULL);
 	if (r && bearer && *bearer && !(r->bearer = mem_printf("Bearer %s", bearer))) {
 		remote_close(r);
 		err_nomem(e);

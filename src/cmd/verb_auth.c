@@ -75,7 +75,7 @@ static struct remote *sign_in(const char *url, const struct args *args, struct e
 	if (session && !access)
 		err_set(e, ERR_UNAUTHENTICATED,
 			"the address must be verified first: see the mail, or ask an administrator");
-	if (access && (r->bearer = mem_printf("Bearer %s", access)))
+	if (r && access && (r->bearer = mem_printf("Bearer %s", access)))
 		return r;
 	if (e->code == ERR_OK)
 		err_nomem(e);
@@ -90,7 +90,8 @@ static json_t *make_key(const char *url, const struct args *args, const char *na
 	struct remote *r cleanup_remote = body ? sign_in(url, args, e) : NULL;
 	struct err ignored = ERR_INIT; /* it ends by itself, too */
 	json_t *made = r ? remote_ask(r, "POST", "/api/v1/keys", body, e) : NULL;
-	cleanup_json json_t *gone = r ? remote_ask(r, "POST", "/api/v1/auth/logout", NULL, &ignored) : NULL;
+	if (r)
+		json_decref(remote_ask(r, "POST", "/api/v1/auth/logout", NULL, &ignored));
 	return made;
 }
 

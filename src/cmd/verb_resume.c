@@ -51,7 +51,7 @@ static int check_model(struct app *a, const struct args *args, struct err *e)
 static int check_final(const json_t *row, struct err *e)
 {
 	const char *id = run_short(json_str(row, "run")), *state = json_str(row, "state");
-	return strcmp(state, "completed") && strcmp(state, "cancelled")
+	return strcmp(state, "completed") != 0 && strcmp(state, "cancelled") != 0
 		       ? 0
 		       : err_set(e, ERR_FINAL, "run %s is %s; fork it to go on: muster fork %s", id, state, id);
 }
