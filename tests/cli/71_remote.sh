@@ -345,7 +345,7 @@ test_interrupting_a_run_that_is_shown_pauses_it()
 
 test_a_run_goes_to_the_process_that_serves_the_data_folder()
 {
-	local run
+	local run status
 	question_mode
 	serving
 	is_status 3 muster run asking --script script.jsonl --project here --title Given
@@ -366,6 +366,8 @@ test_a_run_goes_to_the_process_that_serves_the_data_folder()
 	[ -d elsewhere/p/.git ] || fail "the project is not where it was asked for"
 	is_status 0 muster show "$(muster runs --names | head -n 1)" --json
 	json_is '.created.files[0]' input_files/notes.txt
+	local_call GET "/api/v1/runs/$(json_get .run.run)/diff"
+	same "$status" 200 "status"
 	kill -TERM "$started"
 	ended
 	is_status 0 muster verify
