@@ -318,32 +318,51 @@ static int run_intervened(const struct fold *f, struct err *e)
 	return span_is(json_span(f->data, "kind"), "budget") ? set_limit(f, "value", e) : 0;
 }
 
-/* Its events are gone as well: what they added to what runs share is known from here, and their own rows would not
- * come again when the rest is folded anew. */
+/* One row of what a run spent whose events went: it stays, under no run. counted: the budgets know of it. */
+static int keep_usage(const struct fold *f, const json_t *row, bool counted, struct err *e)
+{
+	struct span project = json_span(f->data, "project"), user = json_span(f->data, "user");
+	int64_t on = json_int(row, "day", 0), usd = json_int(row, "usd_nano", 0);
+	int64_t unknown = json_int(row, "unknown_nano", 0);
+	const struct cell key[] = {cell_text(""), cell_span(json_span(row, "role")), cell_span(json_span(row, "model")),
+		cell_int(on), cell_span(project), cell_span(user)};
+	const struct change usage[] = {{USAGE_calls, true, cell_int(json_int(row, "calls", 0))},
+		{USAGE_input, true, cell_int(json_int(row, "input", 0))},
+		{USAGE_output, true, cell_int(json_int(row, "output", 0))},
+		{USAGE_cached, true, cell_int(json_int(row, "cached", 0))}, {USAGE_usd, true, cell_int(usd)},
+		{USAGE_usd_unknown, true, cell_int(unknown)}};
+	const struct change spent[] = {
+		{BUDGETS_spent, true, cell_int(usd + unknown)}, {BUDGETS_unknown, true, cell_int(unknown)}};
+	struct fold then = *f;
+
+	if (f->rows->ops->put(f->rows, TABLE_USAGE, key, usage, 6, true, e))
+		return -1;
+	if (counted)
+		return 0;
+	snprintf(then.time, sizeof then.time, "%04d-%02d", (int)(on / 10000 % 10000), (int)(on / 100 % 100));
+	return (project.n && change_scope(&then, "project/", project, spent, 2, e)) ||
+			       (user.n && change_scope(&then, "user/", user, spent, 2, e)) ||
+			       change_scope(&then, "house", SPAN_NONE, spent, 2, e)
+		       ? -1
+		       : 0;
+}
+
+/* Its events are gone as well: what they added to what runs share is known from here alone when all is folded anew. */
 static int events_went(const struct fold *f, bool here, struct err *e)
 {
 	const struct cell key = cell_span(f->run);
-	int64_t unknown = json_int(f->data, "unknown_nano", 0);
-	const struct change spent[] = {{BUDGETS_spent, true, cell_int(json_int(f->data, "spent_nano", 0) + unknown)},
-		{BUDGETS_unknown, true, cell_int(unknown)}};
 	cleanup_free char *scope = mem_printf("run/%.*s", (int)f->run.n, f->run.p);
+	const json_t *row;
+	size_t i;
 
 	if (!scope)
 		return err_nomem(e);
 	const struct cell budget = cell_text(scope);
-	if (here)
-		return f->rows->ops->drop(f->rows, TABLE_RUNS, &key, 1, e) ||
-				       f->rows->ops->drop(f->rows, TABLE_BUDGETS, &budget, 1, e)
-			       ? -1
-			       : 0;
-	if (!json_get(f->data, "spent_nano"))
-		return 0;
-	struct span project = json_span(f->data, "project"), user = json_span(f->data, "user");
-	return (project.n && change_scope(f, "project/", project, spent, 2, e)) ||
-			       (user.n && change_scope(f, "user/", user, spent, 2, e)) ||
-			       change_scope(f, "house", SPAN_NONE, spent, 2, e)
-		       ? -1
-		       : 0;
+	if (here && (f->rows->ops->drop(f->rows, TABLE_RUNS, &key, 1, e) ||
+			    f->rows->ops->drop(f->rows, TABLE_BUDGETS, &budget, 1, e)))
+		return -1;
+	json_array_foreach(json_get(f->data, "usage"), i, row) if (keep_usage(f, row, here, e)) return -1;
+	return 0;
 }
 
 /* In a project's stream: the run's rows go, what it spent stays in the budgets. */

@@ -23,12 +23,6 @@ json_t *store_runs_ended(struct store *s, int64_t ended, int64_t begun, int limi
 	return store_list(s, TABLE_RUNS, f, limit, e);
 }
 
-/* Dollars as they are counted. */
-static json_int_t nano(const json_t *row, const char *name)
-{
-	return llround(json_num(row, name, 0) * 1e9);
-}
-
 static json_t *first_row(struct store *s, enum table_id t, const char *column, const char *value, struct err *e)
 {
 	struct filter f;
@@ -54,11 +48,45 @@ static int check_over(struct store *s, const json_t *row, const json_t *budget, 
 	return 0;
 }
 
+/* Dollars as they are counted. */
+static json_int_t nano(const json_t *row, const char *name)
+{
+	return llround(json_num(row, name, 0) * 1e9);
+}
+
+/* What it spent itself, as projection.c takes it back. */
+static json_t *usage_of(struct store *s, const json_t *run, struct err *e)
+{
+	struct filter f;
+	cleanup_json json_t *filter = json_make(e, "{s:O}", "run", json_get(run, "run"));
+	cleanup_json json_t *rows =
+		filter && !filter_from(TABLE_USAGE, filter, &f, e) ? store_list(s, TABLE_USAGE, &f, -1, e) : NULL;
+	cleanup_json json_t *out = rows ? json_make(e, "[]") : NULL;
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(out ? rows : NULL, i, row)
+	{
+		json_t *one = json_make(e, "{s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:I, s:I}", "role",
+			json_get(row, "role"), "model", json_get(row, "model"), "day", json_get(row, "day"), "calls",
+			json_get(row, "calls"), "input", json_get(row, "input"), "output", json_get(row, "output"),
+			"cached", json_get(row, "cached"), "usd_nano", nano(row, "usd"), "unknown_nano",
+			nano(row, "usd_unknown"));
+		if (!one)
+			return NULL;
+		if (json_array_append_new(out, one)) {
+			err_nomem(e);
+			return NULL;
+		}
+	}
+	return steal(&out);
+}
+
 static json_t *deleted_of(struct store *s, const char *stream, const json_t *row, int64_t *seq, struct err *e)
 {
 	struct stream_head head;
 	char hex[HASH_HEX];
-	cleanup_json json_t *usage = first_row(s, TABLE_USAGE, "run", json_str(row, "run"), e);
+	cleanup_json json_t *usage = usage_of(s, row, e);
 	struct reader *r = usage ? store_reader(s, false, e) : NULL;
 	int found = r ? s->driver->ops->stream(r, stream, &head, e) : -1;
 
@@ -71,16 +99,9 @@ static json_t *deleted_of(struct store *s, const char *stream, const json_t *row
 	}
 	*seq = head.seq;
 	hash_hex(&head.hash, hex);
-	json_t *out = json_make(e, "{s:s, s:s, s:I, s:s?, s:s?}", "run", json_str(row, "run"), "hash", hex, "seq",
-		(json_int_t)head.seq, "project", json_str(row, "project"), "user", json_str(row, "user"));
-	if (out && json_is_object(usage) &&
-		(json_put_int(out, "spent_nano", nano(row, "usd")) ||
-			json_put_int(out, "unknown_nano", nano(row, "usd_unknown")))) {
-		json_decref(out);
-		err_nomem(e);
-		return NULL;
-	}
-	return out;
+	return json_make(e, "{s:s, s:s, s:I, s:s?, s:s?, s:O}", "run", json_str(row, "run"), "hash", hex, "seq",
+		(json_int_t)head.seq, "project", json_str(row, "project"), "user", json_str(row, "user"), "usage",
+		usage);
 }
 
 int store_run_delete(

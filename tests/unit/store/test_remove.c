@@ -42,11 +42,28 @@ static void make_ended(struct fixture *f, const char *stream)
 static char *all_rows(struct fixture *f)
 {
 	struct err e = ERR_INIT;
+	struct usage_query usage = {.group = USAGE_RUNS, .limit = -1};
 	cleanup_json json_t *all = json_make(&e, "[o, o, o, o]", store_runs(f->store, NULL, -1, &e),
-		store_actions(f->store, NULL, -1, &e), store_usage(f->store, NULL, &e), store_budgets(f->store, &e));
+		store_actions(f->store, NULL, -1, &e), store_usage(f->store, &usage, &e), store_budgets(f->store, &e));
 
 	must(all ? 0 : -1, &e);
 	return json_text(all);
+}
+
+/* What was spent in all, and of what runs share in this month. */
+static json_t *spent(struct fixture *f)
+{
+	struct err e = ERR_INIT;
+	char now[CLOCK_TEXT];
+	struct usage_query usage = {.group = "user,project,role,model,day", .limit = -1};
+
+	clock_text(now, clock_wall(&clock_real));
+	now[strlen("2026-11")] = '\0';
+	json_t *out =
+		json_make(&e, "[o, o]", store_usage(f->store, &usage, &e), store_budgets_shared(f->store, now, &e));
+	must(out ? 0 : -1, &e);
+	assert_true(json_array_size(json_array_get(out, 0)) >= 1 && json_array_size(json_array_get(out, 1)) >= 2);
+	return out;
 }
 
 static void a_run_goes_and_what_it_spent_stays(void **state)
@@ -60,21 +77,22 @@ static void a_run_goes_and_what_it_spent_stays(void **state)
 	make_run(f, "run/idle");
 	must(append_one(f, "run/idle", 3, EVENT_RUN_CANCELLED, "{}", &e), &e);
 	must(store_settle(f->store, &e), &e);
-	cleanup_json json_t *before = store_budgets_shared(f->store, &e);
+	cleanup_json json_t *before = spent(f);
 	removed(f, "r1");
 	removed(f, "idle"); /* which spent nothing */
 	assert_int_equal(store_read(f->store, "run/r1", 0, &ev, 1, &e), 0);
 	assert_int_equal(store_head(f->store, "run/r1", &e), 0);
 	assert_null(store_run(f->store, "r1", &e));
 	err_clear(&e);
-	cleanup_json json_t *after = store_budgets_shared(f->store, &e);
-	assert_true(json_array_size(before) >= 2);
+	cleanup_json json_t *after = spent(f);
 	assert_true(json_equal(before, after));
 	verify_fine(f);
 	cleanup_free char *kept = all_rows(f);
 	must(store_rebuild(f->store, &e), &e);
 	cleanup_free char *anew = all_rows(f);
 	assert_string_equal(kept, anew);
+	cleanup_json json_t *again = spent(f);
+	assert_true(json_equal(before, again));
 	verify_fine(f);
 	/* The name may be used again, and is not taken for what went. */
 	make_ended(f, "run/r1");
