@@ -47,7 +47,7 @@ static void add_row(struct table *t, const json_t *row, bool with_runs, struct t
 	struct total n = {json_int(row, "calls", 0), json_int(row, "input", 0), json_int(row, "cached", 0),
 		json_int(row, "output", 0), json_num(row, "usd", 0), json_num(row, "usd_unknown", 0)};
 	if (with_runs)
-		table_adds(t, run_short(json_str(row, "run")));
+		table_adds(t, *json_str(row, "run") ? run_short(json_str(row, "run")) : "(gone)");
 	table_adds(t, json_str(row, "role"));
 	add_numbers(t, &n);
 	table_adds(t, json_str(row, "model"));
