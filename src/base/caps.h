@@ -71,6 +71,11 @@
 #define TIME_MAIL_CONNECT 15000
 #define TIME_MAIL 60000 /* for one try */
 
+#define CAP_OIDC_ANSWER (256 * KIB) /* of an OpenID provider to one request */
+#define CAP_OIDC_TOKEN (16 * KIB)
+#define CAP_OIDC_LOGINS 64 /* under way at once */
+#define TIME_OIDC 10000	   /* for one request to the provider */
+
 #define CAP_WEBHOOKS 50 /* two secrets of each lie in the vault */
 #define CAP_PUSHES 10000
 #define CAP_PUSHES_PERSON 20 /* of one person */

@@ -41,6 +41,11 @@ void hash_bytes(struct hash *out, const uint8_t *key, struct span data)
 	BUG_ON(rc != 0);
 }
 
+void hash_sha256(struct hash *out, struct span data)
+{
+	crypto_hash_sha256(out->b, (const unsigned char *)data.p, data.n);
+}
+
 void hash_start(struct hash_stream *h, const uint8_t *key)
 {
 	int rc = crypto_generichash_init(state_of(h), key, key ? (size_t)KEY_SIZE : 0, HASH_SIZE);

@@ -19,6 +19,8 @@ int crypt_setup(struct err *e); /* once at start */
 void crypt_random(void *out, size_t n);
 /* BLAKE2b-256 (RFC 7693), keyed when key is not NULL (KEY_SIZE bytes). */
 void hash_bytes(struct hash *out, const uint8_t *key, struct span data);
+/* SHA-256 (FIPS 180-4), where a protocol asks for it. */
+void hash_sha256(struct hash *out, struct span data);
 struct hash_stream {
 	_Alignas(64) unsigned char state[384];
 };
