@@ -6,7 +6,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Each folder of src/ and its rank, in the order of the tour; some are of parts that are still to come.
 RANKS = {
     "base": 0, "loop": 1, "directive": 1, "config": 2, "store": 2, "http": 2, "sandbox": 3, "llm": 3, "vcs": 3,
-    "accounts": 3, "workspace": 4, "memory": 4, "notify": 4, "tools": 5, "agent": 6, "flow": 7, "api": 8, "cmd": 9,
+    "accounts": 3, "workspace": 4, "memory": 4, "notify": 4, "oidc": 4, "tools": 5, "agent": 6, "flow": 7, "api": 8, "cmd": 9,
 }
 TOKEN = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 

@@ -52,9 +52,9 @@ json_t *person_new(
 		return NULL;
 	}
 	id_new(id, t->now, NULL);
-	return json_make(e, "{s:s, s:s, s:s, s:s, s:I, s:b, s:b}", "name", name, "email", email, "role",
-		role_names[role], "password", t->sealed, "created", (json_int_t)t->now, "verified", verified,
-		"disabled", 0);
+	return json_make(e, "{s:s, s:s, s:s, s:s*, s:I, s:b, s:b}", "name", name, "email", email, "role",
+		role_names[role], "password", t->sealed[0] ? t->sealed : NULL, "created", (json_int_t)t->now,
+		"verified", verified, "disabled", 0);
 }
 
 /* A copy of the person's value with one member set; v is consumed. */

@@ -37,7 +37,8 @@ int records_apply(struct accounts *a, enum kind k, const char *id, json_t *value
 int records_apply_json(struct accounts *a, const json_t *record, struct err *e);
 struct record *record_get(const struct accounts *a, enum kind k, const char *id); /* NULL: none */
 struct record *record_of_address(const struct accounts *a, const char *email);
-/* By a token's text: the session (by its access or its family token), key, invite or ticket. */
+/* By a token's text: the session (by its access or its family token), key, invite or ticket. By a hash also people, by
+ * who they are to an OpenID provider (identity.c). */
 struct record *record_of_token(const struct accounts *a, enum kind k, struct span token);
 struct record *record_of_hash(const struct accounts *a, enum kind k, const char *hex);
 struct record *setting(const struct accounts *a);
@@ -133,7 +134,8 @@ int arg_email(const struct turn *t, const char *name, char out[EMAIL_MAX + 1], s
 int session_add(struct turn *t, const struct record *person, const char *id, bool remember, struct err *e);
 /* All sessions of this person but one (may be NULL) end. */
 int sessions_end(struct turn *t, const struct record *person, const char *but, struct err *e);
-/* person.c: the value of a new person from the arguments name, email and the new password. */
+/* person.c: the value of a new person from the arguments name, email and the new password; without one nobody signs in
+ * by password until one was set by mail. */
 json_t *person_new(
 	struct turn *t, enum member_role role, const char *email, bool verified, char id[ID_TEXT], struct err *e);
 /* ticket.c */

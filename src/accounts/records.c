@@ -9,7 +9,7 @@
 #include "base/mem.h"
 
 const char *const kind_names[KINDS] = {"person", "session", "key", "invite", "ticket", "member", "setting"};
-static const char *const token_fields[] = {"access", "family", "hash"};
+static const char *const token_fields[] = {"access", "family", "hash", "identity"};
 #define TOKEN_FIELDS (sizeof token_fields / sizeof *token_fields)
 
 const char *const role_names[] = {"none", "viewer", "member", "admin", "owner"};

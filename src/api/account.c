@@ -122,8 +122,8 @@ static bool is_https(const struct server_request *r)
 
 static const char *cookie_name(const struct server_request *r, enum account_cookie which)
 {
-	static const char *const names[2][2] = {
-		{"muster", "muster-refresh"}, {"__Host-muster", "__Host-muster-refresh"}};
+	static const char *const names[2][3] = {{"muster", "muster-refresh", "muster-oidc"},
+		{"__Host-muster", "__Host-muster-refresh", "__Host-muster-oidc"}};
 
 	return names[is_https(r)][which];
 }
@@ -159,7 +159,21 @@ int account_set_cookie(
 
 	if (account_cookies_fine(r, e))
 		return -1;
-	buf_addf(&line, "%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld%s", cookie_name(r, which),
-		value ? value : "", value ? (long long)seconds : 0ll, is_https(r) ? "; Secure" : "");
+	buf_addf(&line, "%s=%s; Path=/; HttpOnly; SameSite=%s; Max-Age=%lld%s", cookie_name(r, which),
+		value ? value : "", which == COOKIE_OIDC ? "Lax" : "Strict", value ? (long long)seconds : 0ll,
+		is_https(r) ? "; Secure" : "");
 	return buf_check(&line, "a cookie", e) ? -1 : reply_header(r, "Set-Cookie", line.data, e);
+}
+
+#define SECOND ((int64_t)1000000)
+
+int account_session_cookies(const struct ask *q, const json_t *session, struct err *e)
+{
+	int64_t left = (json_int(session, "expires", 0) - clock_wall(loop_clock(q->needs->loop))) / SECOND;
+
+	return account_set_cookie(
+		       q->request, COOKIE_ACCESS, json_str(session, "access"), json_int(session, "access_s", 0), e) ||
+			       account_set_cookie(q->request, COOKIE_REFRESH, json_str(session, "refresh"), left, e)
+		       ? -1
+		       : 0;
 }

@@ -2,7 +2,10 @@
  *
  * A browser that asks for cookies gets its tokens only there, where no script can read them: __Host-muster (access) and
  * __Host-muster-refresh, Secure, HttpOnly, SameSite=Strict (RFC 6265bis); without TLS, to a client on this machine
- * only, the same without the prefix and Secure. A change by a cookie's caller carries the header X-CSRF-Token. */
+ * only, the same without the prefix and Secure. A change by a cookie's caller carries the header X-CSRF-Token.
+ *
+ * __Host-muster-oidc is that of a login under way at an OpenID provider; it is SameSite=Lax, since a page of the
+ * provider sends the browser back. */
 #ifndef MUSTER_API_ACCOUNT_H
 #define MUSTER_API_ACCOUNT_H
 
@@ -22,7 +25,7 @@ int account_whole(const struct ask *q, struct err *e);
 /* The address of the client as text; "" over the owner's socket. */
 void account_address(const struct server_request *r, char out[64]);
 
-enum account_cookie { COOKIE_ACCESS, COOKIE_REFRESH };
+enum account_cookie { COOKIE_ACCESS, COOKIE_REFRESH, COOKIE_OIDC };
 /* The cookie's value in the request, or SPAN_NONE. */
 struct span account_cookie(const struct server_request *r, enum account_cookie which);
 /* ERR_INVALID where they would go over a network in the clear. */
@@ -30,5 +33,7 @@ int account_cookies_fine(const struct server_request *r, struct err *e);
 /* value NULL: it is taken away. */
 int account_set_cookie(
 	struct server_request *r, enum account_cookie which, const char *value, int64_t seconds, struct err *e);
+/* Those of a new session, as a verb of accounts gave it. */
+int account_session_cookies(const struct ask *q, const json_t *session, struct err *e);
 
 #endif

@@ -213,6 +213,7 @@ int admit(struct ask *q, struct err *e)
 		note_denial(q, e->code);
 		return -1;
 	}
-	q->query = query_parse(q->request->query, route_query_schema(q->route), e);
+	struct span query = q->route->visited ? SPAN_NONE : q->request->query;
+	q->query = query_parse(query, route_query_schema(q->route), e);
 	return q->query ? 0 : -1;
 }

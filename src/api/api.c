@@ -105,12 +105,22 @@ static bool is_page(const struct server_request *r)
 	return reads && !r->local && strncmp(r->path, "/api/", 5) != 0;
 }
 
+/* Somebody follows a link of another site, or is sent here by it: to a page, which anybody may read, or to what expects
+ * them. Nothing that such a page could read or change by itself (Fetch Metadata). */
+static bool is_visit(const struct ask *q)
+{
+	const char *mode = ask_header(q, "sec-fetch-mode"), *dest = ask_header(q, "sec-fetch-dest");
+	bool open = q->match.route ? q->match.route->visited : is_page(q->request);
+	return open && !ask_header(q, "origin") && mode && !strcmp(mode, "navigate") && dest &&
+	       !strcmp(dest, "document");
+}
+
 static int begin(struct ask *q, struct err *e)
 {
-	if (!request_same_origin(q->request))
+	bool found = !route_find(q->request->method, q->path, &q->match, e);
+	if (!request_same_origin(q->request) && !is_visit(q))
 		return err_set(e, ERR_DENIED, "this was sent by a page of another site");
-	return route_find(q->request->method, q->path, &q->match, e) ||
-	       reply_header(q->request, "X-Request-Id", q->id, e);
+	return !found || reply_header(q->request, "X-Request-Id", q->id, e);
 }
 
 static void handle(struct server_request *r, void *ctx)

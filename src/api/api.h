@@ -15,7 +15,7 @@
 
 struct accounts;
 struct herald;
-struct queue;
+struct oidc;
 struct queue;
 
 /* What the resources stand on; all of it outlives the api. */
@@ -34,6 +34,7 @@ struct api_needs {
 	struct queue *queue;   /* runs begin through it; NULL: none are begun here */
 	struct traces *traces; /* what it counts is among the metrics; NULL: none are sent */
 	struct herald *herald; /* notices; NULL: none go out from here */
+	struct oidc *oidc;     /* an OpenID provider; NULL: none */
 	bool serving;	       /* this process stays: what a command sets off is begun here */
 };
 

@@ -136,6 +136,16 @@ static void send_reply(struct server_request *r, const struct route *route, stru
 		reply_bytes(r, status, NULL, SPAN_NONE);
 }
 
+/* A browser that came by itself shows no problem document: the page says it. */
+static bool sent_on(const struct ask *q, const struct err *why)
+{
+	const char *accept = ask_header(q, "accept");
+	char to[64];
+	snprintf(to, sizeof(to), "/?error=%s", err_name(why->code));
+	return q->route && q->route->visited && accept && strstr(accept, "text/html") &&
+	       reply_header(q->request, "Location", to, NULL) == 0;
+}
+
 void ask_end(struct ask *q, json_t *out, const struct err *why)
 {
 	struct server_request *r = q->request;
@@ -154,8 +164,11 @@ void ask_end(struct ask *q, json_t *out, const struct err *why)
 	else
 		log_write_about(LOG_DEBUG, "api", about, "%s %s", r->method, q->path);
 	q->api->replies[(failed ? err_http(why->code) : 200) / 100]++;
+	bool elsewhere = failed && sent_on(q, why);
 	ask_forget(q);
-	if (failed)
+	if (elsewhere)
+		reply_bytes(r, 303, NULL, SPAN_NONE);
+	else if (failed)
 		reply_problem(r, why);
 	else
 		send_reply(r, route, span_of(text));

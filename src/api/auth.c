@@ -5,7 +5,6 @@
 #include "base/mem.h"
 
 #define AUTH API "/auth"
-#define SECOND ((int64_t)1000000)
 
 /* ---- sessions ---- */
 
@@ -14,12 +13,8 @@ static json_t *session_shown(struct ask *q, json_t *session, struct err *e)
 {
 	cleanup_json json_t *out = session;
 	bool cookies = json_bool(q->body, "cookies", false);
-	const char *access = json_str(out, "access"), *refresh = json_str(out, "refresh");
-	int64_t left = (json_int(out, "expires", 0) - clock_wall(loop_clock(q->needs->loop))) / SECOND;
 
-	if (cookies && access &&
-		(account_set_cookie(q->request, COOKIE_ACCESS, access, json_int(out, "access_s", 0), e) ||
-			account_set_cookie(q->request, COOKIE_REFRESH, refresh, left, e)))
+	if (cookies && json_get(out, "access") && account_session_cookies(q, out, e))
 		return NULL;
 	if (cookies) {
 		json_object_del(out, "access");
@@ -149,8 +144,15 @@ HANDLER(join, "invite.join")
 static json_t *settings(struct ask *q, struct err *e)
 {
 	struct accounts *a = account_all(q, e);
+	json_t *out = a ? accounts_settings(a, e) : NULL;
+	const char *name = q->needs->oidc ? options_text(q->needs->options, OPTION_OIDC_NAME) : NULL;
 
-	return a ? accounts_settings(a, e) : NULL;
+	if (out && name && json_put(out, "oidc", json_make(e, "{s:s}", "name", name))) {
+		json_decref(out);
+		err_nomem(e);
+		return NULL;
+	}
+	return out;
 }
 
 static json_t *links(struct ask *q, struct err *e)

@@ -39,6 +39,9 @@ struct route {
 	json_t *(*handle)(struct ask *q, struct err *e);
 	bool raw;		  /* the handler reads the body by its own hand; `body` then says what it is */
 	const char *content_type; /* of the reply, when it is not JSON; several with blanks between them */
+	/* Browsers come here by themselves, also sent by a page of another site, whose parameters may be more than
+	 * those that are named here (request_query). What goes wrong sends them on to /?error=CODE. */
+	bool visited;
 };
 
 /* Where the resources lie. */
@@ -57,6 +60,7 @@ struct route {
 	X(artifacts)                                                                                                   \
 	X(estimate)                                                                                                    \
 	X(auth)                                                                                                        \
+	X(oidc)                                                                                                        \
 	X(people)                                                                                                      \
 	X(audit)                                                                                                       \
 	X(notices)                                                                                                     \

@@ -20,6 +20,9 @@
 #include "flow/queue.h"
 #include "notify/herald.h"
 #include "notify/traces.h"
+#include "oidc/oidc.h"
+
+#define VAULT_OIDC "oidc:secret"
 
 static const struct verb_option options[] = {
 	{"listen", "ADDRESS:PORT", false, "where to listen; port 0: a free one (server.listen)"},
@@ -33,6 +36,7 @@ struct serving {
 	struct accounts *accounts;
 	struct herald *herald;
 	struct traces *traces;
+	struct oidc *oidc;
 	struct sign interrupt, terminate, hangup;
 	bool over;
 };
@@ -129,6 +133,26 @@ static int keep_accounts(struct serving *s, struct err *e)
 	return s->accounts ? 0 : -1;
 }
 
+/* An OpenID provider, where one is set. */
+static int keep_oidc(struct serving *s, struct err *e)
+{
+	const char *secret = getenv("MUSTER_OIDC_SECRET");
+	uint8_t key[KEY_SIZE];
+	struct oidc_options o = {.loop = s->app.loop,
+		.issuer = given(s, OPTION_OIDC_ISSUER),
+		.client = options_text(s->app.options, OPTION_OIDC_CLIENT),
+		.secret = secret && *secret ? secret : vault_get(s->app.vault, VAULT_OIDC),
+		.key = key};
+	if (!o.issuer)
+		return 0;
+	if (o.secret && strlen(o.secret) >= 6 && log_secret(o.secret, e))
+		return -1;
+	vault_derive(s->app.vault, "oidc", key);
+	s->oidc = oidc_open(&o, e);
+	crypt_wipe(key, sizeof(key));
+	return s->oidc ? 0 : -1;
+}
+
 static int print_setup(struct serving *s, struct err *e)
 {
 	cleanup_buf struct buf line = BUF_INIT(CAP_OUTPUT);
@@ -182,7 +206,7 @@ static int begin(struct serving *s, const struct args *args, struct err *e)
 		!(s->queue = queue_new(a->house, a->loop, a->store, limits, e)))
 		return -1;
 	s->herald = herald_open(a->loop, a->store, a->vault, a->options, e);
-	if (!s->herald)
+	if (!s->herald || keep_oidc(s, e))
 		return -1;
 	s->herald->sees = sees;
 	s->herald->sees_ctx = s;
@@ -194,6 +218,7 @@ static int begin(struct serving *s, const struct args *args, struct err *e)
 	needs.accounts = s->accounts;
 	needs.herald = s->herald;
 	needs.traces = s->traces;
+	needs.oidc = s->oidc;
 	needs.serving = true;
 	s->api = api_open(&needs, e);
 	if (!s->api || listen_on(s, args, e) || print_setup(s, e))
@@ -219,7 +244,9 @@ static int serve(const struct args *args, struct err *e)
 	int failed = app_open(&s.app, args, APP_SERVE, e) || begin(&s, args, e);
 	while (!failed && !s.over)
 		loop_turn(s.app.loop, -1);
+	oidc_stop(s.oidc); /* whose requests api_close waits for */
 	api_close(s.api);
+	oidc_close(s.oidc);
 	queue_free(s.queue);
 	if (!failed)
 		drain(&s);
