@@ -120,11 +120,14 @@ static json_t *login_args(const struct ask *q, const json_t *who, struct err *e)
 	return NULL;
 }
 
+/* The login's cookie goes last: curl 7.88 keeps one that is taken away before another is set. */
 static json_t *come_in(struct ask *q, json_t *session, struct err *e)
 {
 	cleanup_json json_t *given = session;
-	return account_session_cookies(q, given, e) || reply_header(q->request, "Location", "/", e) ? NULL
-												    : json_object();
+	if (account_session_cookies(q, given, e) || account_set_cookie(q->request, COOKIE_OIDC, NULL, 0, e) ||
+		reply_header(q->request, "Location", "/", e))
+		return NULL;
+	return json_object();
 }
 
 static void came_back(struct oidc_login *l, const struct err *why)
@@ -171,9 +174,7 @@ static json_t *callback(struct ask *q, struct err *e)
 	struct visit *v = o ? visit_new(q, came_back, e) : NULL;
 	if (!v)
 		return NULL;
-	/* Used up by this, whatever comes of it. */
-	int rc = account_set_cookie(q->request, COOKIE_OIDC, NULL, 0, e) ||
-		 reply_header(q->request, "Cache-Control", "no-store", e) || same_browser(q, &v->attempt, e) ||
+	int rc = reply_header(q->request, "Cache-Control", "no-store", e) || same_browser(q, &v->attempt, e) ||
 		 check_answer(q, e);
 	int coded = rc ? -1 : request_query(q->request, "code", &v->code, e);
 	if (coded == 0 || (coded > 0 && !v->code.len))

@@ -152,17 +152,19 @@ static int got_person(struct oidc_login *l, const json_t *person, struct err *e)
 	return 0;
 }
 
+/* RFC 6749 5.2. A code that does not count is not always called invalid_grant, nor does the status always differ. */
 static int refused_status(const struct oidc_login *l, int status, struct err *e)
 {
 	struct err none = ERR_INIT;
-	cleanup_json json_t *answer = l->step == OIDC_TRADES ? read_answer(l, &none) : NULL;
+	cleanup_json json_t *answer =
+		l->step == OIDC_TRADES && status >= 400 && status < 500 ? read_answer(l, &none) : NULL;
 	const char *error = json_str(answer, "error");
-	if (error && strcmp(error, "invalid_grant") == 0)
-		return err_set(e, ERR_UNAUTHENTICATED,
-			"the OpenID provider does not take this login; it was used already, or too old: begin again");
-	if (error && (strcmp(error, "invalid_client") == 0 || strcmp(error, "unauthorized_client") == 0))
+	if (!error)
+		return err_set(e, ERR_NETWORK, "the OpenID provider answered with status %d", status);
+	if (strcmp(error, "invalid_client") == 0 || strcmp(error, "unauthorized_client") == 0)
 		return refused(e, "does not know this client: see oidc.client_id and its secret");
-	return err_set(e, ERR_NETWORK, "the OpenID provider answered with status %d", status);
+	return err_set(e, ERR_UNAUTHENTICATED,
+		"the OpenID provider does not take this login; it was used already, or is too old: begin it again");
 }
 
 static int take(struct oidc_login *l, int status, struct err *e)
