@@ -193,10 +193,13 @@ static void on_done(struct http_request *r, const struct err *why)
 	struct err e = *why;
 	if (e.code != ERR_OK)
 		err_wrap(&e, "the OpenID provider");
-	if (e.code != ERR_OK || take(l, r->status, &e))
-		end(l, &e);
-	else
+	if (e.code == ERR_OK && take(l, r->status, &e) == 0) {
 		advance(l);
+		return;
+	}
+	if (e.code == ERR_TOO_LARGE) /* not what the person asked for */
+		e.code = ERR_NETWORK;
+	end(l, &e);
 }
 
 /* ---- what it is asked ---- */
