@@ -7,6 +7,7 @@
 
 #include "base/base64.h"
 #include "base/caps.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "http/reply.h"
 #include "oidc/oidc.h"
@@ -374,6 +375,37 @@ static void a_stop_ends_what_is_under_way(void **state)
 	reply_bytes(held, 404, NULL, SPAN_NONE);
 }
 
+/* One allocation after the other fails, of ours and of what libjose takes from jansson: a login ends all the same. */
+static void a_login_without_memory_ends(void **state)
+{
+	static const enum fault_kind kinds[] = {FAULT_ALLOC, FAULT_NET};
+	struct attempt a;
+	int failed = 0;
+	(void)state;
+	oidc_attempt_new(oidc, &a);
+	token_is(&a, first, FULL);
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++)
+		for (uint64_t n = 1;; n++) {
+			struct oidc_login l = {.attempt = &a, .redirect = REDIRECT, .code = "c", .cb = on_end};
+			open_with("a secret");
+			ended = 0;
+			fault_arm(kinds[k], n, false);
+			int rc = oidc_start(oidc, &l, &e);
+			while (rc == 0 && !ended)
+				loop_turn(loop, 5000);
+			bool through = fault_seen() < n;
+			fault_disarm();
+			err_clear(&e);
+			failed += rc || outcome.code != ERR_OK;
+			if (through) {
+				assert_int_equal(outcome.code, ERR_OK);
+				break;
+			}
+			assert_true(rc || outcome.code == ERR_OK || !who);
+		}
+	assert_true(failed > 20);
+}
+
 static void options_are_checked(void **state)
 {
 	struct oidc_options o = {.loop = loop, .client = "house", .key = key};
@@ -403,6 +435,7 @@ int main(void)
 		T(names_and_addresses_may_be_asked_for),
 		T(what_a_provider_may_not_say),
 		T(a_stop_ends_what_is_under_way),
+		T(a_login_without_memory_ends),
 		T(options_are_checked),
 	};
 	json_setup();
