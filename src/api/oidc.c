@@ -130,6 +130,14 @@ static json_t *come_in(struct ask *q, json_t *session, struct err *e)
 	return json_object();
 }
 
+/* As a wrong password is. */
+static void note_failure(const struct ask *q)
+{
+	char address[64];
+	account_address(q->request, address);
+	accounts_note(q->needs->accounts, &q->caller, "login.failed", "oidc", address);
+}
+
 static void came_back(struct oidc_login *l, const struct err *why)
 {
 	struct visit *v = container_of(l, struct visit, login);
@@ -137,6 +145,8 @@ static void came_back(struct oidc_login *l, const struct err *why)
 	struct err e = *why;
 	json_t *args = e.code == ERR_OK ? login_args(q, l->who, &e) : NULL;
 	visit_free(v);
+	if (e.code == ERR_UNAUTHENTICATED)
+		note_failure(q);
 	if (args)
 		account_change(q, "oidc.login", args, come_in, &e);
 	if (e.code != ERR_OK)

@@ -85,7 +85,7 @@ static json_t *read_answer(const struct oidc_login *l, struct err *e)
 	json_t *out = buf_check(&l->answer, "the answer", e)
 			      ? NULL
 			      : json_parse(buf_span(&l->answer), "the OpenID provider's answer", &why);
-	if (out && json_is_object(out))
+	if (json_is_object(out))
 		return out;
 	json_decref(out);
 	if (e->code == ERR_OK)

@@ -46,7 +46,7 @@ static json_t *read_part(struct span part, const char *what, struct err *e)
 	long n = base64_take(part, BASE64_URL, bytes, sizeof(bytes));
 	struct err why = ERR_INIT;
 	json_t *out = n < 0 ? NULL : json_parse(span_n((const char *)bytes, (size_t)n), what, &why);
-	if (out && json_is_object(out))
+	if (json_is_object(out))
 		return out;
 	json_decref(out);
 	if (why.code == ERR_NOMEM)

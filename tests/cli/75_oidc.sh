@@ -269,6 +269,7 @@ test_what_was_not_begun_here_or_was_used_is_refused()
 	call GET "$back" -b bob.jar "${visit[@]}"
 	leads_to '/?error=unauthenticated'
 	audit_has oidc.registered 1
+	audit_has login.failed 2
 	# A page of another site may lead to ours.
 	same "$(curl -s -o page -w '%{http_code}' "${visit[@]}" "$url/")" 200 'a link to the page'
 	same "$(curl -s -o page -w '%{http_code}' "${visit[@]}" "$url/api/v1/auth/me")" 403 'a link to a resource'
