@@ -15,7 +15,9 @@
 #include "loop/stream.h"
 
 #define CAP_REPLY (64 * MIB)
-#define PAGE 1000 /* rows that a server gives at once, at most */
+#define TIME_REPLY 120000
+#define TIME_HEALTH 3000 /* until the folder's owner counts as stopped */
+#define PAGE 1000	 /* rows that a server gives at once, at most */
 
 /* ---- whom one speaks to ---- */
 
@@ -110,18 +112,6 @@ struct remote *remote_server(const char *url, const char *bearer, struct err *e)
 		return NULL;
 	}
 	return r;
-}
-
-int remote_find(const struct args *args, struct remote **out, struct err *e)
-{
-	struct app a cleanup_app = {0};
-	const char *url = remote_named(args);
-	*out = NULL;
-	if (url)
-		*out = remote_server(url, NULL, e);
-	else if (!app_open(&a, args, APP_FOLDERS, e) && remote_there(&a))
-		*out = remote_owner(&a, e); /* on a loop of its own: the app has none */
-	return e->code == ERR_OK ? 0 : -1;
 }
 
 bool remote_busy(const struct remote *r, struct err *e)
@@ -293,7 +283,9 @@ int remote_start(struct remote_call *c, struct remote *r, const char *method, co
 		.header_count = n,
 		.body = body ? &c->piece : NULL,
 		.body_pieces = body ? 1 : 0,
-		.total_ms = c->line ? 0 : 120000,
+		.total_ms = c->total_ms ? c->total_ms
+			    : c->line	? 0
+					: TIME_REPLY,
 		.response_cap = c->line ? SIZE_MAX : CAP_REPLY,
 		.on_body = on_body,
 		.on_done = on_done};
@@ -325,23 +317,31 @@ static void on_over(struct remote_call *c, json_t *reply, const struct err *why)
 	w->reply = reply ? json_incref(reply) : json_null();
 }
 
+/* The reply, or NULL; w is what the caller wants of it, and takes its next page. */
+static json_t *wait_for(
+	struct waited *w, struct remote *r, const char *method, const char *path, const json_t *body, struct err *e)
+{
+	if (remote_start(&w->call, r, method, path, body, e))
+		return NULL;
+	while (!w->over)
+		loop_turn(r->loop, -1);
+	if (w->why.code == ERR_OK)
+		return w->reply;
+	json_decref(w->reply);
+	*e = w->why;
+	return NULL;
+}
+
 /* text: where the reply goes when it is no JSON; next: path of the page behind this one; NULL: nobody asks. */
 static json_t *ask(struct remote *r, const char *method, const char *path, const json_t *body, struct buf *text,
 	char **next, struct err *e)
 {
 	struct waited w = {.call = {.over = on_over, .text_to = text}};
-	if (remote_start(&w.call, r, method, path, body, e))
-		return NULL;
-	while (!w.over)
-		loop_turn(r->loop, -1);
+	json_t *reply = wait_for(&w, r, method, path, body, e);
 	if (next)
 		*next = steal(&w.call.next);
 	mem_free(w.call.next);
-	if (w.why.code == ERR_OK)
-		return w.reply;
-	json_decref(w.reply);
-	*e = w.why;
-	return NULL;
+	return reply;
 }
 
 json_t *remote_ask(struct remote *r, const char *method, const char *path, const json_t *body, struct err *e)
@@ -376,6 +376,30 @@ json_t *remote_list(struct remote *r, const char *path, int limit, struct err *e
 	while (out && limit >= 0 && json_array_size(out) > (size_t)limit)
 		json_array_remove(out, json_array_size(out) - 1);
 	return steal(&out);
+}
+
+static bool answers(struct remote *r)
+{
+	struct waited w = {.call = {.over = on_over, .total_ms = TIME_HEALTH}};
+	struct err ignored = ERR_INIT;
+	cleanup_json json_t *reply = wait_for(&w, r, "GET", "/health", NULL, &ignored);
+	return reply != NULL;
+}
+
+int remote_find(const struct args *args, struct remote **out, struct err *e)
+{
+	struct app a cleanup_app = {0};
+	const char *url = remote_named(args);
+	*out = NULL;
+	if (url)
+		*out = remote_server(url, NULL, e);
+	else if (!app_open(&a, args, APP_FOLDERS, e) && remote_there(&a))
+		*out = remote_owner(&a, e); /* on a loop of its own: the app has none */
+	if (*out && (*out)->sock && !answers(*out)) {
+		remote_close(*out);
+		*out = NULL;
+	}
+	return e->code == ERR_OK ? 0 : -1;
 }
 
 void remote_quote(struct buf *out, const char *text)

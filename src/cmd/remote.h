@@ -27,7 +27,8 @@ int remote_refuse(const struct args *args, const char *what, struct err *e);
 bool remote_there(const struct app *a);
 /* The folder's owner, on the loop of the app, which outlives the remote, or, where it has none, on a new one. */
 struct remote *remote_owner(const struct app *a, struct err *e);
-/* Who is asked instead of doing it here: the server that is named, or who serves the data folder; NULL: nobody. */
+/* Who is asked instead of doing it here: the server that is named, or who serves the data folder; NULL: nobody does, or
+ * does not answer (a stopped process), so that to open the folder says who owns it. */
 int remote_find(const struct args *args, struct remote **out, struct err *e);
 /* The server with this URL. bearer NULL: MUSTER_KEY, else the key that was kept, else none; "": none. */
 struct remote *remote_server(const char *url, const char *bearer, struct err *e);
@@ -51,6 +52,7 @@ struct remote_call {
 	/* Once, at the end: the reply (NULL: no content, or lines), or the error that the other side gave. */
 	void (*over)(struct remote_call *c, json_t *reply, const struct err *why);
 	struct buf *text_to; /* the reply is any text, and is appended here; NULL: JSON */
+	int total_ms;	     /* for all of it; 0: two minutes, without end for lines */
 	/* private */
 	struct remote *remote;
 	struct http_request request;

@@ -24,14 +24,23 @@ static void setup_once(void)
 	signal(SIGCHLD, SIG_DFL); /* ignored, children could not be waited for */
 }
 
-static void on_check(uv_check_t *h)
-{
-	ticks_run(h->data);
-}
-
 static void on_idle(uv_idle_t *h)
 {
 	(void)h;
+}
+
+/* libuv would fire timers and then wait for descriptors, in one turn: whoever waits for what a timer did would sleep.
+ */
+void loop_stay_awake(struct loop *l)
+{
+	uv_idle_start(&l->awake, on_idle);
+}
+
+static void on_check(uv_check_t *h)
+{
+	struct loop *l = h->data;
+	uv_idle_stop(&l->awake);
+	ticks_run(l);
 }
 
 static void on_wake(uv_async_t *h)
@@ -75,6 +84,7 @@ struct loop *loop_new(struct err *e)
 	uv_check_start(&l->check, on_check);
 	uv_unref((uv_handle_t *)&l->check);
 	uv_idle_init(&l->uv, &l->idle);
+	uv_idle_init(&l->uv, &l->awake);
 	l->wake.data = l->alarm.data = l->check.data = l->idle.data = l;
 	return steal(&l);
 }
@@ -100,6 +110,7 @@ void loop_free(struct loop *l)
 		uv_close((uv_handle_t *)&l->bound, NULL);
 		uv_close((uv_handle_t *)&l->check, NULL);
 		uv_close((uv_handle_t *)&l->idle, NULL);
+		uv_close((uv_handle_t *)&l->awake, NULL);
 		uv_close((uv_handle_t *)&l->wake, NULL);
 		uv_run(&l->uv, UV_RUN_DEFAULT);
 		int rc = uv_loop_close(&l->uv);
@@ -134,6 +145,7 @@ bool loop_turn(struct loop *l, int timeout_ms)
 		}
 		uv_run(&l->uv, UV_RUN_ONCE);
 		uv_timer_stop(&l->bound);
+		uv_idle_stop(&l->awake); /* timers fire at the end of such a turn, too */
 	}
 	return loop_alive(l);
 }

@@ -32,6 +32,7 @@ struct loop {
 	uv_timer_t bound; /* of a loop_turn with a time-out */
 	uv_check_t check; /* runs the ticks */
 	uv_idle_t idle;	  /* active while there are ticks: the loop does not sleep */
+	uv_idle_t awake;  /* active from when timers have fired to the end of the turn */
 	uv_async_t wake;  /* runs the posts; referenced while keeps > 0 */
 };
 
@@ -39,6 +40,8 @@ struct loop {
 void timers_fire(struct loop *l);
 /* The earliest timer's time, or INT64_MAX. */
 int64_t timers_next(const struct loop *l);
+/* This turn has done something: it waits for nothing more. */
+void loop_stay_awake(struct loop *l);
 void ticks_run(struct loop *l);
 bool posts_waiting(struct loop *l);
 /* Call the posts sent until now. */

@@ -79,6 +79,7 @@ static void on_alarm(uv_timer_t *h)
 {
 	struct loop *l = h->data;
 	timers_fire(l);
+	loop_stay_awake(l);
 	arm(l, 1); /* 0 would fire again in this very turn */
 }
 

@@ -183,6 +183,24 @@ static void test_ticks(void **state)
 	assert_string_equal(order, "abaaa");
 }
 
+/* Else whoever turns until its timer has fired would wait for something else to happen. */
+static void test_turn_ends_once_a_timer_has_fired(void **state)
+{
+	(void)state;
+	struct named near = {.name = 'n'}, far = {.name = 'f'};
+	int64_t from = clock_mono(loop_clock(loop));
+	timer_init(&near.timer, loop, on_named);
+	timer_init(&far.timer, loop, on_named);
+	must(timer_start(&near.timer, 1, &e), &e);
+	must(timer_start(&far.timer, 60000, &e), &e);
+	usleep(20000); /* it fires at the beginning of the turn */
+	while (!*order)
+		assert_true(loop_turn(loop, -1));
+	assert_string_equal(order, "n");
+	assert_true(clock_mono(loop_clock(loop)) - from < 30 * 1000 * 1000);
+	timer_stop(&far.timer);
+}
+
 static void test_turn_waits_no_longer_than_told(void **state)
 {
 	(void)state;
@@ -479,6 +497,7 @@ int main(void)
 		T(many_timers),
 		T(timer_no_memory),
 		T(ticks),
+		T(turn_ends_once_a_timer_has_fired),
 		T(turn_waits_no_longer_than_told),
 		T(post_keeps_alive),
 		T(posts_from_threads),
