@@ -9,7 +9,9 @@
  * Money: model.requested opens a row in `requests` and reserves its amount in the budgets of the run, its parent runs,
  * its project, its user and the house; model.answered and model.failed close it and turn the reservation into what was
  * really spent (usd) or is unknown (usd_unknown, which counts as spent). What a fork has of its origin was paid there:
- * it counts for the fork's own budget and for no other, and not as usage. */
+ * it counts for the fork's own budget and for no other, and not as usage.
+ *
+ * Above 600 lines because a fold is one entry of one table, and most of them change the same rows. */
 #include "store/projection.h"
 
 #include <math.h>
