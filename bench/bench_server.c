@@ -5,7 +5,9 @@
  * WebSocket. In the mix, for MIX_SECONDS (20; 600 for a proof), STREAMS idle streams of SSE and WebSocket in turns
  * follow the runs of USERS (100) people, each of whom reads their project and changes it once a second and has a run
  * with a command a minute; any answer that is not as it should be ends the program. SERVER_OPTION=NAME=VALUE is given
- * to the server. */
+ * to the server.
+ *
+ * Above 600 lines because streams and requests share the server, its people and how they are read. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
