@@ -1,5 +1,7 @@
 /* ask: an ask from its beginning to its reply, which frees it. */
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "api/private.h"
 #include "base/caps.h"
@@ -123,6 +125,43 @@ int ask_next(struct ask *q, const char *cursor, struct err *e)
 	buf_addf(&link, "cursor=%s>; rel=\"next\"", cursor);
 	return buf_check(&link, "the link to what follows", e) || reply_header(q->request, "Link", link.data, e) ? -1
 														 : 0;
+}
+
+int ask_page(const struct ask *q, int standard, struct ask_page *out, struct err *e)
+{
+	const char *cursor = json_str(q->query, "cursor");
+	char *end = NULL;
+	*out = (struct ask_page){.skip = 0};
+	if (ask_limit(q, standard, true, &out->limit, e))
+		return -1;
+	if (cursor) {
+		long long at = strtoll(cursor, &end, 10), skip = *end == '.' ? strtoll(end + 1, &end, 10) : -1;
+		if (*end || at < 0 || at == LLONG_MAX || skip < 1 || skip > PAGE_MOST)
+			return err_set(e, ERR_INVALID, "\"%.40s\" is no cursor; take it from the Link header", cursor);
+		out->before = at + 1;
+		out->skip = (size_t)skip;
+	}
+	out->fetch = out->limit < 0 ? -1 : out->limit + (int)out->skip;
+	return 0;
+}
+
+json_t *ask_paged(struct ask *q, const struct ask_page *p, json_t *rows, const char *time, struct err *e)
+{
+	cleanup_json json_t *page = rows;
+	size_t n = json_array_size(page), same = 0;
+	char cursor[64];
+	if (!page || p->limit < 0 || n < (size_t)p->fetch) {
+		for (size_t i = 0; i < p->skip && page; i++)
+			json_array_remove(page, 0);
+		return steal(&page);
+	}
+	int64_t last = json_int(json_array_get(page, n - 1), time, 0);
+	while (same < n && json_int(json_array_get(page, n - 1 - same), time, 0) == last)
+		same++;
+	for (size_t i = 0; i < p->skip; i++)
+		json_array_remove(page, 0);
+	snprintf(cursor, sizeof(cursor), "%lld.%zu", (long long)last, same);
+	return ask_next(q, cursor, e) ? NULL : steal(&page);
 }
 
 /* ---- the end ---- */

@@ -143,5 +143,15 @@ void ask_end(struct ask *q, json_t *out, const struct err *why);
 void ask_forget(struct ask *q);
 /* A list goes on behind this cursor: a Link header (RFC 8288) with the same query and `cursor`. */
 int ask_next(struct ask *q, const char *cursor, struct err *e);
+/* A list by time, newest first, in pages. Ask the store for `fetch` rows before `before` (0: all); ask_paged (rows are
+ * consumed; NULL stays an error) takes away what the page before had and links to the one behind. time: the rows'
+ * member; those of one microsecond come once each, too. */
+struct ask_page {
+	int limit, fetch; /* -1: all */
+	int64_t before;
+	size_t skip;
+};
+int ask_page(const struct ask *q, int standard, struct ask_page *out, struct err *e);
+json_t *ask_paged(struct ask *q, const struct ask_page *p, json_t *rows, const char *time, struct err *e);
 
 #endif

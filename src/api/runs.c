@@ -13,11 +13,13 @@ static json_t *list_runs(struct ask *q, struct err *e)
 		err_nomem(e);
 		return NULL;
 	}
-	int limit;
+	struct ask_page page;
 	json_object_del(filter, "limit");
-	if (ask_limit(q, 100, true, &limit, e) || ask_visible(q, filter, e))
+	json_object_del(filter, "cursor");
+	if (ask_page(q, 100, &page, e) || ask_visible(q, filter, e))
 		return NULL;
-	return store_runs(q->needs->store, filter, limit, e);
+	return ask_paged(
+		q, &page, store_runs_before(q->needs->store, filter, page.before, page.fetch, e), "created", e);
 }
 
 static json_t *get_run(struct ask *q, struct err *e)
@@ -214,8 +216,8 @@ static json_t *start(struct ask *q, struct err *e)
 }
 
 const struct route routes_runs[] = {
-	{"GET", API "/runs", WHO_KNOWN, "runs, newest first", "state:s? project:s? mode:s? limit:i?", NULL, "[@run]", 0,
-		list_runs},
+	{"GET", API "/runs", WHO_KNOWN, "runs, newest first", "state:s? project:s? mode:s? limit:i? cursor:s?", NULL,
+		"[@run]", 0, list_runs},
 	{"POST", API "/runs", WHO_KNOWN,
 		"start a run in a project of which one is a member; with an Idempotency-Key, once", NULL, RUN_BODY,
 		"@run", 201, start},

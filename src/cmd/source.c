@@ -7,7 +7,6 @@
 #include "api/changes.h"
 #include "base/mem.h"
 #include "cmd/following.h"
-#include "cmd/out.h"
 
 #define SEARCHED 1000 /* newest runs of a server among which a part of an id is looked for */
 
@@ -36,10 +35,7 @@ json_t *source_runs(struct source *s, const char *state, int limit, struct err *
 {
 	if (s->remote) {
 		cleanup_free char *path = mem_printf("/api/v1/runs%s%s", state ? "?state=" : "", state ? state : "");
-		json_t *rows = path ? remote_list(s->remote, path, limit, e) : (err_nomem(e), NULL);
-		if ((limit < 0 || limit > SEARCHED) && json_array_size(rows) == SEARCHED)
-			out_say(span_of("these are the newest 1000, and the server lists no more\n"));
-		return rows;
+		return path ? remote_list(s->remote, path, limit, e) : (err_nomem(e), NULL);
 	}
 	if (!s->app.store)
 		return json_make(e, "[]");

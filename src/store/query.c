@@ -40,24 +40,39 @@ json_t *store_list(struct store *s, enum table_id t, const struct filter *f, int
 	return rc ? NULL : steal(&array);
 }
 
-static json_t *list_rows(struct store *s, enum table_id t, const json_t *filter, int limit, struct err *e)
+static json_t *list_rows(
+	struct store *s, enum table_id t, const json_t *filter, int time, int64_t before, int limit, struct err *e)
 {
 	struct filter f;
 
 	if (filter_from(t, filter, &f, e))
 		return NULL;
 	f.no_deleted = t == TABLE_RUNS;
+	if (before) {
+		f.ranges[f.range_count].column = time;
+		f.ranges[f.range_count++].below = before;
+	}
 	return store_list(s, t, &f, limit, e);
+}
+
+json_t *store_runs_before(struct store *s, const json_t *filter, int64_t before, int limit, struct err *e)
+{
+	return list_rows(s, TABLE_RUNS, filter, RUNS_created, before, limit, e);
 }
 
 json_t *store_runs(struct store *s, const json_t *filter, int limit, struct err *e)
 {
-	return list_rows(s, TABLE_RUNS, filter, limit, e);
+	return store_runs_before(s, filter, 0, limit, e);
+}
+
+json_t *store_actions_before(struct store *s, const json_t *filter, int64_t before, int limit, struct err *e)
+{
+	return list_rows(s, TABLE_ACTIONS, filter, ACTIONS_opened, before, limit, e);
 }
 
 json_t *store_actions(struct store *s, const json_t *filter, int limit, struct err *e)
 {
-	return list_rows(s, TABLE_ACTIONS, filter, limit, e);
+	return store_actions_before(s, filter, 0, limit, e);
 }
 
 /* ---- one run ---- */

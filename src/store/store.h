@@ -142,6 +142,9 @@ json_t *store_runs(struct store *s, const json_t *filter, int limit, struct err 
  * when several match (naming some). */
 json_t *store_run(struct store *s, const char *id, struct err *e);
 json_t *store_actions(struct store *s, const json_t *filter, int limit, struct err *e);
+/* The same of those alone that were created, or opened, before this (microseconds; 0: all). */
+json_t *store_runs_before(struct store *s, const json_t *filter, int64_t before, int limit, struct err *e);
+json_t *store_actions_before(struct store *s, const json_t *filter, int64_t before, int limit, struct err *e);
 /* Those that have ended and had their last event before `ended`, newest first, begun before `begun`. */
 json_t *store_runs_ended(struct store *s, int64_t ended, int64_t begun, int limit, struct err *e);
 /* Remove a run that has ended: its events and what they add up to; run.deleted in its project's stream remains, and

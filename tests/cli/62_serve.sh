@@ -150,6 +150,42 @@ test_a_run_that_is_paused_while_it_waits_its_turn_stays_so()
 	wait_for 60 state_is completed
 }
 
+# pages PATH MEMBER: this member of all rows, from one page with one row to the next.
+pages()
+{
+	local next="$1?limit=1"
+	while [ -n "$next" ]; do
+		local_call GET "$next"
+		same "$status" 200 "status ($(cat out))"
+		jq -r ".[].$2" out
+		next=$(tr -d '\r' <head | sed -n 's/^[Ll]ink: <\(.*\)>; rel="next"$/\1/p')
+	done
+}
+
+test_lists_go_on_from_page_to_page()
+{
+	question_mode
+	serving
+	for project in p q r; do
+		begin_run "{\"mode\":\"asking\",\"project\":\"$T/$project\",\"model\":\"script:$T/script.jsonl\"}"
+		wait_for 20 state_is waiting
+	done
+	local_call GET /api/v1/runs
+	jq -r '.[].run' out >runs
+	same "$(wc -l <runs)" 3 runs
+	pages /api/v1/runs run >paged
+	cmp runs paged || fail "$(cat paged)"
+	local_call GET /api/v1/actions
+	jq -r '.[].run' out >actions
+	pages /api/v1/actions run >paged
+	same "$(wc -l <actions)" 3 actions
+	cmp actions paged || fail "$(cat paged)"
+	for cursor in x 1 1.0 1.x -1.1 1.1001; do
+		local_call GET "/api/v1/runs?cursor=$cursor"
+		same "$status" 400 "$cursor"
+	done
+}
+
 test_commands_at_the_same_moment_are_given_once_each()
 {
 	local pids=() i
