@@ -2,13 +2,13 @@
 -- waits in between, without memory or cost. With `work` an engineer does what both agreed on, in this run's files.
 local TOOLS = json.array { "read_file", "list", "glob", "search", "git_status", "git_diff", "git_log", "note", "work", "finish" }
 
--- Whatever the role's own output is: here it talks.
+-- Other roles finish with outputs of their own; here they talk.
 local ANSWER = { type = "object", required = json.array { "result" }, additionalProperties = false,
   properties = { result = { type = "string", description = "What the person reads, in Markdown." } } }
 
 local function answer(args, info)
   say { text = args.result, from = info.agent }
-  local reply = ask { name = "message", title = "Your turn", options = { "end" }, agent = info.agent }
+  local reply = ask { name = "message", title = "Your turn", body = args.result, options = { "end" }, agent = info.agent }
   if reply.option == "end" then return true end
   return { continue = reply.text }
 end
@@ -27,8 +27,9 @@ local work = {
 }
 
 return function(run)
-  local chat = agent { role = run.inputs.role or "assistant", name = "chat", task = run.inputs.message, tools = TOOLS, output = ANSWER,
-    check = "none", limits = { turns = 10000 }, on = { finish = answer, work = work } }
+  local role = run.inputs.role or "assistant"
+  local chat = agent { role = role, name = "chat", task = run.inputs.message, tools = TOOLS,
+    output = role ~= "assistant" and ANSWER or nil, check = "none", limits = { turns = 10000 }, on = { finish = answer, work = work } }
   if chat.status ~= "done" then error("the chat " .. chat.status .. (chat.error and ": " .. chat.error or "")) end
-  return { summary = chat.result.result }
+  return { summary = role == "assistant" and chat.result or chat.result.result }
 end

@@ -419,8 +419,10 @@ static int mend_index(struct project *p, const git_tree *had)
 	const git_error *last;
 	int rc;
 
+	if (!path)
+		return -1;
 	git_error_clear();
-	rc = path ? LIBGIT(git_repository_index(&index, p->repo)) : -1;
+	rc = LIBGIT(git_repository_index(&index, p->repo));
 	if (rc == 0)
 		rc = LIBGIT(git_index_read(index, true));
 	last = git_error_last();
