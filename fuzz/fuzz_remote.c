@@ -34,7 +34,8 @@ static void open_server(struct loop *l)
 static void ask(struct app *a, struct buf *out)
 {
 	struct err e = ERR_INIT;
-	cleanup_json json_t *v = remote_call(a, "/api/v1/runs", NULL, &e);
+	struct remote *r cleanup_remote = remote_owner(a, &e);
+	cleanup_json json_t *v = r ? remote_ask(r, "GET", "/api/v1/runs", NULL, &e) : NULL;
 
 	BUG_ON((v == NULL) != (e.code != ERR_OK));
 	BUG_ON(!v && !e.text[0]);

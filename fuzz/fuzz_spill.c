@@ -31,7 +31,7 @@ static struct store *open_store(void)
 }
 
 /* The event names this blob. */
-static void read_blob(struct run *r, enum event_type type, struct span bytes)
+static void read_blob(struct store *s, enum event_type type, struct span bytes)
 {
 	struct store_blob blob = {.bytes = blob_new(bytes.p, bytes.n)};
 	struct err e = ERR_INIT;
@@ -40,9 +40,9 @@ static void read_blob(struct run *r, enum event_type type, struct span bytes)
 	store_blob_hash(bytes, &blob.hash);
 	hash_hex(&blob.hash, hex);
 	cleanup_json json_t *event = json_make(&e, "{s:s, s:s}", "agent", "0", "blob", hex);
-	if (!blob.bytes || !event || store_put_blobs(r->store, &blob, 1, &e))
+	if (!blob.bytes || !event || store_put_blobs(s, &blob, 1, &e))
 		BUG("%s", e.text);
-	if (spill_back(r, type, event, &e))
+	if (spill_back(s, type, event, &e))
 		BUG_ON(e.code == ERR_OK || e.code == ERR_NOMEM);
 	else
 		BUG_ON(json_get(event, "blob") || strcmp(json_str(event, "agent"), "0") != 0);
@@ -57,10 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		store_close(s);
 		s = open_store();
 	}
-	struct run r = {.store = s, .live = true};
 
 	if (size > 1)
-		read_blob(
-			&r, types[data[0] % (sizeof types / sizeof *types)], span_n((const char *)data + 1, size - 1));
+		read_blob(s, types[data[0] % (sizeof types / sizeof *types)], span_n((const char *)data + 1, size - 1));
 	return 0;
 }

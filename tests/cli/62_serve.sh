@@ -158,7 +158,7 @@ pages()
 		local_call GET "$next"
 		same "$status" 200 "status ($(cat out))"
 		jq -r ".[].$2" out
-		next=$(tr -d '\r' <head | sed -n 's/^[Ll]ink: <\(.*\)>; rel="next"$/\1/p')
+		next=$(tr -d '\r' <"$T/head" | sed -n 's/^[Ll]ink: <\(.*\)>; rel="next"$/\1/p')
 	done
 }
 
