@@ -10,11 +10,11 @@ local function answer(args, info)
   say { text = args.result, from = info.agent }
   local reply = ask { name = "message", title = "Your turn", body = args.result, options = { "end" }, agent = info.agent }
   if reply.option == "end" then return true end
-  return { continue = reply.text }
+  return { continue = "The person writes:\n\n" .. reply.text }
 end
 
 local work = {
-  summary = "Have an engineer change this project, once the person agreed in words. The person approves the task once more. Gives what was done.",
+  summary = "Have an engineer change this project, once the person asked for it. The person approves the task once more. Gives what was done.",
   schema = { type = "object", required = json.array { "task" }, additionalProperties = false,
     properties = { task = { type = "string", minLength = 1, description = "All that the engineer must know: what, where, how it is checked." } } },
   run = function(args)
