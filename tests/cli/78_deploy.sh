@@ -12,7 +12,7 @@ group()
 linked()
 {
 	local name path
-	readelf -d "$MUSTER" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -v '^lib\(c\|m\|asan\|ubsan\)\.so' | while read -r name; do
+	readelf -d "$MUSTER" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -v '^\(lib\(c\|m\|asan\|ubsan\)\.so\|ld-linux\)' | while read -r name; do
 		path=$(ldconfig -p | awk -v name="$name" '$1 == name { print $NF; exit }')
 		dpkg -S "$(readlink -f "$path")" 2>/dev/null || dpkg -S "$path" || dpkg -S "/usr$path"
 	done | sed 's/:.*//'
