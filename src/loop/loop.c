@@ -50,7 +50,7 @@ static void on_wake(uv_async_t *h)
 
 static void on_bound(uv_timer_t *h)
 {
-	(void)h;
+	loop_stay_awake(h->data); /* it may have been late already when the turn began */
 }
 
 struct loop *loop_new(struct err *e)
@@ -85,7 +85,7 @@ struct loop *loop_new(struct err *e)
 	uv_unref((uv_handle_t *)&l->check);
 	uv_idle_init(&l->uv, &l->idle);
 	uv_idle_init(&l->uv, &l->awake);
-	l->wake.data = l->alarm.data = l->check.data = l->idle.data = l;
+	l->wake.data = l->alarm.data = l->bound.data = l->check.data = l->idle.data = l;
 	return steal(&l);
 }
 
