@@ -107,12 +107,9 @@ json_t *account_change(struct ask *q, const char *verb, json_t *args, account_sh
 
 static bool is_loopback(const struct server_request *r)
 {
-	struct address_range four, six;
 	struct address address;
 
-	return request_address(r, &address) && address_range_parse(span_of("127.0.0.0/8"), &four, NULL) == 0 &&
-	       address_range_parse(span_of("::1"), &six, NULL) == 0 &&
-	       (address_range_holds(&four, &address) || address_range_holds(&six, &address));
+	return request_address(r, &address) && address_loopback(&address);
 }
 
 static bool is_https(const struct server_request *r)

@@ -7,6 +7,7 @@
 #include "base/caps.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "http/url.h"
 
 struct ask *ask_new(struct api *a, struct server_request *r, struct err *e)
 {
@@ -114,12 +115,7 @@ int ask_next(struct ask *q, const char *cursor, struct err *e)
 		cleanup_free char *text =
 			json_is_string(value) ? mem_strdup(json_string_value(value)) : json_text(value);
 		buf_addf(&link, "%s=", key);
-		for (const char *at = text ? text : ""; *at; at++)
-			buf_addf(&link,
-				strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~", *at)
-					? "%c"
-					: "%%%02X",
-				(unsigned char)*at);
+		url_encode(text ? text : "", &link);
 		buf_addc(&link, '&');
 	}
 	buf_addf(&link, "cursor=%s>; rel=\"next\"", cursor);

@@ -64,6 +64,12 @@ bool address_eq(const struct address *a, const struct address *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+bool address_loopback(const struct address *a)
+{
+	static const struct address one = {.bytes = {[15] = 1}};
+	return address_eq(a, &one) || (address_is_v4(a) && a->bytes[12] == 127);
+}
+
 struct address address_cut(const struct address *a, int prefix)
 {
 	struct address out = *a;

@@ -31,6 +31,8 @@ bool address_eq(const struct address *a, const struct address *b);
 struct address address_cut(const struct address *a, int prefix);
 /* Of a socket; false for any family but IPv4 and IPv6. */
 bool address_of(const struct sockaddr *a, struct address *out);
+/* Of this machine alone: 127.0.0.0/8, ::1. */
+bool address_loopback(const struct address *a);
 /* Is it a public unicast address (not private, loopback, link-local, shared, mapped, translated, multicast, reserved)?
  */
 bool address_public(const struct sockaddr *a);

@@ -401,12 +401,3 @@ int remote_find(const struct args *args, struct remote **out, struct err *e)
 	}
 	return e->code == ERR_OK ? 0 : -1;
 }
-
-void remote_quote(struct buf *out, const char *text)
-{
-	for (; *text; text++)
-		buf_addf(out,
-			strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~", *text) ? "%c"
-													    : "%%%02X",
-			(unsigned char)*text);
-}

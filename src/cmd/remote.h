@@ -74,7 +74,5 @@ json_t *remote_ask(struct remote *r, const char *method, const char *path, const
 int remote_text(struct remote *r, const char *path, struct buf *out, struct err *e);
 /* A list with all its pages, up to `limit` rows (-1: all there are). path: with a query, without limit. */
 json_t *remote_list(struct remote *r, const char *path, int limit, struct err *e);
-/* Append text as it may stand in a path or query. */
-void remote_quote(struct buf *out, const char *text);
 
 #endif

@@ -7,6 +7,7 @@
 #include "api/changes.h"
 #include "base/mem.h"
 #include "cmd/following.h"
+#include "http/url.h"
 
 #define SEARCHED 1000 /* newest runs of a server among which a part of an id is looked for */
 
@@ -73,7 +74,7 @@ json_t *remote_run(struct remote *r, const char *name, struct err *e)
 	if (!r->sock && !id_valid(name))
 		return search(r, name, e);
 	buf_adds(&path, "/api/v1/runs/");
-	remote_quote(&path, name);
+	url_encode(name, &path);
 	return buf_check(&path, "RUN", e) ? NULL : remote_ask(r, "GET", path.data, NULL, e);
 }
 

@@ -1,6 +1,7 @@
 /* audit: shows who did what at a server. */
 #include "base/caps.h"
 #include "cmd/action.h"
+#include "http/url.h"
 
 static const struct verb_option options[] = {
 	{"who", "ID", false, "only what this person did"},
@@ -23,7 +24,7 @@ static int list(struct remote *r, const struct args *args, struct err *e)
 	for (const char *const *f = filters; *f; f++)
 		if (args_get(args, *f)) {
 			buf_addf(&path, "%s=", *f);
-			remote_quote(&path, args_get(args, *f));
+			url_encode(args_get(args, *f), &path);
 			buf_addc(&path, '&');
 		}
 	cleanup_json json_t *rows =

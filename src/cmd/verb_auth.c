@@ -9,6 +9,7 @@
 #include "cmd/keyring.h"
 #include "cmd/out.h"
 #include "cmd/prompt.h"
+#include "http/url.h"
 
 #define DAY_US (86400ll * 1000000)
 #define LOGIN_DAYS 90
@@ -140,7 +141,7 @@ static int revoke_key(struct remote *r, const char *id, struct err *e)
 {
 	cleanup_buf struct buf path = BUF_INIT(4096);
 	buf_adds(&path, "/api/v1/keys/");
-	remote_quote(&path, id);
+	url_encode(id, &path);
 	cleanup_json json_t *reply =
 		buf_check(&path, "the key's id", e) ? NULL : remote_ask(r, "DELETE", path.data, NULL, e);
 	return reply ? 0 : -1;

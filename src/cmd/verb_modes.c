@@ -5,6 +5,7 @@
 #include "cmd/remote.h"
 #include "flow/catalog.h"
 #include "flow/mode.h"
+#include "http/url.h"
 
 static const struct verb_option options[] = {
 	{"json", NULL, false, "print JSON"},
@@ -97,7 +98,7 @@ static json_t *mode_there(struct remote *r, const char *id, struct err *e)
 {
 	cleanup_buf struct buf path = BUF_INIT(64 * KIB);
 	buf_adds(&path, "/api/v1/modes/");
-	remote_quote(&path, id);
+	url_encode(id, &path);
 	return buf_check(&path, "MODE", e) ? NULL : remote_ask(r, "GET", path.data, NULL, e);
 }
 

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "cmd/action.h"
 #include "cmd/out.h"
+#include "http/url.h"
 
 static const struct verb_option options[] = {
 	{"state", "STATE", false, "list: those that are active, archived or deleted"},
@@ -26,7 +27,7 @@ static json_t *in_state(struct remote *r, const char *name, const char *state, s
 {
 	cleanup_buf struct buf path = BUF_INIT(64 * KIB);
 	buf_addf(&path, "/api/v1/projects?state=%s&q=", state);
-	remote_quote(&path, name);
+	url_encode(name, &path);
 	cleanup_json json_t *rows = buf_check(&path, "PROJECT", e) ? NULL : remote_list(r, path.data, -1, e);
 	json_t *row, *found = NULL;
 	size_t i, count = 0;
@@ -53,7 +54,7 @@ json_t *project_named(struct remote *r, const char *name, struct err *e)
 {
 	cleanup_buf struct buf path = BUF_INIT(64 * KIB);
 	buf_adds(&path, "/api/v1/projects/");
-	remote_quote(&path, name);
+	url_encode(name, &path);
 	if (buf_check(&path, "PROJECT", e))
 		return NULL;
 	json_t *out = remote_ask(r, "GET", path.data, NULL, e);
@@ -92,7 +93,7 @@ static int list(struct remote *r, const struct args *args, struct err *e)
 	buf_adds(&path, "/api/v1/projects");
 	if (args_get(args, "state")) {
 		buf_adds(&path, "?state=");
-		remote_quote(&path, args_get(args, "state"));
+		url_encode(args_get(args, "state"), &path);
 	}
 	cleanup_json json_t *rows = buf_check(&path, "--state", e) ? NULL : remote_list(r, path.data, (int)limit, e);
 	static const char *const fields[] = {"id", "state", "created@", "name", "description", NULL};

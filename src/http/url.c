@@ -13,6 +13,13 @@ static int hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+void url_encode(const char *text, struct buf *out)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+	for (; *text; text++)
+		buf_addf(out, strchr(plain, *text) ? "%c" : "%%%02X", (unsigned char)*text);
+}
+
 int url_decode(struct span text, bool plus, struct buf *out, struct err *e)
 {
 	size_t from = out->len;

@@ -11,6 +11,7 @@
 #include "base/base64.h"
 #include "base/caps.h"
 #include "base/mem.h"
+#include "http/url.h"
 #include "oidc/token.h"
 #include "oidc/url.h"
 
@@ -254,9 +255,9 @@ static int trade(struct oidc_login *l, struct err *e)
 	form_add(&l->form, "client_secret", basic ? NULL : o->secret);
 	if (basic) {
 		cleanup_buf struct buf pair = BUF_INIT(CAP_OIDC_TOKEN);
-		form_escape(&pair, o->client);
+		url_encode(o->client, &pair);
 		buf_addc(&pair, ':');
-		form_escape(&pair, o->secret);
+		url_encode(o->secret, &pair);
 		buf_adds(&l->authorization, "Basic ");
 		base64_add(&l->authorization, BASE64_PLAIN, buf_span(&pair));
 		crypt_wipe(pair.data, pair.len);

@@ -4,15 +4,14 @@
 
 #include "base/address.h"
 #include "http/forwarded.h"
+#include "http/url.h"
 
-static bool is_loopback(struct span name)
+static bool is_here(struct span name)
 {
-	struct address_range four;
 	struct address address;
 	if ((name.n == 9 && strncasecmp(name.p, "localhost", 9) == 0) || span_is(name, "[::1]"))
 		return true;
-	return address_range_parse(span_of("127.0.0.0/8"), &four, NULL) == 0 && address_parse(name, &address) &&
-	       address_range_holds(&four, &address);
+	return address_parse(name, &address) && address_is_v4(&address) && address_loopback(&address);
 }
 
 bool url_secure(const char *url)
@@ -28,14 +27,7 @@ bool url_secure(const char *url)
 	rest.p += https ? 8 : 7;
 	struct span host = span_n(rest.p, strcspn(rest.p, "/?"));
 	return host.n && !memchr(host.p, '@', host.n) && authority_split(host, &name, &port) &&
-	       (https || is_loopback(name));
-}
-
-void form_escape(struct buf *out, const char *text)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-	for (; *text; text++)
-		buf_addf(out, strchr(plain, *text) ? "%c" : "%%%02X", (unsigned char)*text);
+	       (https || is_here(name));
 }
 
 void form_add(struct buf *out, const char *name, const char *value)
@@ -45,5 +37,5 @@ void form_add(struct buf *out, const char *name, const char *value)
 	if (out->len && out->data[out->len - 1] != '?' && out->data[out->len - 1] != '&')
 		buf_addc(out, '&');
 	buf_addf(out, "%s=", name);
-	form_escape(out, value);
+	url_encode(value, out);
 }

@@ -10,6 +10,5 @@ bool url_secure(const char *url);
 /* Append name=value as of application/x-www-form-urlencoded, with & in front when something stands there that is not
  * "?"; value NULL: nothing. */
 void form_add(struct buf *out, const char *name, const char *value);
-void form_escape(struct buf *out, const char *text);
 
 #endif
