@@ -182,7 +182,7 @@ static int check_rate(struct ask *q, struct err *e)
 	bool known = q->caller.kind == CALLER_SESSION || q->caller.kind == CALLER_KEY;
 	struct span key =
 		known && q->caller.kind == CALLER_KEY ? span_of(q->caller.token_id) : span_of(q->caller.person);
-	if (!q->api->rate.burst || q->request->local || (!known && !request_address(q->request, &address)))
+	if (q->request->local || (!known && !request_address(q->request, &address)))
 		return 0;
 	if (!known) {
 		address = limiter_address(&address);

@@ -64,6 +64,8 @@ static struct slot *find(struct limiter *l, const char *class, struct span key, 
 int limiter_ask(struct limiter *l, const char *class, struct span key, const struct limiter_rate *rate)
 {
 	uint64_t mark;
+	if (!rate->burst)
+		return 0;
 	struct slot *s = find(l, class, key, &mark);
 	int64_t now = clock_mono(l->clock), every = rate->every_ms * 1000ll;
 	int64_t due = s->mark == mark && s->due > now ? s->due : now;

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 
 struct limiter_rate {
-	int burst;    /* at once, ≥ 1 */
+	int burst;    /* at once; 0: no limit */
 	int every_ms; /* ≥ 1: one more each */
 };
 

@@ -54,6 +54,13 @@ static void test_burst_and_rate(void **state)
 	limiter_clear(limiter, "login", span_of("never seen"));
 }
 
+static void test_no_limit(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(ask("socket", "a", 0, 10000), 0);
+}
+
 /* Over any time, no more than the burst and what the rate gives pass. */
 static void test_many(void **state)
 {
@@ -105,6 +112,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(burst_and_rate),
+		T(no_limit),
 		T(many),
 		T(flood),
 		T(households),
