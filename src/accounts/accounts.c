@@ -277,7 +277,7 @@ static json_t *shown(const struct record *r, const char *const *fields, struct e
 }
 
 static const char *const fields_of[KINDS][12] = {
-	[KIND_PERSON] = {"name", "email", "role", "disabled", "verified", "created", "profile"},
+	[KIND_PERSON] = {"name", "email", "role", "disabled", "verified", "created", "profile", "policy"},
 	[KIND_SESSION] = {"created", "expires", "remember", "address", "agent", "used"},
 	[KIND_KEY] = {"name", "scopes", "created", "expires", "project", "used"},
 	[KIND_INVITE] = {"by", "role", "email", "project", "project_role", "created", "until"},

@@ -180,7 +180,7 @@ int person_change(struct turn *t, struct err *e)
 {
 	const struct record *person = turn_person(t, e);
 	cleanup_json json_t *value = person ? json_clone(person->value) : NULL;
-	const json_t *profile = json_get(t->args, "profile");
+	const json_t *profile = json_get(t->args, "profile"), *policy = json_get(t->args, "policy");
 	char email[EMAIL_MAX + 1];
 
 	if (!value)
@@ -204,6 +204,8 @@ int person_change(struct turn *t, struct err *e)
 	}
 	if (profile && set_profile(value, profile, e))
 		return -1;
+	if (policy && json_put(value, "policy", json_incref((json_t *)policy)))
+		return err_nomem(e);
 	return put(t, person, steal(&value), e);
 }
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api/account.h"
+#include "api/settings.h"
 #include "base/mem.h"
 
 #define AUTH API "/auth"
@@ -104,7 +105,9 @@ static json_t *me(struct ask *q, struct err *e)
 
 static json_t *change_me(struct ask *q, struct err *e)
 {
-	return account_change(q, "person.change", account_args(q, NULL, e), NULL, e);
+	return settings_check_own(json_get(q->body, "policy"), e)
+		       ? NULL
+		       : account_change(q, "person.change", account_args(q, NULL, e), NULL, e);
 }
 
 static json_t *own_sessions(struct ask *q, struct err *e)
@@ -188,8 +191,8 @@ const struct route routes_auth[] = {
 		"refresh:s? cookies:b?", "@session", 0, refresh},
 	{"POST", AUTH "/logout", WHO_KNOWN, "end this session", NULL, "", NULL, 0, logout},
 	{"GET", AUTH "/me", WHO_KNOWN, "who is asking", NULL, NULL, "@me", 0, me},
-	{"PATCH", AUTH "/me", WHO_KNOWN, "change one's name or profile", NULL, "name:s? profile:o?", "@changed", 0,
-		change_me},
+	{"PATCH", AUTH "/me", WHO_KNOWN, "change one's name, profile, or rules for the runs that one begins", NULL,
+		"name:s? profile:o? policy:[o]?", "@changed", 0, change_me},
 	{"GET", AUTH "/sessions", WHO_KNOWN, "one's sessions", NULL, NULL, "[@session_row]", 0, own_sessions},
 	{"DELETE", AUTH "/sessions", WHO_KNOWN, "end all one's sessions", "keep_own:b?", NULL, NULL, 0, end_sessions},
 	{"DELETE", AUTH "/sessions/{session}", WHO_KNOWN, "end one of them", NULL, NULL, NULL, 0, end_session},

@@ -1,5 +1,6 @@
 /* projects: what there is, and changes of what is known of one. */
 #include "api/projects.h"
+#include "api/settings.h"
 
 #include <stdio.h>
 #include <strings.h>
@@ -178,7 +179,9 @@ static json_t *patch_project(struct ask *q, struct err *e)
 		err_set(e, ERR_INVALID, "name must not be empty");
 		return NULL;
 	}
-	return project_check(q->body, e) ? NULL : change(q, "project.changed", json_incref(q->body), e);
+	return project_check(q->body, e) || settings_check(q, json_get(q->body, "settings"), e)
+		       ? NULL
+		       : change(q, "project.changed", json_incref(q->body), e);
 }
 
 /* One that is in this state goes into that. */
@@ -248,8 +251,10 @@ const struct route routes_projects[] = {
 		.raw = true},
 	{"GET", API "/projects/{project}", WHO_VIEWER, "one project", NULL, NULL, "@project", 0, get_project},
 	{"PATCH", API "/projects/{project}", WHO_ADMIN,
-		"change name, description, tags or trust; If-Match: if nobody else did", NULL,
-		"name:s? description:s? tags:[s]? trusted:b?", "@project", 0, patch_project},
+		"change name, description, tags, trust, or what it says of its runs (settings, as a whole); If-Match: "
+		"if "
+		"nobody else did",
+		NULL, "name:s? description:s? tags:[s]? trusted:b? settings:o?", "@project", 0, patch_project},
 	{"DELETE", API "/projects/{project}", WHO_OWNER, "delete a project; for 30 days it can be restored", NULL, NULL,
 		"@project", 0, delete_project},
 	{"POST", API "/projects/{project}/restore", WHO_OWNER, "bring a deleted project back", NULL, NULL, "@project",

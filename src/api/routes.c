@@ -5,6 +5,7 @@
 #include "base/caps.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/schema.h"
 #include "base/shape.h"
 
 static const struct route *const tables[] = {
@@ -66,6 +67,11 @@ static void setup_one(void *ctx, const struct route *r)
 	bool body = r->body && !r->raw;
 	cleanup_json json_t *query = r->query ? shape_schema(r->query, false, NULL, e) : json_null();
 	cleanup_json json_t *content = query && body ? shape_schema(r->body, false, NULL, e) : json_null();
+	if ((json_is_object(query) && schema_check(query, e)) ||
+		(json_is_object(content) && schema_check(content, e))) {
+		err_wrap(e, "route %s", name); /* "@name", which nobody would check */
+		return;
+	}
 	cleanup_json json_t *reply = content && r->reply ? shape_type(r->reply, SHAPE_PREFIX, e) : json_null();
 	if (!reply)
 		err_wrap(e, "route %s", name);

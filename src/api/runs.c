@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api/aside.h"
+#include "api/settings.h"
 #include "base/mem.h"
 #include "flow/mode.h"
 #include "flow/queue.h"
@@ -94,14 +95,19 @@ static int check_files(struct ask *q, struct err *e)
 	return e->code == ERR_OK ? 0 : -1;
 }
 
-/* Does somebody vouch for the files of the project in this folder? Without a record it is the owner's own. */
-static bool trusted(struct ask *q, const char *dir)
+/* What the project in this folder says, and who begins the run. A project without a record is the owner's own. */
+static int add_standing(struct ask *q, const char *dir, json_t *request, struct err *e)
 {
 	char id[PROJECT_ID];
 	struct err none = ERR_INIT;
 	house_project_id(dir, id);
 	const json_t *known = book_get(q->api->book, id, &none);
-	return !known || json_bool(known, "trusted", true);
+	cleanup_json json_t *person = q->needs->accounts && *q->caller.person
+					      ? accounts_person(q->needs->accounts, q->caller.person, &none)
+					      : NULL;
+	if (known && !json_bool(known, "trusted", true) && json_put(request, "untrusted", json_true()))
+		return err_nomem(e);
+	return settings_apply(request, json_get(known, "settings"), json_get(person, "policy"), e);
 }
 
 json_t *run_request(struct ask *q, struct err *e)
@@ -113,9 +119,7 @@ json_t *run_request(struct ask *q, struct err *e)
 	double budget = options_number(q->needs->options, OPTION_RUN_BUDGET_USD);
 	cleanup_free char *dir = project_dir(q, json_str(q->body, "project"), e);
 	cleanup_json json_t *request = dir ? json_clone(q->body) : NULL;
-	bool untrusted = dir && !trusted(q, dir);
-	if (!request || json_put(request, "project", json_string(dir)) ||
-		(untrusted && json_put(request, "untrusted", json_true())) ||
+	if (!request || json_put(request, "project", json_string(dir)) || add_standing(q, dir, request, e) ||
 		json_put(request, "user", json_string(*q->caller.person ? q->caller.person : q->caller.name)) ||
 		(*standard && !json_get(request, "model") && json_put(request, "model", json_string(standard))) ||
 		(budget > 0 && !json_get(request, "budget_usd") &&

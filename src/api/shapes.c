@@ -1,6 +1,7 @@
 /* shapes: the table. Fields that are not named may stand in any of them: a later muster adds some. */
 #include "api/shapes.h"
 
+#include "api/settings.h"
 #include "base/shape.h"
 
 const struct named_shape shape_table[] = {
@@ -13,8 +14,11 @@ const struct named_shape shape_table[] = {
 		"a run: what its events add up to"},
 	{"project",
 		"id:s name:s description:s tags:[s] state:(active|archived|deleted) dir:s origin:s created:t updated:t "
-		"created_by:s version:i trusted:b deleted:t? about:o? import:o?",
+		"created_by:s version:i trusted:b deleted:t? about:o? import:o? settings:@project_settings?",
 		"a git repository in which runs work; version: of what is known of it (ETag)"},
+	{"project_settings", PROJECT_SETTINGS,
+		"what a project's runs have where they say nothing else (values: of the mode's settings), and its "
+		"rules"},
 	{"template", "id:s name:s? description:s? tags:[s]? files:[s]? error:s?",
 		"files that a project may begin with"},
 	{"stats", "files:i lines:i bytes:i dependencies:i incomplete:b languages:a",
@@ -79,7 +83,9 @@ const struct named_shape shape_table[] = {
 		"by:(local|session|key) name:s role:(none|viewer|member|admin|owner) scopes:[s] token:s~ csrf:s~ "
 		"person:o~",
 		"who is asking"},
-	{"person", "id:s name:s email:s role:(viewer|member|admin|owner) disabled:b verified:b created:t profile:o?",
+	{"person",
+		"id:s name:s email:s role:(viewer|member|admin|owner) disabled:b verified:b created:t profile:o? "
+		"policy:[o]?",
 		"a person with an account"},
 	{"changed", "person:s?", "whose account it was"},
 	{"key", "id:s name:s scopes:i created:t expires:t project:s? used:t~",

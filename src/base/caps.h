@@ -170,6 +170,7 @@
 #define CAP_PROJECT_TAG 64	     /* of each tag, */
 #define CAP_PROJECT_TAGS 64	     /* of which there are so many */
 #define CAP_PROJECT_ABOUT (16 * KIB) /* kept of what an archive says of its project */
+#define CAP_SETTINGS (64 * KIB)	     /* of a project for its runs, or of a person */
 #define CAP_PROJECT_LOOKS 8	     /* scans, counts and imports that wait for the one at work */
 #define TIME_RISKS 120000	     /* for one scan */
 #define CAP_UPLOAD (1024 * MIB)	     /* an archive that is sent to us */

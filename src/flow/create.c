@@ -13,7 +13,8 @@
 
 struct making {
 	struct house_job job;
-	json_t *request, *defaults, *policy; /* defaults, policy: the installation's */
+	json_t *request, *defaults; /* defaults: the installation's */
+	json_t *policies;	    /* rules by the scope's name: all but the run's */
 	uid_t uid;
 	struct event event; /* run.created */
 	struct store_blob blob;
@@ -45,7 +46,7 @@ static void making_free(struct house_job *j)
 	json_decref(m->taken);
 	json_decref(m->request);
 	json_decref(m->defaults);
-	json_decref(m->policy);
+	json_decref(m->policies);
 	event_release(&m->event);
 	blob_unref(m->blob.bytes);
 	mem_free(m);
@@ -162,8 +163,8 @@ static json_t *created_json(struct making *m, const struct hash *bundle, struct 
 	const char *check = json_str(m->inputs, "check");
 	if (!json_get(q, "check") && check && *check)
 		json_object_set(data, "check", json_get(m->inputs, "check"));
-	if (m->policy)
-		json_object_set_new(data, "policies", json_pack("{s:O}", "installation", m->policy));
+	if (json_object_size(m->policies))
+		json_object_set(data, "policies", m->policies);
 	if (!json_get(data, "user"))
 		json_object_set_new(data, "user", json_string(m->job.house->user));
 	return data;
@@ -196,13 +197,14 @@ static int prepare_created(struct making *m, struct err *e)
 }
 
 /* Rules that cannot be read are refused before there is a run, which could never begin. */
-static int check_policy(const struct making *m, struct err *e)
+static int set_policies(struct making *m, struct err *e)
 {
+	const json_t *given = json_get(m->request, "policies"), *own = m->job.house->policy;
+	m->policies = given ? json_clone(given) : json_object();
+	if (!m->policies || (own && json_put(m->policies, "installation", json_incref((json_t *)own))))
+		return err_nomem(e);
 	struct policy *p = policy_new();
-	const json_t *own = m->policy, *run = json_get(m->request, "policy");
-	int failed = !p ? err_nomem(e)
-			: (own && policy_load_json(p, POLICY_INSTALLATION, own, e)) ||
-				     (run && policy_load_json(p, POLICY_RUN, run, e));
+	int failed = p ? policies_load(p, m->policies, json_get(m->request, "policy"), e) : err_nomem(e);
 	policy_free(p);
 	return failed ? -1 : 0;
 }
@@ -219,7 +221,7 @@ static int make(struct making *m, struct err *e)
 	m->mode = mode_find(mode ? mode : "", own_modes, h->modes_dir, e);
 	cleanup_free char *lib = fs_join(h->modes_dir, "lib");
 	if (!m->mode || mode_check_inputs(m->mode, json_get(m->request, "inputs"), &m->inputs, e) ||
-		merge_settings(m, e) || check_policy(m, e))
+		merge_settings(m, e) || set_policies(m, e))
 		return -1;
 	struct bundle_places places = {.own_modes = own_modes,
 		.modes = h->modes_dir,
@@ -279,7 +281,6 @@ struct house_job *house_create_job(struct house *h, const json_t *request, struc
 	m->job = (struct house_job){.house = h, .work = work_create, .end = created, .release = release_create};
 	m->request = json_incref((json_t *)request);
 	m->defaults = json_incref(h->settings);
-	m->policy = json_incref(h->policy);
 	m->uid = house_uid(h);
 	if (json_str(request, "id"))
 		snprintf(m->id, sizeof(m->id), "%s", json_str(request, "id"));

@@ -38,7 +38,7 @@ void house_close(struct house *h, void (*done)(void *ctx), void *ctx);
 #define PROJECT_ID 24
 void house_project_id(const char *dir, char out[PROJECT_ID]);
 /* What a person asks for: {mode, project (dir), inputs, settings, model, budget_usd, policy, unattended, check,
- * gates_off, title, branch, user, priority (the higher goes first), untrusted
+ * gates_off, title, branch, policies ({user, project}: their rules; the installation's are added), user, priority (the higher goes first), untrusted
  * (nobody vouches for the project's files), script (path), record (path), id (the run's; of one
  * that does not exist)}. Checks everything, makes the project and the working copy, pins the bundle, appends
  * run.created. Blocking (some 10 ms). Writes the id. The run begins with house_resume. */

@@ -49,6 +49,8 @@ uid_t house_uid(struct house *h);					 /* for a new working copy; 0 when not roo
 int house_resume_paused(struct house *h, const char *id, struct err *e); /* live, but not told to go on */
 void house_discard(struct run *r);					 /* close it without telling anybody */
 void house_settled(struct house *h, struct run *r);			 /* a run came to rest in a new state */
+/* run.c: rules into p, `outer` by the names of their scopes, then the run's own; both may be NULL. */
+int policies_load(struct policy *p, const json_t *outer, const json_t *run, struct err *e);
 
 /* budgets.c */
 int budgets_load(struct house *h, struct err *e);

@@ -217,6 +217,14 @@ static int set_scopes(struct run *r, struct err *e)
 	return r->project_stream ? 0 : err_nomem(e);
 }
 
+int policies_load(struct policy *p, const json_t *outer, const json_t *run, struct err *e)
+{
+	for (enum policy_scope s = POLICY_INSTALLATION; s < POLICY_RUN; s++)
+		if (policy_load_json(p, s, json_get(outer, policy_scope_name(s)), e))
+			return -1;
+	return policy_load_json(p, POLICY_RUN, run, e);
+}
+
 static int set_policy(struct run *r, struct err *e)
 {
 	const struct policy *defaults = tools_policy(e);
@@ -224,11 +232,7 @@ static int set_policy(struct run *r, struct err *e)
 	if (!r->policy)
 		return defaults ? err_nomem(e) : -1;
 	policy_share(r->policy, defaults);
-	const json_t *installation = json_get(json_get(r->created, "policies"), "installation");
-	const json_t *run = json_get(r->created, "policy");
-	if (installation && policy_load_json(r->policy, POLICY_INSTALLATION, installation, e))
-		return -1;
-	return run ? policy_load_json(r->policy, POLICY_RUN, run, e) : 0;
+	return policies_load(r->policy, json_get(r->created, "policies"), json_get(r->created, "policy"), e);
 }
 
 static int set_bundle(struct run *r, struct err *e)
