@@ -4,10 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/private.h"
+#include "api/aside.h"
 #include "base/caps.h"
 #include "base/fs.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "vcs/project.h"
 
@@ -64,48 +63,35 @@ int changes_text(struct store *s, const json_t *row, struct buf *out, struct err
 
 /* ---- the resource ---- */
 
-struct comparing {
-	struct toil toil;
-	struct ask *q;
-	struct buf text;
-	struct err why;
-};
-
-static void compare(struct work *w)
+static json_t *compare(struct ask *q, void *ctx, struct err *e)
 {
-	struct comparing *c = container_of(w, struct comparing, toil.work);
-	if (!changes_text(c->q->needs->store, c->q->run, &c->text, &c->why))
-		buf_check(&c->text, "the diff", &c->why);
+	struct buf *text = ctx;
+	return changes_text(q->needs->store, q->run, text, e) || buf_check(text, "the diff", e) ? NULL : json_true();
 }
 
-static void compared(struct work *w)
+static json_t *compared(struct ask *q, void *ctx, json_t *out, struct err *e)
 {
-	struct comparing *c = container_of(w, struct comparing, toil.work);
-	struct ask *q = c->q;
-	struct server_request *r = q->request;
-	const struct err *why = c->toil.why.code == ERR_OK ? &c->why : &c->toil.why;
-	if (why->code != ERR_OK) {
-		ask_end(q, NULL, why);
-	} else {
+	struct buf *text = ctx;
+	(void)e;
+	if (out) {
+		struct server_request *r = q->request;
 		ask_forget(q);
-		reply_bytes(r, 200, "text/x-diff; charset=utf-8", buf_span(&c->text));
+		reply_bytes(r, 200, "text/x-diff; charset=utf-8", buf_span(text));
 	}
-	buf_release(&c->text);
-	mem_free(c);
+	buf_release(text);
+	mem_free(text);
+	return NULL;
 }
 
 static json_t *get_diff(struct ask *q, struct err *e)
 {
-	struct comparing *c = MEM_NEW(struct comparing);
-	if (!c) {
+	struct buf *text = MEM_NEW(struct buf);
+	if (!text) {
 		err_nomem(e);
 		return NULL;
 	}
-	c->q = q;
-	buf_init(&c->text, CAP_DIFF);
-	if (toil_start(&c->toil, &q->api->toils, q->needs->loop, compare, compared, e))
-		mem_free(c);
-	return NULL;
+	buf_init(text, CAP_DIFF);
+	return aside_start(q, &q->api->toils, (struct aside){compare, compared, text}, e);
 }
 
 const struct route routes_changes[] = {
