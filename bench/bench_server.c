@@ -5,29 +5,22 @@
  * WebSocket. In the mix, for MIX_SECONDS (20; 600 for a proof), STREAMS idle streams of SSE and WebSocket in turns
  * follow the runs of USERS (100) people, each of whom reads their project and changes it once a second and has a run
  * with a command a minute; any answer that is not as it should be ends the program. SERVER_OPTION=NAME=VALUE is given
- * to the server.
- *
- * Above 600 lines because streams and requests share the server, its people and how they are read. */
-#include <arpa/inet.h>
+ * to the server. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/caps.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "rig.h"
+#include "serve_rig.h"
 
 #define READERS 100
 #define READS 50000
@@ -36,168 +29,12 @@
 
 static int streams_wanted = 5000, users_wanted = 100, mix_seconds = 20;
 
-static void pin(int core)
+static const char *const *server_options(void)
 {
-	cpu_set_t set;
-	CPU_ZERO(&set);
-	CPU_SET(core, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
+	static const char *options[2];
 
-static void fail(const char *what, const char *text)
-{
-	fprintf(stderr, "bench_server: %s: %s\n", what, text);
-	exit(1);
-}
-
-/* ---- the server ---- */
-
-static pid_t server;
-static int port;
-
-static void serve(void)
-{
-	const char *muster = getenv("MUSTER"), *option = getenv("SERVER_OPTION");
-	char line[1024];
-	int ends[2];
-	FILE *out;
-
-	must_sys(!muster, "MUSTER names no program");
-	must_sys(pipe(ends), "pipe");
-	server = fork();
-	must_sys(server < 0, "fork");
-	if (server == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		pin(0);
-		dup2(ends[1], STDOUT_FILENO);
-		close(ends[0]);
-		close(ends[1]);
-		execl(muster, muster, "serve", "--listen", "127.0.0.1:0", "--data", rig_path("data"), "--option",
-			"server.requests_per_s=0", option ? "--option" : NULL, option, NULL);
-		_exit(127);
-	}
-	close(ends[1]);
-	out = fdopen(ends[0], "r");
-	while (!port) {
-		must_sys(!fgets(line, sizeof line, out), "the server does not start");
-		const char *at = strstr(line, "http://127.0.0.1:");
-		if (at)
-			port = atoi(at + strlen("http://127.0.0.1:"));
-	}
-}
-
-static void stop(void)
-{
-	kill(server, SIGTERM);
-	waitpid(server, NULL, 0);
-	port = 0;
-}
-
-static double private_kib(void)
-{
-	char path[64], line[256];
-	double kib = 0;
-	FILE *f;
-
-	snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)server);
-	f = fopen(path, "r");
-	must_sys(!f, "the server has ended");
-	while (fgets(line, sizeof line, f)) {
-		unsigned long n;
-		if (sscanf(line, "Private_Clean: %lu", &n) == 1 || sscanf(line, "Private_Dirty: %lu", &n) == 1)
-			kib += (double)n;
-	}
-	fclose(f);
-	return kib;
-}
-
-static double cpu_s(void)
-{
-	char path[64], text[1024] = "";
-	unsigned long user = 0, system = 0;
-	FILE *f;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)server);
-	f = fopen(path, "r");
-	must_sys(!f || !fgets(text, sizeof text, f), "the server has ended");
-	fclose(f);
-	sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
-	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-}
-
-static int dial(void)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	must_sys(fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof a), "connect");
-	return fd;
-}
-
-/* ---- one request at a time ---- */
-
-/* Bytes of the whole answer at the beginning of these; 0: not all there. */
-static size_t answer_size(const char *bytes, size_t n)
-{
-	const char *head = memmem(bytes, n, "\r\n\r\n", 4), *length;
-	size_t size;
-
-	if (!head)
-		return 0;
-	length = memmem(bytes, (size_t)(head - bytes), "ontent-", 7);
-	while (length && strncasecmp(length, "ontent-length:", 14) != 0)
-		length = memmem(length + 1, (size_t)(head - length - 1), "ontent-", 7);
-	size = (size_t)(head - bytes) + 4 + (length ? strtoul(length + 14, NULL, 10) : 0);
-	return n >= size ? size : 0;
-}
-
-/* The status must be 2xx. token NULL: as the owner of the data folder, over its socket. The answer is the caller's. */
-static json_t *call(const char *token, const char *method, const char *path, const char *body)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	static char bytes[1 << 20];
-	size_t n = 0, size = 0;
-	int fd;
-	json_t *answer;
-
-	if (token) {
-		fd = dial();
-	} else {
-		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		snprintf(a.sun_path, sizeof a.sun_path, "%.100s", rig_path("data/sock"));
-		must_sys(fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof a), "connect");
-	}
-	dprintf(fd,
-		"%s /api/v1%s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n%s%s%sContent-Length: "
-		"%zu\r\n\r\n%s",
-		method, path, token ? "Authorization: Bearer " : "", token ? token : "", token ? "\r\n" : "",
-		body ? strlen(body) : 0, body ? body : "");
-	while (!size) {
-		ssize_t got = read(fd, bytes + n, sizeof bytes - 1 - n);
-		must_sys(got <= 0, path);
-		n += (size_t)got;
-		size = answer_size(bytes, n);
-	}
-	close(fd);
-	bytes[n] = 0;
-	if (strncmp(bytes, "HTTP/1.1 2", 10) != 0)
-		fail(path, bytes);
-	answer = json_loads(strstr(bytes, "\r\n\r\n") + 4, JSON_DECODE_ANY, NULL);
-	return answer;
-}
-
-/* A member of the answer, kept as long as the program. */
-static char *take(json_t *answer, const char *name)
-{
-	const char *text = json_string_value(json_object_get(answer, name));
-	char *copy;
-
-	if (!text)
-		fail("the answer has no such member", name);
-	copy = strdup(text);
-	json_decref(answer);
-	return copy;
+	options[0] = getenv("SERVER_OPTION");
+	return options;
 }
 
 /* ---- the people ---- */
@@ -379,18 +216,18 @@ static void rows_of_streams(enum way way, const char *name, const char *key, con
 	char what[96], id[64];
 	double before, cpu;
 
-	stop(); /* what others left free is not counted for these */
-	serve();
+	serve_stop(); /* what others left free is not counted for these */
+	serve(server_options());
 	json_decref(call(p->token, "GET", "/runs", NULL));
-	before = private_kib();
+	before = serve_private_kib();
 	streams_open(way, p, 1);
 	settle();
 	snprintf(what, sizeof what, "idle %s client", name);
 	snprintf(id, sizeof id, "%s_idle_kib", key);
-	rig_row(what, id, (private_kib() - before) / streams_wanted, "KiB", NULL,
+	rig_row(what, id, (serve_private_kib() - before) / streams_wanted, "KiB", NULL,
 		"private memory of the server, after the first events");
 	spread.n = whole.n = 0;
-	cpu = cpu_s();
+	cpu = serve_cpu_s();
 	for (int i = 0; i < EVENTS; i++) {
 		double from = fan_out(p), first = 1e18, last = 0;
 		for (int j = 0; j < streams_wanted; j++) {
@@ -401,7 +238,7 @@ static void rows_of_streams(enum way way, const char *name, const char *key, con
 		sample_add(&whole, last - from);
 		settle();
 	}
-	cpu = cpu_s() - cpu;
+	cpu = serve_cpu_s() - cpu;
 	snprintf(what, sizeof what, "one event to %d of them, first to last", streams_wanted);
 	snprintf(id, sizeof id, "%s_fan_out_ms", key);
 	rig_median(what, id, "ms", &spread, "");
@@ -505,7 +342,7 @@ static void rows_of_reads(const struct person *p)
 	static struct sample spread;
 	struct epoll_event events[READERS];
 	int set = clients_open(clients, READERS, p, 1), asked = 0, done = 0;
-	double from = rig_ms(), cpu = cpu_s(), took;
+	double from = rig_ms(), cpu = serve_cpu_s(), took;
 	char note[80];
 
 	for (; asked < READERS; asked++) {
@@ -530,7 +367,7 @@ static void rows_of_reads(const struct person *p)
 	snprintf(note, sizeof note, "p50 %.2f ms, p99 %.2f ms, %d connections", sample_at(&spread, 0.5),
 		sample_at(&spread, 0.99), READERS);
 	rig_row("GET /projects/{p} with a key", "project_per_s", READS / took * 1000, "/s", NULL, note);
-	rig_row("  processor time each", "project_cpu_us", (cpu_s() - cpu) * 1e6 / READS, "us", NULL, "");
+	rig_row("  processor time each", "project_cpu_us", (serve_cpu_s() - cpu) * 1e6 / READS, "us", NULL, "");
 	clients_close(clients, READERS, set);
 }
 
@@ -552,13 +389,13 @@ static void rows_of_mix(const struct person *people)
 		clients[i].due = from + i * 1000.0 / users_wanted;
 	each = mix_seconds * users_wanted / SAMPLE_MAX + 1;
 	next = from;
-	cpu = cpu_s();
+	cpu = serve_cpu_s();
 	bytes = heard_bytes;
-	begin = private_kib();
+	begin = serve_private_kib();
 	while (rig_ms() < from + mix_seconds * 1000.0) {
 		double now = rig_ms();
 		if (now >= next) {
-			sample_add(&memory, private_kib());
+			sample_add(&memory, serve_private_kib());
 			next += mix_seconds; /* 1,000 times */
 		}
 		for (int i = 0; i < users_wanted; i++)
@@ -576,7 +413,7 @@ static void rows_of_mix(const struct person *people)
 		}
 		streams_read(0, NULL);
 	}
-	cpu = cpu_s() - cpu;
+	cpu = serve_cpu_s() - cpu;
 	snprintf(what, sizeof what, "%d idle streams, %d busy people, %d s: a read, p50", streams_wanted, users_wanted,
 		mix_seconds);
 	snprintf(note, sizeof note, "%ld requests, %ld bytes of events, no error", requests, heard_bytes - bytes);
@@ -586,7 +423,9 @@ static void rows_of_mix(const struct person *people)
 	rig_row("  p99", "mix_change_p99_ms", sample_at(&changes, 0.99), "ms", NULL, "");
 	rig_row("  processor of the server", "mix_cpu_share", cpu * 100 / mix_seconds, "%", NULL, "of one core");
 	rig_row("  its private memory at the beginning", "mix_begin_mib", begin / KIB, "MiB", NULL, "");
-	rig_row("  at the end", "mix_end_mib", private_kib() / KIB, "MiB", NULL, "");
+	rig_row("  half-way", "mix_middle_mib", memory.n ? memory.v[memory.n / 2] / KIB : 0, "MiB", NULL,
+		"by then SQLite's caches are full");
+	rig_row("  at the end", "mix_end_mib", serve_private_kib() / KIB, "MiB", NULL, "");
 	rig_row("  at most", "mix_most_mib", sample_at(&memory, 1) / KIB, "MiB", NULL, "");
 	streams_close();
 	clients_close(clients, users_wanted, set);
@@ -616,12 +455,12 @@ int main(void)
 	pin(1);
 	rig_folder();
 	mode_make();
-	serve();
+	serve(server_options());
 	streams = mem_calloc((size_t)streams_wanted, sizeof *streams);
 	people = mem_calloc((size_t)users_wanted, sizeof *people);
 	must_sys(!streams || !people, "memory");
 	poller = epoll_create1(EPOLL_CLOEXEC);
-	rig_row("idle server, empty store", "idle_mib", private_kib() / KIB, "MiB", NULL, "private memory");
+	rig_row("idle server, empty store", "idle_mib", serve_private_kib() / KIB, "MiB", NULL, "private memory");
 	people[0] = person_make(0);
 	people[0].run = run_make(&people[0], 3600);
 	usleep(500000);
@@ -635,7 +474,7 @@ int main(void)
 		people[i].run = run_make(&people[i], 60);
 	}
 	rows_of_mix(people);
-	stop();
+	serve_stop();
 	for (int i = 0; i < users_wanted; i++) {
 		free(people[i].token);
 		free(people[i].project);
