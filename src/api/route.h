@@ -56,6 +56,7 @@ struct route {
 	X(actions)                                                                                                     \
 	X(interventions)                                                                                               \
 	X(retention)                                                                                                   \
+	X(replay)                                                                                                      \
 	X(history)                                                                                                     \
 	X(artifacts)                                                                                                   \
 	X(estimate)                                                                                                    \

@@ -47,6 +47,8 @@ const struct named_shape shape_table[] = {
 		"kind:(artifact|file) name:s type:s~ blob:s~ id:s? path:s~? size:i~? agent:s~? "
 		"change:(added|modified|deleted)? text:s? more:b? binary:b?",
 		"an output of a run, or a file that it changed; without an id it has no content"},
+	{"replay", "run:s same:b events:i? difference:s?",
+		"whether a run does again what its journal says; which event is not the same"},
 	{"spread", "median:n low:n high:n least:n most:n", "half of them lie from low to high"},
 	{"estimate",
 		"mode:s runs:i usd:@spread~ took_s:@spread~ at_most_usd:n~ limited_by:(run|project|user|house)~ "

@@ -179,6 +179,8 @@
 #define CAP_RUN_WORKS 64	     /* looks at runs, and runs to be made, that wait for the one at work */
 #define CAP_MESSAGES_PAGE (4 * MIB)  /* of a run's conversation given at once */
 #define CAP_RETENTION_LOOK 64	     /* ended runs looked at together */
+#define TIME_REPLAY 120000	     /* of a run, at a server */
+#define CAP_REPLAYS 2		     /* at once */
 #define TIME_RETENTION_FIRST 2000    /* after the start of a server */
 #define TIME_RETENTION_STEP 50	     /* between two runs that go */
 #define TIME_RETENTION_REST 3600000

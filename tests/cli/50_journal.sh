@@ -64,12 +64,33 @@ test_an_empty_folder_has_no_runs()
 	[ ! -e "$MUSTER_DATA" ]
 }
 
-test_replay_finds_an_altered_result()
+# altered: somebody changed an answer in the journal.
+altered()
+{
+	command -v python3 >/dev/null || skip "no python3"
+	python3 - "$MUSTER_DATA/muster.db" <<-'END'
+		import sqlite3, sys
+		db = sqlite3.connect(sys.argv[1])
+		changed = 0
+		for table, in db.execute("select name from sqlite_master where type = 'table'").fetchall():
+		    columns = [row[1] for row in db.execute(f'pragma table_info("{table}")')]
+		    if "data" in columns and "seq" in columns:
+		        changed += db.execute(f"""update "{table}" set data = replace(data, '"red"', '"ned"')
+		            where instr(data, '"red"')""").rowcount
+		db.commit()
+		sys.exit(0 if changed else 1)
+	END
+}
+
+test_replay_finds_an_altered_answer()
 {
 	finished
 	is_status 0 muster replay "$run"
 	out_has "events match"
 	is_status 0 muster verify "$run"
+	altered
+	is_status 1 muster replay "$run"
+	err_has "$run"
 }
 
 # No model, no sandbox, no file of the run: all that is gone, and it replays.
@@ -90,21 +111,9 @@ test_a_replay_needs_nothing_but_the_journal()
 
 test_verify_finds_an_altered_journal()
 {
-	command -v python3 >/dev/null || skip "no python3"
 	finished
 	is_status 0 muster verify
-	python3 - "$MUSTER_DATA/muster.db" <<-'END'
-		import sqlite3, sys
-		db = sqlite3.connect(sys.argv[1])
-		changed = 0
-		for table, in db.execute("select name from sqlite_master where type = 'table'").fetchall():
-		    columns = [row[1] for row in db.execute(f'pragma table_info("{table}")')]
-		    if "data" in columns and "seq" in columns:
-		        changed += db.execute(f"""update "{table}" set data = replace(data, '"red"', '"ned"')
-		            where instr(data, '"red"')""").rowcount
-		db.commit()
-		sys.exit(0 if changed else 1)
-	END
+	altered
 	is_status 1 muster verify
 	[ -s "$T/err" ]
 }

@@ -97,7 +97,7 @@ test_whoever_cannot_be_asked_is_named_with_what_to_do()
 	err_has "is no server's address"
 	MUSTER_URL=http://127.0.0.1:1 is_status 2 muster verify
 	err_has "muster verify works in a data folder, not at a server"
-	is_status 2 muster replay x --url http://127.0.0.1:1
+	is_status 2 muster verify --url http://127.0.0.1:1
 	err_has "not at a server"
 	start /usr/bin/python3 -m http.server --bind 127.0.0.1 --directory "$HOME" 0
 	wait_for 20 grep -q 'port [1-9]' bg.out bg.err

@@ -311,4 +311,28 @@ test_runs_that_ended_long_ago_go()
 	is_status 0 muster verify
 }
 
+test_a_run_replays_at_the_server()
+{
+	worked
+	local_call POST "/api/v1/runs/$run/replay"
+	same "$status" 200 "status ($(cat out))"
+	json_is .same true
+	local events
+	events=$(json_get .events)
+	is_status 0 muster replay "$run"
+	out_has "all $events events match"
+	python3 - "$MUSTER_DATA/muster.db" <<-'END'
+		import sqlite3, sys
+		db = sqlite3.connect(sys.argv[1])
+		for table, in db.execute("select name from sqlite_master where type = 'table'").fetchall():
+		    if {"data", "seq"} <= {row[1] for row in db.execute(f'pragma table_info("{table}")')}:
+		        db.execute(f"""update "{table}" set data = replace(data, '"First"', '"Worst"')""")
+		db.commit()
+	END
+	local_call POST "/api/v1/runs/$run/replay"
+	same "$status" 200 "status ($(cat out))"
+	json_is .same false
+	json_is '.difference | length > 20' true
+}
+
 run_tests
