@@ -191,15 +191,32 @@ run_tests()
 	exit $bad
 }
 
-# finish FILE NAME NUMBER STATUS SEED: kill what is left, print the TAP line, keep or remove the folder.
+# end_left: end what the test left running, in good order (so that leaks are looked for, and lines counted), but soon.
+end_left()
+{
+	local pid try left signal
+	for try in {1..60}; do
+		left=
+		signal=0
+		[ "$try" != 1 ] || signal=TERM
+		[ "$try" != 20 ] || signal=TERM # the second one ends what waits for its work
+		[ "$try" != 60 ] || signal=KILL
+		while read -r pid; do
+			grep -qs '^State:.[^Z]' "/proc/$pid/status" || continue # gone, or only not yet waited for
+			kill "-$signal" "$pid" 2>/dev/null && left=yes
+		done <"$T.pids"
+		[ -n "$left" ] || return 0
+		sleep 0.05
+	done
+}
+
+# finish FILE NAME NUMBER STATUS SEED: end what is left, print the TAP line, keep or remove the folder.
 finish()
 {
-	local pid kept=$KEPT/$1-${2#test_} text=${2#test_}
-	if [ -f "$T.pids" ]; then
-		while read -r pid; do
-			kill -9 "$pid" 2>/dev/null
-		done <"$T.pids"
-		wait 2>/dev/null
+	local kept=$KEPT/$1-${2#test_} text=${2#test_}
+	[ ! -f "$T.pids" ] || end_left
+	if [ -f "$T/bg.err" ] && [ "$4" = 0 ] && grep -E 'ERROR: [A-Za-z]*Sanitizer|runtime error:' "$T/bg.err" >"$T.why"; then
+		set -- "$1" "$2" "$3" 1 "$5"
 	fi
 	text=${text//_/ }
 	if [ -f "$T.skip" ]; then
