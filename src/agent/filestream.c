@@ -9,7 +9,7 @@
 
 void filestream_init(struct filestream *f)
 {
-	*f = (struct filestream){.state = FS_KEY};
+	*f = (struct filestream){.state = FS_KEY, .wanted = "content"};
 	buf_init(&f->key, 256);
 	buf_init(&f->path, PATH_CAP);
 	buf_init(&f->out, PIECE_CAP);
@@ -136,7 +136,7 @@ static void json_char(struct filestream *f, char c)
 			f->state = FS_VALUE;
 		return;
 	case FS_VALUE:
-		wanted = f->key.data && (!strcmp(f->key.data, "path") || !strcmp(f->key.data, "content"));
+		wanted = f->key.data && (!strcmp(f->key.data, "path") || !strcmp(f->key.data, f->wanted));
 		if (c == '"' && wanted)
 			f->state = FS_IN_STRING;
 		else if (c != ' ' && c != '\n' && c != '\t' && c != '\r') {

@@ -1,7 +1,7 @@
 /* filestream: shows a file as the model writes it, from the raw pieces of a write_file call's arguments (or of a CHANGE
- * directive).
+ * directive); and what an agent ends with, from those of finish.
  *
- * It looks at the top-level members "path" and "content" of a JSON object that arrives in pieces of any size, and hands
+ * It looks at the top-level members "path" and `wanted` of a JSON object that arrives in pieces of any size, and hands
  * out the decoded content as it comes, each piece whole UTF-8 characters. It is for display only: what is written is
  * decided by the complete, validated call. Malformed JSON just ends the stream. */
 #ifndef MUSTER_AGENT_FILESTREAM_H
@@ -19,6 +19,7 @@ struct filestream {
 	bool skip_string; /* in a string of such a value */
 	int escape;	  /* 0 none, 1 after \, 2.. hex digits of \u left + 1 */
 	unsigned code, high;
+	const char *wanted; /* the member that is handed out: "content", if nothing else is set after init */
 	struct buf key, path, out;
 	int64_t offset; /* of the content handed out so far */
 	int quotes;	/* RAW: closing quotes seen */

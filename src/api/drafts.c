@@ -20,6 +20,7 @@ static const struct kind {
 	const char *subject; /* beside the agent */
 } kinds[] = {
 	{EVENT_MESSAGE_DELTA, EVENT_MODEL_ANSWERED, "turn"},
+	{EVENT_ANSWER_DELTA, EVENT_MODEL_ANSWERED, "turn"},
 	{EVENT_TOOL_OUTPUT, EVENT_TOOL_FINISHED, "call"},
 	{EVENT_FILE_STREAM, EVENT_TOOL_STARTED, "path"},
 };
@@ -159,7 +160,10 @@ static void on_event(struct tail *t, const char *stream, const struct event *ev)
 	else if (end && end->piece == EVENT_FILE_STREAM) /* the answer is whole: its files are written now */
 		end_many(d, stream, json_str(data, "agent"), end);
 	else if (end)
-		end_one(d, stream, end, data);
+		for (size_t i = 0; i < KINDS; i++) {
+			if (kinds[i].end == ev->type)
+				end_one(d, stream, &kinds[i], data);
+		}
 	else
 		end_many(d, stream, ends_agent(ev->type) ? json_str(data, "agent") : NULL, NULL);
 }

@@ -67,7 +67,7 @@ static int check_answer(const json_t *action, const json_t *command, struct err 
 static int check_kind(const char *kind, struct err *e)
 {
 	static const char *const kinds[] = {"pause", "resume", "cancel", "steer", "redirect", "modify", "budget",
-		"model", "record", "answer", NULL};
+		"model", "record", "answer", "rename", NULL};
 	if (!kind)
 		return err_set(e, ERR_INVALID, "a command needs a kind");
 	for (const char *const *k = kinds; *k; k++)
@@ -85,7 +85,8 @@ static int write_down(
 {
 	const char *id = json_str(run, "run"), *state = json_str(run, "state");
 	char stream[EVENT_STREAM_MAX];
-	if (state && (!strcmp(state, "completed") || !strcmp(state, "cancelled")))
+	if (strcmp(json_str(command, "kind"), "rename") != 0 && state &&
+		(!strcmp(state, "completed") || !strcmp(state, "cancelled")))
 		return err_set(e, ERR_FINAL, "run %s is %s", run_short(id), state);
 	snprintf(stream, sizeof(stream), "run/%s", id);
 	return store_command(n->store, command_id, stream, command, e);

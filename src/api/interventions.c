@@ -73,8 +73,9 @@ static json_t *merge(struct ask *q, struct err *e)
 
 const struct route routes_interventions[] = {
 	{"POST", API "/runs/{run}/commands", WHO_MEMBER,
-		"an intervention: pause, resume, cancel, steer, redirect, modify, budget, model, answer", NULL,
-		"kind:(pause|resume|cancel|steer|redirect|modify|budget|model|record|answer) agent:s? text:s? when:s? "
+		"an intervention: pause, resume, cancel, steer, redirect, modify, budget, model, answer, rename", NULL,
+		"kind:(pause|resume|cancel|steer|redirect|modify|budget|model|record|answer|rename) agent:s? text:s? "
+		"when:s? "
 		"role:s? "
 		"name:s? "
 		"value:x? model:s? usd:n? action:s? option:s? record:s? by:s?",

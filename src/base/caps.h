@@ -30,6 +30,7 @@
 #define CAP_TAIL_BATCH 128     /* events read at once for a tail that catches up */
 #define CAP_SPOOL_BATCH 1024   /* commands of other processes taken in at once */
 #define CAP_RECORD_NAME 160    /* bytes of a record's kind, of its id, of who, what and object of an audit event */
+#define CAP_RUN_NAME 200       /* bytes of the name that a person gives a run */
 #define CAP_ACCOUNT_OPS 1024   /* operations on accounts that wait */
 #define CAP_STORE_ROWS 1048576 /* rows of one projection, or streams, or blobs, held in memory */
 #define CAP_USAGE_ROWS 200000  /* groups of one question about usage */

@@ -177,6 +177,14 @@ static enum line_kind run_merged(const struct overview *o, const json_t *data, s
 	return LINE_GOOD;
 }
 
+static enum line_kind run_renamed(const struct overview *o, const json_t *data, struct buf *out)
+{
+	(void)o;
+	buf_adds(out, "named: ");
+	add(out, json_str(data, "name"), SHORT);
+	return LINE_PLAIN;
+}
+
 static enum line_kind run_forked(const struct overview *o, const json_t *data, struct buf *out)
 {
 	(void)o;
@@ -501,6 +509,7 @@ static line_fn *const lines[EVENT_TYPES] = {
 	[EVENT_RUN_RECOVERED] = run_recovered,
 	[EVENT_RUN_MERGED] = run_merged,
 	[EVENT_RUN_FORKED] = run_forked,
+	[EVENT_RUN_RENAMED] = run_renamed,
 	[EVENT_RUN_PROGRESS] = flow_said,
 	[EVENT_AGENT_STARTED] = agent_started,
 	[EVENT_AGENT_FINISHED] = agent_finished,

@@ -28,6 +28,15 @@ static void show_file(void *ctx, const char *path, int64_t offset, struct span t
 			"text", json_from_span(text)));
 }
 
+static void show_result(void *ctx, const char *path, int64_t offset, struct span text)
+{
+	struct op *op = ctx;
+	(void)path;
+	run_show(op->run, EVENT_ANSWER_DELTA,
+		json_pack("{s:s, s:i, s:I, s:o}", "agent", op->agent->id, "turn", op->agent->turn, "offset",
+			(json_int_t)offset, "text", json_from_span(text)));
+}
+
 /* NULL: no memory, so this file is not shown; what is done with it is not affected. */
 static struct shown_file *shown_file(struct answer *w, int index)
 {
@@ -55,19 +64,22 @@ static void answer_text(struct llm_call *c, struct span text)
 	}
 }
 
-/* A file as the model writes it. */
+/* A file as the model writes it, or what it ends with. */
 static void answer_arguments(struct llm_call *c, int index, const char *tool, struct span piece)
 {
 	struct op *op = c->ctx;
-	if (!op->agent || index >= STREAMED_CALLS || !tool || strcmp(tool, "write_file") != 0)
+	bool finish = tool && !strcmp(tool, "finish");
+	if (!op->agent || index >= STREAMED_CALLS || !tool || (!finish && strcmp(tool, "write_file") != 0))
 		return;
 	struct shown_file *file = shown_file(op->answer, index);
 	if (!file)
 		return;
 	if (!file->begun)
 		filestream_init(&file->stream);
+	if (finish)
+		file->stream.wanted = "result";
 	file->begun = true;
-	filestream_feed(&file->stream, piece, show_file, op);
+	filestream_feed(&file->stream, piece, finish ? show_result : show_file, op);
 }
 
 static json_t *calls_json(struct llm_call *c)

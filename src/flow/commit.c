@@ -35,8 +35,8 @@ static bool is_action(enum event_type type)
 static bool is_state(enum event_type type)
 {
 	return type == EVENT_RUN_CREATED || type == EVENT_RUN_STARTED || type == EVENT_RUN_WAITING ||
-	       type == EVENT_RUN_RESUMED || type == EVENT_RUN_PAUSED || type == EVENT_RUN_COMPLETED ||
-	       type == EVENT_RUN_FAILED || type == EVENT_RUN_CANCELLED;
+	       type == EVENT_RUN_RESUMED || type == EVENT_RUN_RENAMED || type == EVENT_RUN_PAUSED ||
+	       type == EVENT_RUN_COMPLETED || type == EVENT_RUN_FAILED || type == EVENT_RUN_CANCELLED;
 }
 
 static int refer(struct run *r, const struct event *ev, struct event *ref, struct err *e)
@@ -49,7 +49,9 @@ static int refer(struct run *r, const struct event *ev, struct event *ref, struc
 				  json_str(from, "action"), "state", name, "seq", (json_int_t)ev->seq, "title",
 				  json_get(from, "title"), "kind", json_get(from, "kind"), "priority",
 				  json_get(from, "priority"))
-			: json_make(e, "{s:s, s:s, s:I}", "run", r->id, "state", name, "seq", (json_int_t)ev->seq);
+			: json_make(e, "{s:s, s:s, s:I, s:s*}", "run", r->id, "state",
+				  ev->type == EVENT_RUN_RENAMED ? run_state(r) : name, "seq", (json_int_t)ev->seq,
+				  "title", ev->type == EVENT_RUN_RENAMED ? json_str(from, "name") : NULL);
 	char *text = from && data ? json_text(data) : NULL;
 	ref->data = text ? blob_new(text, strlen(text)) : NULL;
 	mem_free(text);

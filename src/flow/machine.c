@@ -286,6 +286,7 @@ static int deliver(struct run *r, enum event_type type, const json_t *data, stru
 	case EVENT_RUN_RECOVERED:
 	case EVENT_RUN_FORKED:
 	case EVENT_RUN_MERGED:
+	case EVENT_RUN_RENAMED:
 		return 0;
 	default:
 		return err_set(

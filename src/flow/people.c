@@ -78,7 +78,7 @@ static int check_redirect(struct run *r, const json_t *command, struct err *e)
 static int check_kind(const char *kind, struct err *e)
 {
 	static const char *const kinds[] = {"answer", "pause", "resume", "cancel", "steer", "redirect", "modify",
-		"budget", "model", "record", "merged", "forked", NULL};
+		"budget", "model", "record", "rename", "merged", "forked", NULL};
 	struct nearest n;
 	nearest_init(&n, kind);
 	for (const char *const *k = kinds; *k; k++) {
@@ -95,10 +95,22 @@ static int check_text(const json_t *command, const char *field, struct err *e)
 	return json_str(command, field) ? 0 : err_set(e, ERR_INVALID, "%s needs a %s", kind, field);
 }
 
+static int check_rename(const struct run *r, const json_t *command, struct err *e)
+{
+	struct span name = json_span(command, "name");
+	if (!span_trim(name).n || name.n > CAP_RUN_NAME || memchr(name.p, '\n', name.n))
+		return err_set(e, ERR_INVALID, "a name of run %s is one line of at most %d bytes", run_short(r->id),
+			CAP_RUN_NAME);
+	return 0;
+}
+
 /* 0: it becomes an input of the run; 1: it is the case already; -1: it is refused. */
 static int judge(struct run *r, const char *kind, const json_t *command, struct err *e)
 {
-	bool note = !strcmp(kind, "merged") || !strcmp(kind, "forked"), resume = !strcmp(kind, "resume");
+	bool rename = !strcmp(kind, "rename"), note = rename || !strcmp(kind, "merged") || !strcmp(kind, "forked");
+	bool resume = !strcmp(kind, "resume");
+	if (rename && check_rename(r, command, e))
+		return -1;
 	if (run_final(r) && !note)
 		return err_set(e, ERR_FINAL, "run %s is %s; fork it to go on: muster fork %s", run_short(r->id),
 			run_state(r), run_short(r->id));
@@ -132,7 +144,8 @@ static void command_input(struct run *r, const char *kind, const json_t *command
 	static const struct {
 		const char *kind;
 		enum event_type type;
-	} own[] = {{"answer", EVENT_ACTION_RESOLVED}, {"merged", EVENT_RUN_MERGED}, {"forked", EVENT_RUN_FORKED}};
+	} own[] = {{"answer", EVENT_ACTION_RESOLVED}, {"merged", EVENT_RUN_MERGED}, {"forked", EVENT_RUN_FORKED},
+		{"rename", EVENT_RUN_RENAMED}};
 	const char *by = json_str(command, "by") ? json_str(command, "by") : "person";
 	enum event_type type = EVENT_RUN_INTERVENED;
 	json_t *data = json_clone(command);

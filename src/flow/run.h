@@ -45,9 +45,9 @@ const struct err *run_error(const struct run *r);
 /* A machine failure (out of memory, disk, diverged) stopped this process's handling of the run, not the run itself. */
 const struct err *run_broken(const struct run *r);
 
-/* A person's command: {kind: pause|resume|cancel|steer|redirect|modify|budget|answer|merged|forked, by, …}; becomes an
- * input event. command_n: the store's row, marked done with it (0 none). -1: it does not fit the run's state; nothing
- * was changed. */
+/* A person's command: {kind: pause|resume|cancel|steer|redirect|modify|budget|answer|rename|merged|forked, by, …};
+ * becomes an input event. command_n: the store's row, marked done with it (0 none). -1: it does not fit the run's
+ * state; nothing was changed. */
 int run_command(struct run *r, const json_t *command, int64_t command_n, struct err *e);
 
 /* Replay: no model, no sandbox, no append. Returns the number of events that matched, or -1 with ERR_REPLAY_DIFFERS

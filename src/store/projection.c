@@ -314,6 +314,13 @@ static int run_merged(const struct fold *f, struct err *e)
 	return change_run(f, &merged, 1, e);
 }
 
+static int run_renamed(const struct fold *f, struct err *e)
+{
+	struct change title = {RUNS_title, false, data_text(f, "name")};
+
+	return change_run(f, &title, 1, e);
+}
+
 /* A person extends the run's budget: kind "budget", value the new limit in dollars. */
 static int run_intervened(const struct fold *f, struct err *e)
 {
@@ -535,6 +542,7 @@ static const struct {
 	[EVENT_RUN_PAUSED] = {run_paused},
 	[EVENT_RUN_INTERVENED] = {run_intervened},
 	[EVENT_RUN_MERGED] = {run_merged},
+	[EVENT_RUN_RENAMED] = {run_renamed, {"name"}},
 	[EVENT_RUN_COMPLETED] = {run_completed},
 	[EVENT_RUN_FAILED] = {run_failed},
 	[EVENT_RUN_CANCELLED] = {run_cancelled},

@@ -45,6 +45,21 @@ static void content_is_decoded_however_it_is_cut(void **state)
 	}
 }
 
+static void another_member_is_shown(void **state)
+{
+	static const char json[] = "{\"content\":\"no\",\"result\":\"It is\\nthere.\"}";
+	(void)state;
+	for (size_t step = 1; step < sizeof(json); step++) {
+		struct filestream f;
+		struct seen s;
+		filestream_init(&f);
+		f.wanted = "result";
+		feed(&f, json, step, &s);
+		assert_string_equal(s.text.data, "It is\nthere.");
+		buf_release(&s.text);
+	}
+}
+
 static void a_directive_is_shown_without_its_quotes(void **state)
 {
 	static const char text[] = "Here it is.\nCHANGE CONTENT=\"\"\"int x = \"\"1\"\";\n\"\"\"\nmore";
@@ -78,6 +93,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(content_is_decoded_however_it_is_cut),
+		cmocka_unit_test(another_member_is_shown),
 		cmocka_unit_test(a_directive_is_shown_without_its_quotes),
 		cmocka_unit_test(malformed_input_only_ends_the_stream),
 	};
