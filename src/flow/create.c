@@ -140,6 +140,11 @@ static json_t *created_json(struct making *m, const struct hash *bundle, struct 
 	uint64_t seed;
 	const json_t *q = m->request;
 	const char *title = json_str(q, "title");
+	cleanup_free char *name_of_run = title ? mem_strdup(title) : mode_run_name(m->mode, m->inputs);
+	if (!name_of_run) {
+		err_nomem(e);
+		return NULL;
+	}
 	crypt_random(&seed, sizeof(seed));
 	hash_hex(bundle, bundle_hex);
 	hash_hex(copy_snapshot(m->copy), snapshot_hex);
@@ -147,10 +152,10 @@ static json_t *created_json(struct making *m, const struct hash *bundle, struct 
 	const char *name = strrchr(project_dir(m->project), '/');
 	json_t *data = json_make(e,
 		"{s:s, s:s, s:s, s:s, s:O, s:O, s:O, s:s, s:I, s:s, s:s, s:s, s:s, s:b, s:b, s:{s:s, s:b}}", "mode",
-		mode_id(m->mode), "project", project, "dir", project_dir(m->project), "title",
-		title ? title : mode_name(m->mode), "inputs", m->inputs, "settings", m->settings, "files", m->files,
-		"bundle", bundle_hex, "seed", (json_int_t)(seed >> 2), "copy", m->copy_dir, "base", m->state.head,
-		"branch", m->branch, "snapshot", snapshot_hex, "unattended", json_bool(q, "unattended", false), "land",
+		mode_id(m->mode), "project", project, "dir", project_dir(m->project), "title", name_of_run, "inputs",
+		m->inputs, "settings", m->settings, "files", m->files, "bundle", bundle_hex, "seed",
+		(json_int_t)(seed >> 2), "copy", m->copy_dir, "base", m->state.head, "branch", m->branch, "snapshot",
+		snapshot_hex, "unattended", json_bool(q, "unattended", false), "land",
 		m->state.created || m->state.empty, "project_info", "name", name ? name + 1 : "project", "empty",
 		m->state.created || m->state.empty);
 	if (!data)

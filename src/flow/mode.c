@@ -14,7 +14,7 @@
 #include "config/yaml.h"
 
 static const char *const fields[] = {"id", "name", "description", "engine", "category", "icon", "tags", "inputs",
-	"outputs", "gates", "settings", "roles", "calls", "limits", "estimate", "examples", "tips", NULL};
+	"outputs", "gates", "settings", "roles", "calls", "limits", "estimate", "examples", "tips", "named_by", NULL};
 static const char *const input_fields[] = {
 	"name", "type", "label", "required", "options", "default", "accept", "multiple", "placeholder", "help", NULL};
 static const char *const output_fields[] = {"name", "type", "label", NULL};
@@ -393,6 +393,15 @@ static int check_id(const struct check *c, const struct mode *m)
 	return 0;
 }
 
+static int check_named_by(const struct check *c, const struct mode *m)
+{
+	const char *name = json_str(m->json, "named_by");
+
+	if (check_text(c, m->json, "", "named_by", false))
+		return -1;
+	return !name || mode_input(m, name) ? 0 : yaml_error(c->y, "/named_by", c->e, "there is no input \"%s\"", name);
+}
+
 static int check_all(const struct check *c, struct mode *m)
 {
 	json_t *root = m->json;
@@ -400,8 +409,8 @@ static int check_all(const struct check *c, struct mode *m)
 	if (yaml_known(c->y, "", fields, "mode", c->e) || check_id(c, m) || check_text(c, root, "", "name", true) ||
 		check_text(c, root, "", "description", true) || check_choice(c, root, "", "engine", engines) < 0 ||
 		check_text(c, root, "", "category", false) || check_text(c, root, "", "icon", false) ||
-		check_texts(c, root, "", "tags", "texts", false) || check_inputs(c, m) || check_outputs(c, root) ||
-		check_texts(c, root, "", "gates", "names", true) ||
+		check_texts(c, root, "", "tags", "texts", false) || check_inputs(c, m) || check_named_by(c, m) ||
+		check_outputs(c, root) || check_texts(c, root, "", "gates", "names", true) ||
 		check_texts(c, root, "", "roles", "role ids", true) ||
 		check_texts(c, root, "", "calls", "modes", true) || check_texts(c, root, "", "tips", "texts", false) ||
 		!check_object(c, root, "settings") || !check_object(c, root, "limits") ||
@@ -431,6 +440,7 @@ static void read_fields(struct mode *m)
 	m->engine = json_str(m->json, "engine");
 	m->category = json_str(m->json, "category");
 	m->icon = json_str(m->json, "icon");
+	m->named_by = json_str(m->json, "named_by");
 	m->tags = json_get(m->json, "tags");
 	m->outputs = json_get(m->json, "outputs");
 	m->gates = json_get(m->json, "gates");

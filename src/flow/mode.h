@@ -25,6 +25,8 @@ struct mode {
 	const char *id, *name, *description, *engine, *category, *icon; /* category, icon: "" when absent */
 	struct mode_input *inputs;
 	size_t input_count;
+	const char
+		*named_by; /* the input whose first words are a run's name, when none is given; NULL: the mode's name */
 	const json_t *tags, *outputs, *gates, *settings, *roles, *calls, *limits, *estimate, *examples, *tips;
 };
 
@@ -54,6 +56,8 @@ static inline const json_t *mode_settings(const struct mode *m)
 /* For `muster modes --json` and describe: every field, and `dir`. A new reference. */
 json_t *mode_json(const struct mode *m, struct err *e);
 
+/* The name of a run with these inputs, to which none was given; mem_free it. NULL: no memory. */
+char *mode_run_name(const struct mode *m, const json_t *inputs);
 /* NULL: it has no such input. */
 const struct mode_input *mode_input(const struct mode *m, const char *name);
 bool mode_input_is_file(const struct mode *m, const char *name);

@@ -8,8 +8,11 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "config/nearest.h"
 #include "flow/mode.h"
+
+#define NAME_MOST 60 /* bytes of a run's name that was made of an input */
 
 static json_t *refuse(struct err *e, const char *where, const char *wanted, const json_t *got)
 {
@@ -183,6 +186,27 @@ bool mode_input_is_file(const struct mode *m, const char *name)
 	const struct mode_input *in = mode_input(m, name);
 
 	return in && in->type == INPUT_FILE;
+}
+
+char *mode_run_name(const struct mode *m, const json_t *inputs)
+{
+	struct span text = m->named_by ? span_trim(json_span(inputs, m->named_by)) : SPAN_NONE;
+	size_t n = 0;
+
+	while (n < text.n && text.p[n] != '\n')
+		n++;
+	text = span_trim(span_n(text.p, n));
+	if (!text.n)
+		return mem_strdup(m->name);
+	n = utf8_cut(text, NAME_MOST);
+	if (n == text.n)
+		return span_dup(text);
+	for (size_t at = n; at > NAME_MOST / 2; at--)
+		if (text.p[at] == ' ') { /* between words, where there are some */
+			n = at;
+			break;
+		}
+	return mem_printf("%.*s…", (int)n, text.p);
 }
 
 static int unknown_input(const struct mode *m, const char *name, struct err *e)
