@@ -1,13 +1,14 @@
 /* retention: see retention.h.
  *
- *   RESTING ─an hour─▶ LOOKING (pool) ─rows─▶ CLEARING (pool: working copies) ─▶ REMOVING (append) ─▶ STEPPING ─▶ …
- *      ▲                    │ none left                                                                │ next row
- *      └────────────────────┘◀────────────────────────────────── rows at their end: look on ───────────┘
+ *   RESTING ─an hour─▶ LOOKING (pool) ─rows─▶ REMOVING (removal.h) ─▶ STEPPING ─▶ …
+ *      ▲                    │ none left                                │ next row
+ *      └────────────────────┘◀───────── rows at their end: look on ────┘
  *
- * The copies go before the journal, so that a stop in the middle is taken up at the next look. What goes on, is pinned,
- * or belongs to an archived project stays. */
+ * What a stop in the middle leaves is taken up at the next look. What goes on, is pinned, or belongs to an archived
+ * project stays. */
 #include "api/retention.h"
 
+#include "api/removal.h"
 #include "api/route.h"
 #include "base/caps.h"
 #include "base/log.h"
@@ -15,15 +16,13 @@
 #include "base/sm.h"
 
 #define DAY_US 86400000000ll
-#define PIN "pinned_run" /* kind of the records of those that stay */
 
-enum { RESTING, LOOKING, CLEARING, REMOVING, STEPPING };
+enum { RESTING, LOOKING, REMOVING, STEPPING };
 static const struct sm_state states[] = {
 	[RESTING] = {"resting", SM_TO(LOOKING)},
 	[LOOKING] = {"looking", SM_TO(RESTING) | SM_TO(STEPPING)},
-	[CLEARING] = {"clearing", SM_TO(REMOVING) | SM_TO(STEPPING)},
 	[REMOVING] = {"removing", SM_TO(STEPPING)},
-	[STEPPING] = {"stepping", SM_TO(CLEARING) | SM_TO(LOOKING)},
+	[STEPPING] = {"stepping", SM_TO(REMOVING) | SM_TO(LOOKING)},
 };
 
 struct retention {
@@ -36,6 +35,7 @@ struct retention {
 	char run[ID_TEXT]; /* that goes */
 	struct timer timer;
 	struct work work;
+	struct removal removal;
 	struct err why;
 	bool closing;
 };
@@ -62,52 +62,21 @@ static void failed(struct retention *r, const char *what)
 
 /* ---- one of them ---- */
 
-static bool is_pinned(struct retention *r, const char *run)
-{
-	cleanup_json json_t *filter = json_make(&r->why, "{s:s, s:s}", "kind", PIN, "id", run);
-	cleanup_json json_t *rows = filter ? store_records(r->needs.store, filter, &r->why) : NULL;
-	return !rows || json_array_size(rows); /* in doubt it stays */
-}
-
 static bool stays(struct retention *r, const json_t *row)
 {
 	struct err none = ERR_INIT;
 	const char *run = json_str(row, "run"), *project = json_str(row, "project");
 	const json_t *known = project ? book_get(r->book, project, &none) : NULL;
 	const char *state = json_str(known, "state");
-	return house_run(r->needs.house, run) || (state && !strcmp(state, "archived")) || is_pinned(r, run);
+	return house_run(r->needs.house, run) || (state && !strcmp(state, "archived")) ||
+	       removal_pinned(r->needs.store, run);
 }
 
-static void removed(void *ctx, const struct err *why)
+static void removed(struct removal *removal, const struct err *why)
 {
-	struct retention *r = ctx;
-	cleanup_free char *object = mem_printf("run/%s", r->run);
-	struct audit a = {.who = "system", .what = "run.removed", .object = object};
+	struct retention *r = container_of(removal, struct retention, removal);
 	r->why = *why;
-	if (why->code == ERR_OK && (!object || store_record(r->needs.store, &a, NULL, NULL, &r->why)))
-		log_warn("retention", "the audit lacks that run %s was removed: %s", r->run, r->why.text);
-	if (why->code != ERR_OK)
-		failed(r, "the journal of run");
-	else
-		step(r);
-}
-
-static void clear_copies(struct work *w)
-{
-	struct retention *r = container_of(w, struct retention, work);
-	house_remove_copies(r->needs.house, r->run, &r->why);
-}
-
-static void cleared(struct work *w)
-{
-	struct retention *r = container_of(w, struct retention, work);
-	if (r->why.code != ERR_OK || r->closing) {
-		failed(r, "the working copy of run");
-		return;
-	}
-	sm_move(&r->sm, REMOVING);
-	if (store_run_delete(r->needs.store, r->run, removed, r, &r->why))
-		failed(r, "the journal of run");
+	failed(r, "run");
 }
 
 /* ---- looking ---- */
@@ -146,9 +115,10 @@ static void on_timer(struct timer *t)
 	if (row) {
 		r->next++;
 		snprintf(r->run, sizeof(r->run), "%s", json_str(row, "run"));
-		sm_move(&r->sm, CLEARING);
-		if (work_start(&r->work, r->needs.loop, clear_copies, cleared, &r->why))
-			failed(r, "the working copy of run");
+		sm_move(&r->sm, REMOVING);
+		r->removal.over = removed;
+		if (removal_start(&r->removal, &r->needs, row, "system", &r->why))
+			failed(r, "run");
 		return;
 	}
 	json_decref(r->rows);
@@ -206,7 +176,7 @@ static json_t *pin_run(struct ask *q, struct err *e)
 	cleanup_free char *object = mem_printf("run/%s", q->run_id);
 	cleanup_json json_t *value = pin ? json_make(e, "{s:s}", "by", q->caller.name) : json_null();
 	cleanup_json json_t *records =
-		value ? json_make(e, "[{s:s, s:s, s:O}]", "kind", PIN, "id", q->run_id, "value", value) : NULL;
+		value ? json_make(e, "[{s:s, s:s, s:O}]", "kind", REMOVAL_PIN, "id", q->run_id, "value", value) : NULL;
 	struct audit a = {.who = *q->caller.person ? q->caller.person : q->caller.name,
 		.what = pin ? "run.pinned" : "run.unpinned",
 		.object = object,

@@ -57,6 +57,7 @@ struct route {
 	X(interventions)                                                                                               \
 	X(retention)                                                                                                   \
 	X(replay)                                                                                                      \
+	X(removal)                                                                                                     \
 	X(history)                                                                                                     \
 	X(artifacts)                                                                                                   \
 	X(estimate)                                                                                                    \

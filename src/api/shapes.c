@@ -55,6 +55,7 @@ const struct named_shape shape_table[] = {
 		"mode_says:o~? text:s",
 		"what earlier runs of a mode cost, and how long they took, waits for people included"},
 	{"pinned", "pinned:b", "whether a run is kept for ever"},
+	{"removed", "removed:b", "a run is gone"},
 	{"usage_sum",
 		"user:s? project:s? run:s? role:s? model:s? day:s? calls:i input:i output:i cached:i usd:n "
 		"usd_unknown:n cache_rate:n",

@@ -147,6 +147,14 @@ struct run *house_run(struct house *h, const char *id)
 	return NULL;
 }
 
+bool house_has(struct house *h, const char *id)
+{
+	list_for (it, &h->runs)
+		if (!strcmp(list_entry(it, struct run, link)->id, id))
+			return true;
+	return false;
+}
+
 static void released(void *ctx)
 {
 	struct release *op = ctx;
@@ -156,7 +164,10 @@ static void released(void *ctx)
 
 bool house_release(struct house *h, const char *id, struct release *op)
 {
+	struct sleeper *s = map_del(&h->sleeping, span_of(id));
 	struct run *r = house_run(h, id);
+	if (s)
+		free_sleeper(s);
 	if (!r)
 		return false;
 	op->house = h;

@@ -51,6 +51,8 @@ int house_resume(struct house *h, const char *id, struct err *e);
 void house_drain(struct house *h);
 bool house_calls(const struct house *h);
 struct run *house_run(struct house *h, const char *id); /* live, or NULL */
+/* Live, or still closing? */
+bool house_has(struct house *h, const char *id);
 /* Give up the memory of a live run that rests or broke: what it had under way counts as lost. The callback fires when
  * all of it is down; op is the caller's until then. False: it was not live, and no callback comes. */
 struct release {
