@@ -185,6 +185,65 @@ static int answer_by_flags(struct asking *a, const json_t *action, struct err *e
 	return 1;
 }
 
+/* ---- chats ---- */
+
+static bool is_turn(const json_t *action)
+{
+	const char *name = json_str(action, "name"), *kind = json_str(action, "kind");
+	return name && kind && !strcmp(name, "message") && !strcmp(kind, "question");
+}
+
+bool asking_turn(const struct overview *o)
+{
+	const char *id, *mode = json_str(o->created, "mode");
+	json_t *action;
+	if (!mode || strcmp(mode, "chat") != 0 || strcmp(o->state, "waiting") != 0)
+		return false;
+	json_object_foreach(o->actions, id, action) if (!is_turn(action)) return false;
+	return json_object_size(o->actions) != 0;
+}
+
+bool asking_said(const struct asking *a, const json_t *command)
+{
+	const char *text = json_str(command, "text");
+	return a->talk && a->talk->given && text && !strcmp(text, a->talk->given);
+}
+
+void asking_told(struct asking *a, bool arrived)
+{
+	if (arrived)
+		mem_free(a->talk->given);
+	else
+		a->talk->text = a->talk->given;
+	a->talk->given = NULL;
+}
+
+void talk_release(struct talk *t)
+{
+	mem_free(t->text);
+	mem_free(t->given);
+}
+
+/* 1: the message is given, 0: there is none for this action, -1. */
+static int say(struct asking *a, const json_t *action, struct err *e)
+{
+	const char *id = json_str(action, "action");
+	if (!a->talk || !a->talk->text || !is_turn(action))
+		return 0;
+	cleanup_json json_t *command = json_make(
+		e, "{s:s, s:s, s:s, s:s}", "kind", "answer", "action", id, "text", a->talk->text, "by", person_name());
+	if (!command || json_put(a->answered, id, json_true()))
+		return err_nomem(e);
+	a->talk->given = steal(&a->talk->text);
+	if (!a->give(a, command, e))
+		return 1;
+	if (e->code != ERR_CONFLICT)
+		return -1;
+	err_clear(e);
+	asking_told(a, false);
+	return 1;
+}
+
 /* ---- the terminal ---- */
 
 static void add_body(struct span body, struct buf *out)
@@ -210,6 +269,10 @@ static void prompt(struct asking *a, const json_t *action)
 	snprintf(a->prompted, sizeof(a->prompted), "%s", json_str(action, "action"));
 	if (a->view->ops->aside)
 		a->view->ops->aside(a->view, true);
+	if (a->talk && is_turn(action)) {
+		out_say(span_of("> "));
+		return;
+	}
 	buf_adds(&out, "\n? ");
 	text_fit(json_span(action, "title"), 400, &out);
 	buf_adds(&out, "  (");
@@ -233,8 +296,20 @@ static void prompt(struct asking *a, const json_t *action)
 static void prompt_over(struct asking *a)
 {
 	*a->prompted = '\0';
+	if (a->talk) /* what is typed meanwhile is for the next turn */
+		stop_watching(a);
 	if (a->view->ops->aside)
 		a->view->ops->aside(a->view, false);
+}
+
+/* -1: it is no message, or there is no memory for it. */
+static int take_message(struct asking *a, const json_t *action, struct span line)
+{
+	if (!a->talk || !is_turn(action))
+		return -1;
+	mem_free(a->talk->text);
+	a->talk->text = span_dup(line);
+	return a->talk->text ? 0 : -1;
 }
 
 static void take_line(struct asking *a, struct span line)
@@ -246,6 +321,8 @@ static void take_line(struct asking *a, struct span line)
 	} else if (!span_trim(line).n) {
 		out_say(span_of("> "));
 		return;
+	} else if (!take_message(a, action, line)) {
+		prompt_over(a);
 	} else if (give(a, action, line, &e)) {
 		out_error(e.text);
 		json_object_del(a->answered, a->prompted);
@@ -255,6 +332,19 @@ static void take_line(struct asking *a, struct span line)
 		prompt_over(a);
 	}
 	a->moved(a);
+}
+
+/* Those of a chat wait for the next turn; what else is typed without a question is for nobody. */
+static void take_lines(struct asking *a)
+{
+	char *end;
+	while ((*a->prompted || !a->talk) && a->typed.len && (end = memchr(a->typed.data, '\n', a->typed.len))) {
+		size_t length = (size_t)(end - a->typed.data);
+		cleanup_free char *line = mem_strndup(a->typed.data, length);
+		buf_drop(&a->typed, length + 1);
+		if (line && *a->prompted)
+			take_line(a, span_of(line));
+	}
 }
 
 static void typed(struct watch *w, int revents)
@@ -274,14 +364,7 @@ static void typed(struct watch *w, int revents)
 		return;
 	}
 	buf_add(&a->typed, bytes, (size_t)n);
-	char *end;
-	while (a->typed.len && (end = memchr(a->typed.data, '\n', a->typed.len))) {
-		size_t length = (size_t)(end - a->typed.data);
-		cleanup_free char *line = mem_strndup(a->typed.data, length);
-		buf_drop(&a->typed, length + 1);
-		if (line && *a->prompted)
-			take_line(a, span_of(line));
-	}
+	take_lines(a);
 	if (a->typed.failed)
 		buf_clear(&a->typed);
 }
@@ -301,12 +384,17 @@ int asking_look(struct asking *a, bool may_prompt, struct err *e)
 	{
 		if (json_get(a->answered, id) || !strcmp(id, a->prompted))
 			continue;
-		int done = answer_by_flags(a, action, e);
+		int done = say(a, action, e);
+		if (!done)
+			done = answer_by_flags(a, action, e);
 		if (done < 0)
 			return -1;
-		if (!done && may_prompt && a->terminal && !*a->prompted)
+		if (!done && may_prompt && a->terminal && !*a->prompted &&
+			(!a->talk || a->talk->on || !is_turn(action)))
 			prompt(a, action);
 	}
+	if (*a->prompted && a->typed.len)
+		take_lines(a);
 	if (*a->prompted && !a->watching) {
 		if (watch_start(&a->input, a->loop, STDIN_FILENO, WATCH_READ, typed, e))
 			return -1;

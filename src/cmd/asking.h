@@ -11,6 +11,14 @@
 #include "cmd/args.h"
 #include "cmd/view.h"
 
+/* What a person says in a chat: each message once, as the answer to the action `message` when that is open. */
+struct talk {
+	char *text;  /* the next one, mem_free; NULL: none, or it is on its way */
+	char *given; /* that one; until it is known to have arrived */
+	bool on;     /* then the person types on, a line a message */
+	bool turn;   /* the run rests, and it is the person's turn */
+};
+
 struct asking {
 	const struct args *args;
 	struct loop *loop;
@@ -18,6 +26,7 @@ struct asking {
 	int (*give)(struct asking *a, const json_t *command, struct err *e);
 	const struct overview *overview;
 	struct view *view;
+	struct talk *talk; /* set after asking_init; NULL: no chat */
 	json_t *answered;  /* ids of actions that got an answer from here */
 	json_t *used;	   /* name → how many of its --answer were used */
 	bool terminal;	   /* a person is there */
@@ -34,6 +43,13 @@ void asking_release(struct asking *a);
 /* Answer what can be answered and, when may_prompt, prompt for the rest. Open actions are those of the overview. -1:
  * the machine refused an answer that --answer or --yes gave, or a bad NAME=TEXT. */
 int asking_look(struct asking *a, bool may_prompt, struct err *e);
+/* Did a command that was given carry the message that is on its way? */
+bool asking_said(const struct asking *a, const json_t *command);
+/* It arrived, or somebody else was faster: then it waits for the next turn. */
+void asking_told(struct asking *a, bool arrived);
+/* Is it the person's turn in a chat, and nothing else open? */
+bool asking_turn(const struct overview *o);
+void talk_release(struct talk *t);
 
 /* The option that the words begin with, or NULL. */
 const char *answer_option(const json_t *action, struct span words);

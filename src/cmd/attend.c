@@ -43,6 +43,7 @@ struct attend {
 /* A command on its way. */
 struct giving {
 	struct attend *attend;
+	bool message; /* of a chat */
 	struct remote_call call;
 };
 
@@ -69,6 +70,8 @@ static void given(struct remote_call *c, json_t *reply, const struct err *why)
 	struct attend *d = g->attend;
 	(void)reply;
 	d->giving--;
+	if (g->message && (why->code == ERR_OK || why->code == ERR_CONFLICT))
+		asking_told(&d->asking, why->code == ERR_OK);
 	/* Somebody was faster, or it has ended: the event that says so is on its way. */
 	if (why->code != ERR_OK && why->code != ERR_CONFLICT && why->code != ERR_FINAL)
 		broke(d, why);
@@ -85,6 +88,7 @@ static int command(struct attend *d, const json_t *what, struct err *e)
 		return err_nomem(e);
 	}
 	g->attend = d;
+	g->message = asking_said(&d->asking, what);
 	g->call.over = given;
 	if (remote_start(&g->call, d->remote, "POST", path, what, e)) {
 		mem_free(g);
@@ -129,6 +133,10 @@ static int verdict(const struct attend *d)
 		return sm_is(&d->sm) == PAUSING ? 130 : 7;
 	if (strcmp(o->state, "waiting") != 0 || *d->asking.prompted || d->giving || !unanswered(d))
 		return -1;
+	if (d->options->talk && asking_turn(o)) {
+		d->options->talk->turn = true;
+		return 0;
+	}
 	return !strcmp(o->waiting_on, "person") ? 3 : !strcmp(o->waiting_on, "budget") ? 5 : -1;
 }
 
@@ -200,12 +208,14 @@ static int begin(struct attend *d, struct err *e)
 {
 	const struct attend_options *o = d->options;
 	bool terminal = !o->unattended && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
-	d->view = view_new(&d->overview, d->remote->loop, o->json, e);
+	d->view =
+		o->talk && !o->json ? view_chat(&d->overview, e) : view_new(&d->overview, d->remote->loop, o->json, e);
 	if (!d->view)
 		return -1;
 	asking_init(&d->asking, o->args, d->remote->loop, &d->overview, d->view, terminal);
 	d->asking.moved = answered;
 	d->asking.give = give;
+	d->asking.talk = o->talk;
 	d->following = (struct following){.live = true, .event = on_event, .over = on_over};
 	return interrupts_start(&d->interrupts, d->remote->loop, interrupted, e) ||
 			       following_start(&d->following, d->remote, o->run, e)

@@ -8,13 +8,16 @@
 
 #include "cmd/remote.h"
 
+struct talk;
+
 struct attend_options {
 	const struct args *args;
 	const char *run;
-	int64_t past;	 /* events up to here are known: they are not shown */
-	int64_t from;	 /* only what it is at this event or later is how it rests */
-	bool json;	 /* NDJSON instead of text */
-	bool unattended; /* nobody answers here */
+	int64_t past;	   /* events up to here are known: they are not shown */
+	int64_t from;	   /* only what it is at this event or later is how it rests */
+	bool json;	   /* NDJSON instead of text */
+	bool unattended;   /* nobody answers here */
+	struct talk *talk; /* of a chat, as in drive.h; or NULL */
 };
 /* Returns the exit status of docs/contracts.md, or -1. */
 int attend(struct remote *r, const struct attend_options *o, struct err *e);

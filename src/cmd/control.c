@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api/intervene.h"
+#include "api/removal.h"
 #include "base/mem.h"
 #include "cmd/asking.h"
 #include "cmd/source.h"
@@ -66,6 +67,38 @@ json_t *control_post(struct control *c, const json_t *run, const char *what, con
 		return intervene_merge(&needs, id, person_name(), e);
 	err_set(e, ERR_INTERNAL, "nothing is done here for %s", what);
 	return NULL;
+}
+
+struct removing {
+	struct removal removal;
+	struct err why;
+	bool over;
+};
+
+static void removed(struct removal *removal, const struct err *why)
+{
+	struct removing *r = container_of(removal, struct removing, removal);
+	r->why = *why;
+	r->over = true;
+}
+
+int control_remove(struct control *c, const json_t *run, struct err *e)
+{
+	if (c->remote) {
+		cleanup_free char *path = mem_printf("/api/v1/runs/%s", json_str(run, "run"));
+		cleanup_json json_t *reply =
+			path ? remote_ask(c->remote, "DELETE", path, NULL, e) : (err_nomem(e), NULL);
+		return reply ? 0 : -1;
+	}
+	struct removing r = {.removal.over = removed};
+	struct api_needs needs = app_needs(&c->app);
+	if (removal_start(&r.removal, &needs, run, person_name(), e))
+		return -1;
+	while (!r.over)
+		loop_turn(c->app.loop, -1);
+	if (r.why.code != ERR_OK)
+		*e = r.why;
+	return r.why.code == ERR_OK ? 0 : -1;
 }
 
 /* Here, as the owner for a moment: close at once, then see that the event is there. */

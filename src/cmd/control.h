@@ -24,6 +24,8 @@ json_t *control_run(struct control *c, const char *name, struct err *e);
 int control_command(struct control *c, const json_t *run, const json_t *command, bool *now, struct err *e);
 /* The open action of the run with this id or, when it is the only one, this name. */
 json_t *control_action(struct control *c, const json_t *run, const char *name, struct err *e);
+/* Remove the run (api/removal.h). */
+int control_remove(struct control *c, const json_t *run, struct err *e);
 /* POST to a resource of this run ("/fork"), or the same done here. */
 json_t *control_post(struct control *c, const json_t *run, const char *what, const json_t *body, struct err *e);
 

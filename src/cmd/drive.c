@@ -72,7 +72,9 @@ static void interrupted(struct interrupts *i)
 
 static int begin(struct drive *d, struct err *e)
 {
-	d->view = view_new(&d->run.overview, d->app->loop, d->options->json, e);
+	d->run.talk = d->options->talk;
+	d->view = d->run.talk && !d->options->json ? view_chat(&d->run.overview, e)
+						   : view_new(&d->run.overview, d->app->loop, d->options->json, e);
 	if (!d->view)
 		return -1;
 	bool terminal = !d->options->unattended && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);

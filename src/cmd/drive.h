@@ -8,11 +8,14 @@
 
 #include "cmd/app.h"
 
+struct talk;
+
 struct drive_options {
 	bool json;		/* NDJSON instead of text */
 	bool unattended;	/* nobody answers here */
 	bool quiet_past;	/* what happened before is known: do not show it */
 	const json_t *commands; /* given as soon as the run goes on; array, may be NULL */
+	struct talk *talk;	/* of a chat, shown as one: its turn of the person is exit status 0; or NULL */
 };
 /* Returns the exit status of docs/contracts.md, or -1 when the run cannot be worked on at all. */
 int drive(struct app *a, const char *id, const struct drive_options *o, struct err *e);

@@ -54,6 +54,10 @@ static int verdict(struct driven *d, const char *state, const char *on)
 		return sm_is(&d->sm) == PAUSING ? 130 : 7;
 	if (!on || *d->asking.prompted)
 		return -1;
+	if (d->talk && asking_turn(&d->overview)) {
+		d->talk->turn = true;
+		return 0;
+	}
 	return !strcmp(on, "person") ? 3 : !strcmp(on, "budget") ? 5 : -1;
 }
 
@@ -118,7 +122,11 @@ static void answered(struct asking *a)
 static int give_here(struct asking *a, const json_t *command, struct err *e)
 {
 	struct driven *d = container_of(a, struct driven, asking);
-	return house_command(d->app->house, d->overview.id, command, 0, e);
+	if (house_command(d->app->house, d->overview.id, command, 0, e))
+		return -1;
+	if (asking_said(a, command))
+		asking_told(a, true);
+	return 0;
 }
 
 /* ---- events ---- */
@@ -222,6 +230,7 @@ int driven_start(
 	asking_init(&d->asking, d->app->args, d->app->loop, &d->overview, v, terminal);
 	d->asking.moved = answered;
 	d->asking.give = give_here;
+	d->asking.talk = d->talk;
 	if (!follow(d, e) && !go_on(d, quiet_past, commands, e))
 		return 0;
 	tail_stop(&d->tail);

@@ -13,14 +13,15 @@
 struct driven {
 	struct app *app;
 	struct overview overview;
-	/* Set after driven_init. The first two may be NULL. */
+	/* Set after driven_init. The first two may be NULL, and talk. */
 	void (*event)(
 		struct driven *d, const struct event *ev, const char *stream, const json_t *data); /* not folded */
 	void (*folded)(struct driven *d, const struct event *ev);
 	/* Once, when it rests or broke: status and error say how. The run is still in memory. */
 	void (*over)(struct driven *d);
-	int status;	  /* the exit status of docs/contracts.md */
-	struct err error; /* what broke in this process; ERR_OK nothing */
+	struct talk *talk; /* of a chat, or NULL */
+	int status;	   /* the exit status of docs/contracts.md */
+	struct err error;  /* what broke in this process; ERR_OK nothing */
 	/* private */
 	struct sm sm;
 	struct asking asking;

@@ -8,6 +8,11 @@
 /* Give the command (`given`, consumed; NULL: no memory) to the run named by the first word. Prints `live` when a
  * process works on the run, else `still`. */
 int give(const struct args *args, json_t *given, const char *live, const char *still, struct err *e);
+/* The same to a run that stands elsewhere on the command line. */
+int give_to(
+	const struct args *args, const char *run, json_t *given, const char *live, const char *still, struct err *e);
+/* Remove the run of this name for good. */
+int give_up(const struct args *args, const char *run, struct err *e);
 /* The words from this one on as one text. */
 int give_words(const struct args *args, int from, struct buf *out, struct err *e);
 

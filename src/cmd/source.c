@@ -32,15 +32,19 @@ void source_close(struct source *s)
 
 /* ---- rows ---- */
 
-json_t *source_runs(struct source *s, const char *state, int limit, struct err *e)
+json_t *source_runs(struct source *s, const char *state, const char *mode, int limit, struct err *e)
 {
 	if (s->remote) {
-		cleanup_free char *path = mem_printf("/api/v1/runs%s%s", state ? "?state=" : "", state ? state : "");
+		cleanup_free char *path = mem_printf("/api/v1/runs%s%s%s%s", state ? "?state=" : "", state ? state : "",
+			!mode	? ""
+			: state ? "&mode="
+				: "?mode=",
+			mode ? mode : "");
 		return path ? remote_list(s->remote, path, limit, e) : (err_nomem(e), NULL);
 	}
 	if (!s->app.store)
 		return json_make(e, "[]");
-	cleanup_json json_t *filter = json_make(e, "{s:s*}", "state", state);
+	cleanup_json json_t *filter = json_make(e, "{s:s*, s:s*}", "state", state, "mode", mode);
 	return filter ? store_runs(s->app.store, filter, limit, e) : NULL;
 }
 

@@ -16,8 +16,8 @@ int source_open(struct source *s, const struct args *args, struct err *e);
 void source_close(struct source *s); /* harmless when zeroed, or after a failed open */
 #define cleanup_source __attribute__((cleanup(source_close)))
 
-/* Newest first; state NULL: any; limit -1: all. */
-json_t *source_runs(struct source *s, const char *state, int limit, struct err *e);
+/* Newest first; state, mode NULL: any; limit -1: all. */
+json_t *source_runs(struct source *s, const char *state, const char *mode, int limit, struct err *e);
 /* The row of a run by id, or by a part of it as a person writes it. */
 json_t *source_run(struct source *s, const char *name, struct err *e);
 /* Of a run, or (NULL) of all; open ones, or `all`. */

@@ -40,10 +40,13 @@ struct verb {
 	X(modify)                                                                                                      \
 	X(actions)                                                                                                     \
 	X(answer)                                                                                                      \
+	X(chat)                                                                                                        \
 	X(runs)                                                                                                        \
 	X(show)                                                                                                        \
 	X(log)                                                                                                         \
 	X(diff)                                                                                                        \
+	X(delete)                                                                                                      \
+	X(rename)                                                                                                      \
 	X(merge)                                                                                                       \
 	X(fork)                                                                                                        \
 	X(replay)                                                                                                      \

@@ -87,7 +87,7 @@ static int runs(const struct args *args, struct err *e)
 	if (args_int(args, "limit", -1, 1000000, 50, &limit, e) || (state && check_state(state, e)) ||
 		source_open(&s, args, e))
 		return -1;
-	cleanup_json json_t *rows = source_runs(&s, state, (int)limit, e);
+	cleanup_json json_t *rows = source_runs(&s, state, NULL, (int)limit, e);
 	if (!rows)
 		return -1;
 	if (args_has(args, "names"))

@@ -1,7 +1,7 @@
 /* view: how a run that is being driven is shown.
  *
- * plain: a line an event. tty: a calm live picture. json: the events as NDJSON. A view never fails the run: when nobody
- * reads any more it falls silent. */
+ * plain: a line an event. tty: a calm live picture. json: the events as NDJSON. chat: what is said. A view never fails
+ * the run: when nobody reads any more it falls silent. */
 #ifndef MUSTER_CMD_VIEW_H
 #define MUSTER_CMD_VIEW_H
 
@@ -28,6 +28,9 @@ struct view {
 
 struct view *view_plain(const struct overview *o, struct err *e);
 struct view *view_json(const struct overview *o, struct err *e);
+/* What the agent of a chat says, as it writes it, on standard output; what else a person should know on standard error.
+ */
+struct view *view_chat(const struct overview *o, struct err *e);
 struct view *view_tty(const struct overview *o, struct loop *l, struct err *e);
 /* json: --json; else tty when standard output is a terminal that can move its cursor; else plain. */
 struct view *view_new(const struct overview *o, struct loop *l, bool json, struct err *e);

@@ -2,6 +2,7 @@
 # Talking with an agent about a project: the conversation goes on with each answer, over any time, and can have work done.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/flows.sh"
+. "$(dirname "$0")/server.sh"
 
 # said: what the agent said, a line each.
 said()
@@ -65,6 +66,191 @@ test_a_chat_is_with_any_role()
 	run=$(newest)
 	same "$(said)" "It has no layers."
 	is_status 2 muster run chat --input message=hello --input role=nobody --project q --script script.jsonl
+	err_has architect
+}
+
+# answers TEXT…: a script in which the assistant says these, one after the other.
+answers()
+{
+	local text
+	for text; do
+		call assistant finish "{\"result\":\"$text\"}"
+	done | script
+}
+
+test_the_verb_begins_and_goes_on()
+{
+	local id
+	answers "There is one file." "It sells tea." "Nothing else."
+	mkdir p
+	echo 'print("tea")' >p/shop.py
+	is_status 0 muster chat "What is" here? --project p --script script.jsonl
+	same "$(cat out)" "There is one file."
+	id=$(sed -n 's/^chat \([0-9a-f]*\); go on with: muster chat send \([0-9a-f]*\) .*/\1/p' err)
+	same "$id" "$(newest)"
+	is_status 0 muster chat send "$id" "What does it sell?"
+	same "$(cat out)" "It sells tea."
+	# What would be an option of an action is a message here.
+	is_status 0 muster chat send "$id" - <<<"end of it?"
+	same "$(cat out)" "Nothing else."
+	same "$(state "$id")" waiting
+	is_status 0 muster chat history "$id" --json
+	same "$(jq -r '.[].text' out)" "What is here?
+There is one file.
+What does it sell?
+It sells tea.
+end of it?
+Nothing else."
+	same "$(jq -r '.[1].from' out)" assistant
+	is_status 0 muster chat history "$id"
+	out_has "assistant, "
+	is_status 0 muster chat list
+	out_has "$id"
+	out_has "your turn"
+	out_has "What is here?"
+	is_status 0 muster replay "$id"
+	is_status 2 muster chat send "$id" " "
+	is_status 2 muster chat send
+	err_has "a word is missing"
+	is_status 4 muster chat send "$id" "And now?"
+	same "$(state "$id")" failed
+}
+
+test_the_verb_says_what_else_a_chat_waits_for()
+{
+	{
+		call assistant work '{"task":"sell coffee"}'
+		call assistant finish '{"result":"Then not."}'
+		call assistant finish '{"result":"You are welcome."}'
+	} | script
+	is_status 3 muster chat "coffee, please" --project p --script script.jsonl
+	err_has "muster answer"
+	run=$(newest)
+	is_status 0 muster answer "$run" work revise "tea will do"
+	is_status 0 muster chat send "$run" "Thanks"
+	same "$(cat out)" "Then not.
+You are welcome."
+}
+
+# typed LINES command…: the command on a pseudo-terminal, with these lines typed, the later ones before it asks for them.
+typed()
+{
+	local lines=$1
+	shift
+	{
+		printf '%b' "$lines"
+		wait_for 40 grep -q 'Three' "$T/out"
+		printf '\004'
+	} | TERM=xterm timeout 50 script -qec "$(printf '%q ' "$@")" /dev/null >"$T/out" 2>"$T/err"
+}
+
+test_on_a_terminal_it_goes_on_line_by_line()
+{
+	answers One. Two. Three.
+	typed 'first\nsecond\nthird\n' "$MUSTER" chat --project p --script script.jsonl || fail "status $?: $(cat out)"
+	run=$(newest)
+	out_has "muster chat send $run"
+	same "$(state "$run")" waiting
+	is_status 0 muster chat history "$run" --json
+	same "$(jq -r '.[].text' out | paste -sd' ')" "first One. second Two. third Three."
+}
+
+# A model that waits for a file before it answers.
+waiting_model()
+{
+	cat >model <<-'END'
+		#!/bin/bash
+		request=$(cat)
+		n=$(($(grep -o '"role":"assistant"' <<<"$request" | wc -l) - 1)) # it is the agent's role, too
+		until [ -e "${0%/*}/go$n" ]; do sleep 0.05; done
+		echo '{"reply":{"text":"","tool_calls":[{"name":"finish","arguments":{"result":"Answer '"$n"'."}}],"usage":{"input":1,"output":1}}}'
+	END
+	chmod +x model
+}
+
+test_a_message_that_comes_meanwhile_is_sent_once()
+{
+	local first second
+	waiting_model
+	serving
+	mkdir p
+	muster chat "Message 0." --project p --model "exec:$T/model" >first 2>&1 &
+	first=$!
+	wait_for 20 eval '[ -n "$(newest)" ] && [ "$(state "$(newest)")" = running ]'
+	run=$(newest)
+	muster chat send "$run" "Message 1." >second 2>second.err &
+	second=$!
+	wait_for 20 grep -q "still at work" second.err
+	touch go1 go0
+	wait "$first" || fail "the first: $?: $(cat first)"
+	wait "$second" || fail "the second: $?: $(cat second second.err)"
+	is_status 0 muster chat history "$run" --json
+	same "$(jq -r '.[].text' out | paste -sd' ')" "Message 0. Answer 0. Message 1. Answer 1."
+	head -n 1 first | grep -q "Answer 0." || fail "$(cat first)"
+	same "$(tail -n 1 second)" "Answer 1."
+}
+
+test_a_chat_is_renamed_and_cleared()
+{
+	local spent
+	answers One. Two.
+	is_status 0 muster chat "What do you make of a rather long first message, which no list can show?" --project p --script script.jsonl
+	run=$(newest)
+	is_status 0 muster chat list --json
+	json_is '.[0].title' "What do you make of a rather long first message, which no…"
+	is_status 0 muster chat rename "$run" About tea
+	is_status 0 muster chat list --json
+	json_is '.[0].title' "About tea"
+	json_is '.[0].state' waiting
+	is_status 2 muster rename "$run" "$(printf 'two\nlines')"
+	err_has "one line"
+	is_status 2 muster rename "$run" "$(head -c 201 /dev/zero | tr '\0' x)"
+	same "$(muster log "$run" --json | jq -r .type | tail -n 1)" run.renamed
+	is_status 0 muster chat send "$run" "And now?"
+	same "$(cat out)" Two.
+	is_status 0 muster replay "$run"
+	is_status 0 muster verify --rebuild
+	is_status 0 muster chat list --json
+	json_is '.[0].title' "About tea"
+	# One that has ended is renamed, too; a fork has the name that it had.
+	is_status 0 muster answer "$run" message end
+	is_status 0 muster resume "$run"
+	is_status 0 muster rename "$run" "Tea, once"
+	is_status 0 muster fork "$run"
+	is_status 0 muster runs --json
+	json_is '[.[].title] | sort | join("|")' "About tea|Tea, once"
+	spent=$(muster usage --json | jq '[.[].usd] | add * 1e6 | round')
+	is_status 0 muster chat clear "$run"
+	is_status 2 muster chat history "$run"
+	same "$(muster usage --json | jq '[.[].usd] | add * 1e6 | round')" "$spent"
+	is_status 0 muster verify
+	[ "$(find "$MUSTER_DATA/copies" -maxdepth 1 -name "*$run" | wc -l)" = 0 ] || fail "its working copy is there"
+}
+
+test_a_chat_that_waits_is_cleared()
+{
+	answers One.
+	is_status 0 muster chat hello --project p --script script.jsonl
+	run=$(newest)
+	is_status 0 muster chat clear "$run"
+	is_status 0 muster runs --json
+	same "$(cat out)" "[]"
+	is_status 2 muster delete "$run"
+	is_status 0 muster verify
+	is_status 0 muster verify --rebuild
+}
+
+test_what_is_no_chat_is_not_talked_to()
+{
+	question_mode
+	is_status 3 muster run asking --project p --script script.jsonl
+	run=$(newest)
+	is_status 2 muster chat send "$run" hello
+	err_has "is no chat"
+	is_status 2 muster chat history "$run"
+	is_status 0 muster chat list
+	out_has "no chats"
+	is_status 2 muster chat hello --role nobody --project p --script script.jsonl
 	err_has architect
 }
 
