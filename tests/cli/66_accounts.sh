@@ -402,6 +402,43 @@ test_what_lasts_ends_when_the_session_does()
 	wait_for 20 gone
 }
 
+test_runs_are_removed_by_who_began_them_and_by_administrators()
+{
+	local eve
+	with_owner
+	a_project
+	person bob member
+	bob=$token
+	as "$ada" PUT "/projects/$p1/members/$id" -d '{"role":"member"}'
+	gives 204
+	person eve member
+	eve=$token
+	question_mode
+	as "$bob" POST /runs -d "{\"mode\":\"asking\",\"project\":\"$p1\"}"
+	gives 201
+	run=$(json_get .run)
+	wait_for 20 state_is waiting
+	as "$eve" DELETE "/runs/$run"
+	gives 404
+	as "$ada" PUT "/projects/$p1/members/$id" -d '{"role":"member"}'
+	gives 204
+	as "$eve" DELETE "/runs/$run"
+	gives 403
+	as "$eve" POST "/runs/$run/commands" -d '{"kind":"rename","name":"Which"}'
+	gives 200
+	as "$bob" DELETE "/runs/$run"
+	gives 200
+	json_is .removed true
+	as "$bob" GET "/runs/$run"
+	gives 404
+	as "$bob" POST /runs -d "{\"mode\":\"asking\",\"project\":\"$p1\"}"
+	gives 201
+	run=$(json_get .run)
+	wait_for 20 state_is waiting
+	as "$ada" DELETE "/runs/$run"
+	gives 200
+}
+
 # What others have is not there: in no list, by no id, with no change.
 test_projects_of_others_are_not_there()
 {

@@ -108,6 +108,35 @@ test_whoever_cannot_be_asked_is_named_with_what_to_do()
 	out_has "no runs in $T/empty"
 }
 
+test_a_chat_at_a_server()
+{
+	local run
+	{
+		call assistant finish '{"result":"Nothing yet."}'
+		call assistant finish '{"result":"Still nothing."}'
+	} | script
+	mkdir -p "$MUSTER_DATA"
+	at_server
+	is_status 0 muster chat "What is here?" --role assistant
+	same "$(cat out)" "Nothing yet."
+	run_of
+	err_has "muster chat send $run"
+	is_status 0 muster chat send "$run" "And now?"
+	same "$(cat out)" "Still nothing."
+	is_status 0 muster chat rename "$run" "An empty project"
+	is_status 0 muster chat list
+	out_has "An empty project"
+	is_status 0 muster chat history "$run" --json
+	same "$(jq -r '.[] | "\(.from): \(.text)"' out)" "$(jq -r '.[0].from' out): What is here?
+assistant: Nothing yet.
+Ada: And now?
+assistant: Still nothing."
+	is_status 0 muster chat clear "$run"
+	is_status 0 muster chat list
+	out_has "no chats"
+	is_status 2 muster chat clear "$run"
+}
+
 test_a_run_is_started_shown_and_answered_at_a_server()
 {
 	local run

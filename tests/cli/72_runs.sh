@@ -335,4 +335,81 @@ test_a_run_replays_at_the_server()
 	json_is '.difference | length > 20' true
 }
 
+test_a_run_is_removed()
+{
+	local waiting spent
+	slow_mode
+	serving
+	begin_run "{\"mode\":\"slow\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 20 state_is running
+	local_call DELETE "/api/v1/runs/$run"
+	same "$status" 409 "of one at work ($(cat out))"
+	local_call POST "/api/v1/runs/$run/commands" -d '{"kind":"pause"}'
+	wait_for 20 state_is paused
+	local_call PUT "/api/v1/runs/$run/pin"
+	local_call DELETE "/api/v1/runs/$run"
+	same "$status" 409 "of a pinned one"
+	out_has pinned
+	state_is paused || fail "it was cancelled"
+	local_call DELETE "/api/v1/runs/$run/pin"
+	local_call DELETE "/api/v1/runs/$run"
+	same "$status" 200 "of a paused one ($(cat out))"
+	json_is .removed true
+	run_is_gone "$run" || fail "it is there"
+	local_call DELETE "/api/v1/runs/$run"
+	same "$status" 404
+	local_call GET /api/v1/actions
+	same "$(cat out)" "[]"
+	# One that waits, and one that has just ended and still closes.
+	question_mode
+	begin_run "{\"mode\":\"asking\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 20 state_is waiting
+	waiting=$run
+	working_mode
+	begin_run "{\"mode\":\"working\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 30 state_is completed
+	spent=$(muster usage --json | jq '[.[].usd] | add * 1e6 | round')
+	[ "$spent" -gt 0 ] || fail "it spent nothing"
+	local_call DELETE "/api/v1/runs/$waiting"
+	same "$status" 200 "of one that waits ($(cat out))"
+	local_call DELETE "/api/v1/runs/$run"
+	same "$status" 200 "of one that has ended ($(cat out))"
+	local_call GET /api/v1/runs
+	same "$(cat out)" "[]"
+	same "$(muster usage --json | jq '[.[].usd] | add * 1e6 | round')" "$spent"
+	same "$(find "$MUSTER_DATA/copies" -mindepth 1 -maxdepth 1)" ""
+	local_call GET "/api/v1/audit?what=run.removed"
+	json_is length 3
+	stop_serving
+	is_status 0 muster verify
+	is_status 0 muster verify --rebuild
+}
+
+test_a_run_is_renamed_and_lists_show_it()
+{
+	question_mode
+	serving
+	begin_run "{\"mode\":\"asking\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 20 state_is waiting
+	local_call POST "/api/v1/runs/$run/commands" -d '{"kind":"rename","name":"Colours"}' -H 'Idempotency-Key: n'
+	same "$status" 200 "status ($(cat out))"
+	local_call POST "/api/v1/runs/$run/commands" -d '{"kind":"rename","name":"Colours"}' -H 'Idempotency-Key: n'
+	same "$status" 200 "once more"
+	local_call GET /api/v1/runs
+	json_is '.[0].title' Colours
+	json_is '.[0].state' waiting
+	same "$(muster log "$run" --json | jq -r 'select(.type == "run.renamed").data.name')" Colours
+	local_call POST "/api/v1/runs/$run/commands" -d '{"kind":"rename","name":" "}'
+	same "$status" 400
+	local_call POST "/api/v1/runs/$run/commands" -d '{"kind":"answer","action":"colour","option":"red"}'
+	wait_for 20 state_is completed
+	local_call POST "/api/v1/runs/$run/commands" -d '{"kind":"rename","name":"Red"}'
+	same "$status" 200 "of one that has ended ($(cat out))"
+	local_call GET "/api/v1/runs/$run"
+	json_is .title Red
+	json_is .state completed
+	stop_serving
+	is_status 0 muster verify
+}
+
 run_tests
