@@ -6,11 +6,52 @@ local TOOLS = json.array { "read_file", "list", "glob", "search", "git_status", 
 local ANSWER = { type = "object", required = json.array { "result" }, additionalProperties = false,
   properties = { result = { type = "string", description = "What the person reads, in Markdown." } } }
 
+local FILES, BYTES = 8, 65536 -- of one message; of one file
+
+-- The beginning of a text, not cut within a character.
+local function beginning(text)
+  local n = BYTES
+  while n > 0 and text:find("^[\x80-\xBF]", n + 1) do n = n - 1 end
+  return text:sub(1, n) .. "\n(the rest is left out; read_file shows it)"
+end
+
+-- A file that a message names, as the agent reads it, or why it cannot.
+local function shown(path)
+  local kind = exists(path)
+  if kind == "folder" then return nil, "a folder: name a file in it" end
+  if not kind then return nil, "no file of this project" end
+  local ok, text = pcall(read, path)
+  if not ok then return nil, text.message end
+  if text:sub(1, 8192):find("\xEF\xBF\xBD", 1, true) then return nil, "no text" end -- what read gives for bytes that are none
+  if #text > BYTES then text = beginning(text) end
+  return "\n\n--- " .. path .. " ---\n" .. text .. "\n--- end of " .. path .. " ---"
+end
+
+-- A message with the present text of the files that it names with @path. What is named so and cannot be shown is told to the person,
+-- and the message goes on: an @ may also stand for something else.
+local function with_files(message)
+  local text, files, seen = message, 0, {}
+  for word in (" " .. message):gmatch("[%s%(\"']@([^%s%(%)\"'`,;:@]+)") do
+    local path = word:gsub("[%.!%?/]+$", "")
+    if path ~= "" and not seen[path] then
+      seen[path] = true
+      local file, why
+      if files < FILES then file, why = shown(path) else why = "not shown: a message takes " .. FILES .. " files" end
+      if file then
+        text, files = text .. file, files + 1
+      elseif why ~= "no file of this project" or path:find("[./]") then -- else a name, a decorator
+        say { text = "@" .. path .. " is " .. why .. "; the message went on without it." }
+      end
+    end
+  end
+  return text
+end
+
 local function answer(args, info)
   say { text = args.result, from = info.agent }
   local reply = ask { name = "message", title = "Your turn", body = args.result, options = { "end" }, agent = info.agent }
   if reply.option == "end" then return true end
-  return { continue = "The person writes:\n\n" .. reply.text }
+  return { continue = "The person writes:\n\n" .. with_files(reply.text) }
 end
 
 local work = {
@@ -28,7 +69,7 @@ local work = {
 
 return function(run)
   local role = run.inputs.role or "assistant"
-  local chat = agent { role = role, name = "chat", task = run.inputs.message, tools = TOOLS,
+  local chat = agent { role = role, name = "chat", task = with_files(run.inputs.message), tools = TOOLS,
     output = role ~= "assistant" and ANSWER or nil, check = "none", limits = { turns = 10000 }, on = { finish = answer, work = work } }
   if chat.status ~= "done" then error("the chat " .. chat.status .. (chat.error and ": " .. chat.error or "")) end
   return { summary = role == "assistant" and chat.result or chat.result.result }

@@ -6,6 +6,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "cmd/asking.h"
 #include "cmd/line.h"
 #include "cmd/out.h"
 #include "flow/run.h"
@@ -157,6 +158,8 @@ static void add_next(const struct overview *o, int status, const struct args *ar
 		buf_addf(out, "muster diff %s%s    then    muster merge %s%s\n", run, flag, run, flag);
 	} else if (!strcmp(o->state, "cancelled") || (!strcmp(o->state, "failed") && o->flow_failed)) {
 		buf_addf(out, "muster fork %s%s    to go on from an earlier event\n", run, flag);
+	} else if (asking_turn(o)) {
+		buf_addf(out, "muster chat send %s%s \"…\"\n", run, flag);
 	} else {
 		if (status == 3 || status == 5)
 			add_answers(o, flag, out);

@@ -22,6 +22,7 @@ test_a_chat_goes_on_with_each_answer()
 	echo 'print("tea")' >p/shop.py
 	is_status 3 muster run chat --input "message=What is here?" --project p --script script.jsonl
 	run=$(newest)
+	out_has "next      muster chat send $run"
 	same "$(said)" "There is one file, shop.py."
 	is_status 0 muster answer "$run" message --text "What does it sell?"
 	is_status 3 muster resume "$run"
@@ -238,6 +239,52 @@ test_a_chat_that_waits_is_cleared()
 	is_status 2 muster delete "$run"
 	is_status 0 muster verify
 	is_status 0 muster verify --rebuild
+}
+
+# told: what the agent was told, as text.
+told_all()
+{
+	muster log "$run" --json | jq -r 'select(.type == "message.added" or .type == "tool.answered").data | .text // .content'
+}
+
+test_files_are_shown_to_the_agent()
+{
+	answers One. Two. Three.
+	mkdir -p p/src
+	echo 'print("tea")' >p/shop.py
+	echo 'int main;' >p/src/a.c
+	head -c 100000 /dev/zero | tr '\0' x >p/large.txt
+	printf 'a\0b' >p/binary.bin
+	is_status 0 muster chat "What do (@shop.py) and @src/a.c. do? @decorated me@shop.py" --project p --script script.jsonl
+	same "$(cat out)" One.
+	run=$(newest)
+	told_all >told
+	has_lines told '--- shop.py ---' 'print("tea")' '--- end of shop.py ---' '--- src/a.c ---' 'int main;'
+	same "$(grep -c 'end of shop.py' told)" 1
+	grep -q "decorated is" err && fail "$(cat err)"
+	is_status 0 muster chat send "$run" "And @large.txt @nothing.py @src @binary.bin @/etc/passwd @../p/shop.py?"
+	same "$(cat out)" Two.
+	err_has "@nothing.py is no file of this project; the message went on without it."
+	err_has "@src is a folder"
+	err_has "@binary.bin is no text"
+	err_has "@/etc/passwd is no file"
+	err_has "@../p/shop.py is no file"
+	told_all >told
+	has_lines told '--- large.txt ---' '(the rest is left out; read_file shows it)'
+	grep -q 'root:' told && fail "a file of the host was shown"
+	is_status 0 muster chat history "$run" --json
+	same "$(jq -r '[.[] | select(.from == "muster")] | length' out)" 5
+	is_status 0 muster replay "$run"
+}
+
+# has_lines FILE LINE…: these are lines of it.
+has_lines()
+{
+	local line file=$1
+	shift
+	for line; do
+		grep -qxF -e "$line" "$file" || fail "no line \"$line\" in $(cut -c 1-200 "$file")"
+	done
 }
 
 test_what_is_no_chat_is_not_talked_to()
