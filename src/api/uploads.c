@@ -107,7 +107,7 @@ static int check_mode(struct ask *q, const char *folder, const char *id, struct 
 		err_set(e, ERR_INVALID, "mode.yaml: its id is \"%.60s\", not \"%s\"", mode_id(m), id);
 	} else if (m) {
 		places.lib = lib;
-		b = bundle_make(m, &places, NULL, e);
+		b = bundle_make(m, NULL, &places, NULL, e);
 	}
 	mode_free(m);
 	bundle_free(b);

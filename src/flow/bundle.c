@@ -207,7 +207,8 @@ const json_t *bundle_prices(const struct bundle *b)
 struct making {
 	const struct mode *mode;
 	const struct bundle_places *places;
-	const json_t *prices;
+	const json_t *inputs, *prices;
+	const char *input;	     /* that names the role; NULL: mode.yaml does */
 	const struct making *caller; /* of the mode that calls this one; NULL */
 	json_t *files, *roles, *called;
 	size_t size;
@@ -289,6 +290,9 @@ static int no_role(const struct making *m, const char *id, const char *const dir
 				nearest_try(&near, json_string_value(one));
 		}
 	}
+	if (m->input)
+		return err_set(e, ERR_NOT_FOUND, "input \"%s\": there is no role \"%s\"%s; `muster roles` lists them",
+			m->input, id, nearest_hint(&near));
 	return err_set(e, ERR_NOT_FOUND, "%s/mode.yaml names the role \"%s\", of which there is no file %s.md%s",
 		m->mode->dir, id, id, nearest_hint(&near));
 }
@@ -361,6 +365,14 @@ static int gather(struct making *m, struct err *e)
 	for (size_t i = 0; i < json_array_size(m->mode->roles); i++)
 		if (add_role(m, json_string_value(json_array_get(m->mode->roles, i)), dirs, e))
 			return -1;
+	for (size_t i = 0; i < m->mode->input_count; i++) {
+		const struct mode_input *in = &m->mode->inputs[i];
+		const char *id = in->type == INPUT_ROLE ? json_str(m->inputs, in->name) : NULL;
+		m->input = in->name;
+		if (id && !json_get(m->roles, id) && add_role(m, id, dirs, e))
+			return -1;
+	}
+	m->input = NULL;
 	for (size_t i = 0; i < json_array_size(m->mode->calls); i++)
 		if (add_called(m, json_string_value(json_array_get(m->mode->calls, i)), e))
 			return -1;
@@ -391,10 +403,10 @@ static json_t *make_value(struct making *m, struct err *e)
 	return v;
 }
 
-struct bundle *bundle_make(
-	const struct mode *mode, const struct bundle_places *places, const json_t *prices, struct err *e)
+struct bundle *bundle_make(const struct mode *mode, const json_t *inputs, const struct bundle_places *places,
+	const json_t *prices, struct err *e)
 {
-	struct making m = {.mode = mode, .places = places, .prices = prices};
+	struct making m = {.mode = mode, .inputs = inputs, .places = places, .prices = prices};
 	cleanup_free char *text = NULL;
 	struct hash hash;
 	json_t *v = make_value(&m, e);

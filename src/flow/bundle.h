@@ -21,10 +21,11 @@ struct bundle_places {
 };
 
 /* Read and check all files: flow.lua and libraries must load as Lua source, roles must parse, everything is UTF-8; the
- * same for every mode that is called. prices may be NULL. NULL: ERR_NOT_FOUND, ERR_INVALID, ERR_PARSE or ERR_FLOW
+ * same for every mode that is called. inputs: of a run, checked; roles that they name are pinned, too; they and prices
+ * may be NULL. NULL: ERR_NOT_FOUND, ERR_INVALID, ERR_PARSE or ERR_FLOW
  * naming file and line, ERR_TOO_LARGE beyond CAP_MODE_BUNDLE. Blocking. */
-struct bundle *bundle_make(
-	const struct mode *m, const struct bundle_places *places, const json_t *prices, struct err *e);
+struct bundle *bundle_make(const struct mode *m, const json_t *inputs, const struct bundle_places *places,
+	const json_t *prices, struct err *e);
 /* The text to store; mem_free. */
 char *bundle_text(const struct bundle *b, struct err *e);
 /* What bundle_text gave. ERR_CORRUPT, ERR_NEWER, ERR_NOMEM. */

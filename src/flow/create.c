@@ -233,7 +233,7 @@ static int make(struct making *m, struct err *e)
 		.lib = lib,
 		.own_roles = own_roles,
 		.roles = h->roles_dir};
-	m->bundle = lib ? bundle_make(m->mode, &places, NULL, e) : NULL;
+	m->bundle = lib ? bundle_make(m->mode, m->inputs, &places, NULL, e) : NULL;
 	if (!m->bundle || choose_dir(m, e))
 		return e->code == ERR_OK ? err_nomem(e) : -1;
 	m->project = project_open(m->dir, &m->state, e);

@@ -29,6 +29,7 @@ static const char *const input_types[] = {
 	[INPUT_SELECT] = "select",
 	[INPUT_FILE] = "file",
 	[INPUT_BOOLEAN] = "boolean",
+	[INPUT_ROLE] = "role",
 	[INPUT_TYPES] = NULL,
 };
 static const char *const output_types[] = {"text", "markdown", "json", "plot", "file", NULL};

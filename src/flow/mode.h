@@ -7,7 +7,16 @@
 
 #include "base/json.h"
 
-enum mode_input_type { INPUT_TEXT, INPUT_TEXTAREA, INPUT_NUMBER, INPUT_SELECT, INPUT_FILE, INPUT_BOOLEAN, INPUT_TYPES };
+enum mode_input_type {
+	INPUT_TEXT,
+	INPUT_TEXTAREA,
+	INPUT_NUMBER,
+	INPUT_SELECT,
+	INPUT_FILE,
+	INPUT_BOOLEAN,
+	INPUT_ROLE,
+	INPUT_TYPES
+};
 
 struct mode_input {
 	const char *name, *label, *placeholder, *help; /* label: the name when none is given; others NULL */

@@ -12,6 +12,7 @@
 #include "config/nearest.h"
 #include "flow/mode.h"
 
+#define ROLE_MOST 64 /* bytes of a role's id */
 #define NAME_MOST 60 /* bytes of a run's name that was made of an input */
 
 static json_t *refuse(struct err *e, const char *where, const char *wanted, const json_t *got)
@@ -130,6 +131,15 @@ static json_t *as_file(const struct mode_input *in, const json_t *v, const char 
 	return NULL;
 }
 
+/* A role's id, which is the name of its file, too. */
+static json_t *as_role(const json_t *v, const char *where, struct err *e)
+{
+	const char *id = json_string_value(v);
+	size_t n = id ? strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") : 0;
+
+	return n && !id[n] && n < ROLE_MOST ? json_incref((json_t *)v) : refuse(e, where, "a role's id", v);
+}
+
 static json_t *as_one(const struct mode_input *in, const json_t *v, const char *where, struct err *e)
 {
 	switch (in->type) {
@@ -144,6 +154,8 @@ static json_t *as_one(const struct mode_input *in, const json_t *v, const char *
 		return as_option(in, v, where, e);
 	case INPUT_FILE:
 		return as_file(in, v, where, e);
+	case INPUT_ROLE:
+		return as_role(v, where, e);
 	case INPUT_TYPES:
 		break;
 	}

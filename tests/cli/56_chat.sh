@@ -66,8 +66,17 @@ test_a_chat_is_with_any_role()
 	is_status 3 muster run chat --input message=hello --input role=architect --project p --script script.jsonl
 	run=$(newest)
 	same "$(said)" "It has no layers."
-	is_status 2 muster run chat --input message=hello --input role=nobody --project q --script script.jsonl
-	err_has architect
+	is_status 2 muster run chat --input message=hello --input role=architekt --project q --script script.jsonl
+	err_has 'did you mean "architect"?'
+	is_status 2 muster run chat --input message=hello --input role=../roles/architect --project q --script script.jsonl
+	err_has "a role's id"
+	[ ! -e q ] || fail "a project was made"
+	# One of the house's own.
+	mkdir -p "$MUSTER_DATA/roles"
+	sed 's/^id: .*/id: poet/; s/^name: .*/name: Poet/' "$SOURCE/roles/assistant.md" >"$MUSTER_DATA/roles/poet.md"
+	call poet finish '{"result":"A file is a file."}' | script
+	is_status 0 muster chat hello --role poet --project p --script script.jsonl
+	same "$(cat out)" "A file is a file."
 }
 
 # answers TEXT…: a script in which the assistant says these, one after the other.
@@ -298,7 +307,7 @@ test_what_is_no_chat_is_not_talked_to()
 	is_status 0 muster chat list
 	out_has "no chats"
 	is_status 2 muster chat hello --role nobody --project p --script script.jsonl
-	err_has architect
+	err_has "muster roles"
 }
 
 run_tests

@@ -62,6 +62,7 @@ static void pieces_add_up_until_the_durable_event(void **state)
 	show(OTHER, EVENT_MESSAGE_DELTA, 0, "{\"agent\":\"0\",\"offset\":0,\"text\":\"other\",\"turn\":1}");
 	open_ones_are(RUN, "message.delta {\"agent\":\"0\",\"offset\":0,\"text\":\"Hello\",\"turn\":1}\n"
 			   "tool.output {\"agent\":\"0.1\",\"call\":\"c1\",\"offset\":0,\"text\":\"x\"}\n");
+	show(RUN, EVENT_ANSWER_DELTA, 0, "{\"agent\":\"0\",\"offset\":0,\"text\":\"It is\",\"turn\":1}");
 	show(RUN, EVENT_MODEL_ANSWERED, 7, "{\"agent\":\"0\",\"turn\":1}");
 	open_ones_are(RUN, "tool.output {\"agent\":\"0.1\",\"call\":\"c1\",\"offset\":0,\"text\":\"x\"}\n");
 	show(RUN, EVENT_TOOL_FINISHED, 8, "{\"agent\":\"0.1\",\"call\":\"c1\"}");

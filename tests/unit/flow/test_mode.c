@@ -212,7 +212,7 @@ static struct bundle *make(struct err *e)
 {
 	struct mode *m = mode_load(full_dir, e);
 	const struct bundle_places places = {.lib = lib_dir, .own_roles = data_dir, .roles = roles_dir};
-	struct bundle *b = m ? bundle_make(m, &places, NULL, e) : NULL;
+	struct bundle *b = m ? bundle_make(m, NULL, &places, NULL, e) : NULL;
 
 	mode_free(m);
 	return b;
