@@ -62,16 +62,18 @@ static void a_run_moves_through_its_states(void **state)
 	step(f, 8, RUN_STARTED, "{\"segment\":1}");
 	step(f, 9, RUN_COMPLETED, "{\"evidence\":\"done\",\"commit\":\"abc\"}");
 	step(f, 10, RUN_MERGED, "{\"commit\":\"def\",\"into\":\"main\"}");
+	step(f, 11, RUN_RENAMED, "{\"name\":\"Tea\",\"by\":\"ada\"}");
 	row = run_row(f, "r1");
+	assert_string_equal(json_str(row, "title"), "Tea");
 	assert_string_equal(json_str(row, "state"), "completed");
 	assert_string_equal(json_str(row, "evidence"), "done");
 	assert_string_equal(json_str(row, "commit"), "abc");
 	assert_string_equal(json_str(row, "merged"), "def");
 	assert_true(json_is_null(json_get(row, "error")));
 	json_decref(row);
-	assert_int_equal(append_one(f, "run/r1", 11, EVENT_RUN_RESUMED, "{}", &e), -1);
+	assert_int_equal(append_one(f, "run/r1", 12, EVENT_RUN_RESUMED, "{}", &e), -1);
 	assert_int_equal(e.code, ERR_FINAL);
-	assert_int_equal(store_head(f->store, "run/r1", &e), 10);
+	assert_int_equal(store_head(f->store, "run/r1", &e), 11);
 	verify_fine(f);
 }
 
