@@ -49,7 +49,7 @@ end
 
 local function answer(args, info)
   say { text = args.result, from = info.agent }
-  local reply = ask { name = "message", title = "Your turn", body = args.result, options = { "end" }, agent = info.agent }
+  local reply = ask { name = "message", title = "Your turn", body = args.result, options = { "end" }, expires = 0, agent = info.agent }
   if reply.option == "end" then return true end
   return { continue = "The person writes:\n\n" .. with_files(reply.text) }
 end

@@ -188,6 +188,7 @@ int agent_failed(struct agent *a, const json_t *data, struct err *e);
 int agent_budget_reached(struct agent *a, const json_t *data, struct err *e);
 int agent_tool_finished(struct agent *a, const json_t *data, bool lost, struct err *e);
 int agent_call_answer(struct agent *a, const char *call, const char *status, const json_t *content, struct err *e);
+/* Neither option nor text: nobody answered in time. */
 int agent_action(struct agent *a, const char *action, const char *option, const char *text, struct err *e);
 int agent_timer(struct agent *a, struct err *e);
 

@@ -27,10 +27,13 @@ int agent_budget_reached(struct agent *a, const json_t *data, struct err *e)
 /* A blocked agent's action: budget (extend, stop) or stuck (continue, stop). */
 static int unblock(struct agent *a, const char *option, const char *text, struct err *e)
 {
+	bool expired = !option && !text;
 	*a->action = '\0';
-	if (option && !strcmp(option, "stop")) {
+	if (expired || (option && !strcmp(option, "stop"))) {
 		struct err why = ERR_INIT;
-		err_set(&why, ERR_CANCELLED, "a person stopped it%s%s", text && *text ? ": " : "", text ? text : "");
+		err_set(&why, ERR_CANCELLED, "%s%s%s",
+			expired ? "nobody decided in time whether it goes on" : "a person stopped it",
+			text && *text ? ": " : "", text ? text : "");
 		return agent_end(a, "stopped", NULL, &why, e);
 	}
 	progress_reset(a);
@@ -42,6 +45,27 @@ static int unblock(struct agent *a, const char *option, const char *text, struct
 	return agent_ask(a, e);
 }
 
+static int call_refused(struct agent *a, struct agent_call *c, const char *reason, const char *told, struct err *e)
+{
+	json_t *data = json_make(e, "{s:s, s:s, s:s}", "call", c->id, "tool", c->name, "reason", reason);
+	if (!data)
+		return -1;
+	agent_emit(a, EVENT_TOOL_DENIED, data);
+	cleanup_json json_t *content = json_string(told);
+	return content ? agent_call_answer(a, c->id, "denied", content, e) : err_nomem(e);
+}
+
+/* Nobody answered in time. */
+static int call_expired(struct agent *a, struct agent_call *c, struct err *e)
+{
+	if (c->state != CALL_HANDLED)
+		return call_refused(a, c, "nobody answered in time",
+			"Nobody answered in time whether this call is allowed, so it is not.", e);
+	cleanup_json json_t *told =
+		json_string("Nobody answered in time. Go on by your own judgement, and say what you took for granted.");
+	return told ? agent_call_answer(a, c->id, "error", told, e) : err_nomem(e);
+}
+
 int agent_action(struct agent *a, const char *action, const char *option, const char *text, struct err *e)
 {
 	if (sm_is(&a->sm) == AGENT_BLOCKED && !strcmp(a->action, action))
@@ -51,6 +75,8 @@ int agent_action(struct agent *a, const char *action, const char *option, const 
 		if (c->state == CALL_ENDED || strcmp(c->action, action) != 0)
 			continue;
 		*c->action = '\0';
+		if (!option && !text)
+			return call_expired(a, c, e);
 		if (c->state == CALL_HANDLED) { /* ask_human */
 			cleanup_json json_t *answer = json_pack("{s:s?, s:s?}", "option", option, "text", text);
 			return answer ? agent_call_answer(a, c->id, "ok", answer, e) : err_nomem(e);
@@ -64,15 +90,9 @@ int agent_action(struct agent *a, const char *action, const char *option, const 
 			a->host->want_tool(a, c);
 			return 0;
 		}
-		json_t *data = json_make(
-			e, "{s:s, s:s, s:s}", "call", c->id, "tool", c->name, "reason", "a person refused it");
-		if (!data)
-			return -1;
-		agent_emit(a, EVENT_TOOL_DENIED, data);
 		cleanup_free char *said =
 			mem_printf("A person refused this call%s%s", text && *text ? ": " : ".", text ? text : "");
-		cleanup_json json_t *content = said ? json_string(said) : NULL;
-		return content ? agent_call_answer(a, c->id, "denied", content, e) : err_nomem(e);
+		return said ? call_refused(a, c, "a person refused it", said, e) : err_nomem(e);
 	}
 	return 0; /* nobody waits for it any more */
 }

@@ -8,22 +8,30 @@
 #include "config/nearest.h"
 #include "flow/run.h"
 
+static bool is_expired(const json_t *row)
+{
+	return json_bool(json_get(row, "answer"), "expired", false);
+}
+
 json_t *intervene_choose(const json_t *rows, const char *run, const char *name, struct err *e)
 {
-	json_t *row, *found = NULL;
+	json_t *row, *found = NULL, *late = NULL;
 	size_t i, open = 0;
 	json_array_foreach(rows, i, row)
 	{
 		bool id = json_str(row, "action") && !strcmp(json_str(row, "action"), name);
 		bool is_open = json_str(row, "state") && !strcmp(json_str(row, "state"), "open");
-		if (id && !is_open) {
+		bool named = json_str(row, "name") && !strcmp(json_str(row, "name"), name);
+		if ((id || named) && is_expired(row))
+			late = row;
+		else if (id && !is_open) {
 			err_set(e, ERR_CONFLICT, "action %s of run %s is %s already", name, run_short(run),
 				json_str(row, "state"));
 			return NULL;
 		}
-		if (id)
+		if (id && is_open)
 			return json_incref(row);
-		if (is_open && json_str(row, "name") && !strcmp(json_str(row, "name"), name)) {
+		if (is_open && named) {
 			found = row;
 			open++;
 		}
@@ -35,6 +43,8 @@ json_t *intervene_choose(const json_t *rows, const char *run, const char *name, 
 		err_set(e, ERR_INVALID,
 			"several open actions of run %s are named \"%s\"; give an id (`muster actions %s`)", id, name,
 			id);
+	else if (late)
+		err_set(e, ERR_CONFLICT, "action %s of run %s has expired: nobody had answered it in time", name, id);
 	else
 		err_set(e, ERR_NOT_FOUND, "run %s has no open action \"%s\"; `muster actions %s` lists them", id, name,
 			id);

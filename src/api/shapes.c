@@ -28,7 +28,8 @@ const struct named_shape shape_table[] = {
 	{"action",
 		"run:s action:s name:s kind:s title:s body:s~ options:a~ priority:s state:(open|resolved|closed) "
 		"opened:t "
-		"resolved:t~ answer:o~ agent:s~ call:s~ seq:i project:s~",
+		"resolved:t~ answer:o~ agent:s~ call:s~ seq:i project:s~ "
+		"expires:t~",
 		"something that a person must decide"},
 	{"usage_row", "run:s role:s model:s calls:i input:i output:i cached:i usd:n usd_unknown:n cache_rate:n",
 		"what one role of a run spent on one model"},

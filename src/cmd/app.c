@@ -165,6 +165,9 @@ static json_t *run_settings(const struct app *a, struct err *e)
 		bad = json_object_set(all, "sandbox", sandbox);
 	if (!bad && !strcmp(options_text(o, OPTION_RUN_UNATTENDED), "deny"))
 		bad = json_object_set_new(all, "approvals", json_string("deny"));
+	if (!bad && options_int(o, OPTION_RUN_ANSWER_MIN))
+		bad = json_object_set_new(
+			all, "answer_seconds", json_integer(options_int(o, OPTION_RUN_ANSWER_MIN) * 60));
 	json_decref(sandbox);
 	if (!bad)
 		return all;

@@ -477,8 +477,9 @@ static enum line_kind action_resolved(const struct overview *o, const json_t *da
 	add(out, id, SHORT);
 	buf_adds(out, " \"");
 	add(out, json_str(action, "name"), SHORT);
-	buf_adds(out, "\" answered by ");
-	add(out, json_str(data, "by"), SHORT);
+	buf_adds(out, json_bool(data, "expired", false) ? "\" expired without an answer" : "\" answered by ");
+	if (!json_bool(data, "expired", false))
+		add(out, json_str(data, "by"), SHORT);
 	static const char *const fields[] = {"option", "text", NULL};
 	for (const char *const *f = fields; *f; f++)
 		if (json_str(data, *f)) {

@@ -76,6 +76,11 @@ static void add_detail(const json_t *row, struct buf *out)
 		utf8_visible(line, false, out);
 		buf_addc(out, '\n');
 	}
+	if (json_int(row, "expires", 0)) {
+		buf_adds(out, "expires: ");
+		text_time(json_int(row, "expires", 0), out);
+		buf_addc(out, '\n');
+	}
 	if (json_array_size(json_get(row, "options"))) {
 		buf_adds(out, "options: ");
 		line_options(json_get(row, "options"), out);

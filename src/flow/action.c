@@ -1,13 +1,17 @@
 /* action: keeps what people must decide. An action is opened by the machine (a derived event), resolved once by an
- * input. */
+ * input: of a person, or of its timer, when it has one and nobody answered in time. Then it is decided as the flow said
+ * (`otherwise`), else against what was asked: nothing is ever approved by waiting. */
 #include "flow/hostcall.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/caps.h"
 #include "flow/budgets.h"
 #include "flow/house_private.h"
+
+#define TIMER "expires:" /* of the keys of their timers */
 
 static void action_free(struct action *a)
 {
@@ -17,6 +21,7 @@ static void action_free(struct action *a)
 	mem_free(a->kind);
 	mem_free(a->key);
 	mem_free(a->scope);
+	mem_free(a->otherwise);
 	json_decref(a->options);
 	mem_free(a);
 }
@@ -41,13 +46,64 @@ static void call_hash(const struct agent_call *c, char hex[HASH_HEX])
 	mem_free(args);
 }
 
+/* ---- time ---- */
+
+/* For how long an action may wait, in microseconds; 0: for ever. */
+static int64_t lasts(const struct run *r, const struct deadline *end)
+{
+	double seconds = end && end->seconds >= 0 ? end->seconds : json_num(r->settings, "answer_seconds", 0);
+	return seconds > 0 ? (int64_t)(fmin(seconds, CAP_FLOW_SLEEP) * 1e6) : 0;
+}
+
+static struct op *timer_of(struct run *r, const char *id)
+{
+	char key[sizeof(TIMER) + 24];
+	snprintf(key, sizeof(key), TIMER "%s", id);
+	return op_named(r, key);
+}
+
+static void start_timer(struct run *r, const char *id, int64_t us)
+{
+	char key[sizeof(TIMER) + 24];
+	snprintf(key, sizeof(key), TIMER "%s", id);
+	struct op *op = op_new(r, OP_TIMER, key, NULL);
+	if (op)
+		op_lasts(op, us);
+}
+
+bool action_is_timer(const struct op *op)
+{
+	return !strncmp(op->key, TIMER, strlen(TIMER));
+}
+
+/* What it counts as is said for those who read the inbox; agents are told that nobody answered. */
+void action_expire(struct op *timer)
+{
+	static const char *const against[][2] = {{"approval", "deny"}, {"budget", "stop"}, {"escalation", "stop"}};
+	const char *id = timer->key + strlen(TIMER);
+	const struct action *a = map_get(&timer->run->actions, span_of(id));
+	const char *decided = a ? a->otherwise : NULL;
+	bool option = false;
+	size_t i;
+	json_t *one;
+	for (i = 0; a && !decided && i < sizeof(against) / sizeof(*against); i++)
+		decided = strcmp(a->kind, against[i][0]) ? NULL : against[i][1];
+	json_array_foreach(a ? a->options : NULL, i, one) option |=
+		decided && json_is_string(one) && !strcmp(json_string_value(one), decided);
+	op_done(timer, EVENT_ACTION_RESOLVED,
+		json_pack("{s:s, s:s*, s:s, s:b}", "action", id, option ? "option" : "text", decided, "by", "system",
+			"expired", 1));
+}
+
 void action_open(struct run *r, const char *agent, const char *key, const char *name, const char *kind,
 	const char *title, const char *body, json_t *options, const char *priority, const struct agent_call *call,
-	char out[24])
+	const struct deadline *end, char out[24])
 {
 	struct err e = ERR_INIT;
 	struct action *a = MEM_NEW(struct action);
 	const char *scope = !strcmp(kind, "budget") ? r->reached : NULL;
+	const char *otherwise = end ? end->otherwise : NULL;
+	int64_t us = lasts(r, end);
 	snprintf(out, 24, "a%d", ++r->action_count);
 	if (a) {
 		snprintf(a->id, sizeof(a->id), "%s", out);
@@ -56,11 +112,12 @@ void action_open(struct run *r, const char *agent, const char *key, const char *
 		a->key = key ? mem_strdup(key) : NULL;
 		a->scope = scope ? mem_strdup(scope) : NULL;
 		a->limit = r->reached_limit;
+		a->otherwise = otherwise ? mem_strdup(otherwise) : NULL;
 		a->options = options ? json_incref(options) : NULL;
 		if (agent)
 			snprintf(a->agent, sizeof(a->agent), "%s", agent);
 	}
-	if (!a || !a->name || !a->kind || (key && !a->key) || (scope && !a->scope) ||
+	if (!a || !a->name || !a->kind || (key && !a->key) || (scope && !a->scope) || (otherwise && !a->otherwise) ||
 		map_set(&r->actions, span_of(out), a, NULL, &e)) {
 		action_free(a);
 		json_decref(options);
@@ -79,7 +136,11 @@ void action_open(struct run *r, const char *agent, const char *key, const char *
 			json_object_set_new(data, "call_hash", json_string(hex));
 		}
 	}
+	if (data && us)
+		json_object_set_new(data, "expires", json_integer(r->now + us));
 	run_emit(r, EVENT_ACTION_OPENED, agent, data);
+	if (us)
+		start_timer(r, out, us);
 	run_changed(r);
 }
 
@@ -88,6 +149,7 @@ void action_close(struct run *r, const char *id, const char *why)
 	struct action *a = map_del(&r->actions, span_of(id));
 	if (!a)
 		return;
+	op_drop(timer_of(r, a->id));
 	run_emit(r, EVENT_ACTION_CLOSED, NULL, json_pack("{s:s, s:s}", "action", a->id, "why", why));
 	action_free(a);
 }
@@ -143,6 +205,20 @@ static void extend_budget(struct run *r, const struct action *a, const char *tex
 		b->limit = r->budget_usd;
 }
 
+/* The value of the flow's call, or no memory. */
+static json_t *answer_of(const struct action *a, const json_t *data)
+{
+	const char *option = json_str(data, "option"), *text = json_str(data, "text"), *by = json_str(data, "by");
+	bool expired = json_bool(data, "expired", false);
+	json_t *value = !strcmp(a->kind, "gate")
+				? json_pack("{s:b, s:s?, s:s}", "approved", option && !strcmp(option, "approve"),
+					  "reason", expired ? "nobody answered in time" : text, "by", by)
+				: json_pack("{s:s?, s:s?, s:s}", "option", option, "text", text, "by", by);
+	if (value && expired)
+		json_object_set_new(value, "expired", json_true());
+	return value;
+}
+
 int action_resolved(struct run *r, const json_t *data, struct err *e)
 {
 	const char *id = json_str(data, "action"), *option = json_str(data, "option"), *text = json_str(data, "text");
@@ -150,6 +226,10 @@ int action_resolved(struct run *r, const json_t *data, struct err *e)
 	if (!a)
 		return err_set(e, ERR_FLOW_DIVERGED, "action %s is not open", id ? id : "?");
 	int failed = 0;
+	bool expired = json_bool(data, "expired", false);
+	op_drop(timer_of(r, id));
+	if (expired && !a->key)
+		option = text = NULL; /* as agent_action wants it */
 	if (!strcmp(a->kind, "budget") && option && !strcmp(option, "extend"))
 		extend_budget(r, a, text, json_str(data, "by"));
 	if (!strcmp(a->kind, "budget")) {
@@ -162,12 +242,12 @@ int action_resolved(struct run *r, const json_t *data, struct err *e)
 		struct agent_entry *entry = run_agent(r, a->agent);
 		if (entry && entry->agent)
 			failed = agent_action(entry->agent, id, option, text, e);
+	} else if (a->key && expired && !a->otherwise) {
+		struct err why = ERR_INIT;
+		err_set(&why, ERR_TIMEOUT, "nobody answered the %s \"%s\" in time", a->kind, a->name);
+		run_answer(r, a->key, false, NULL, &why);
 	} else if (a->key) {
-		json_t *value = !strcmp(a->kind, "gate") ? json_pack("{s:b, s:s?, s:s}", "approved",
-								   option && !strcmp(option, "approve"), "reason", text,
-								   "by", json_str(data, "by"))
-							 : json_pack("{s:s?, s:s?, s:s}", "option", option, "text",
-								   text, "by", json_str(data, "by"));
+		json_t *value = answer_of(a, data);
 		if (!value)
 			failed = err_nomem(e);
 		else
@@ -180,6 +260,27 @@ int action_resolved(struct run *r, const json_t *data, struct err *e)
 }
 
 /* ---- the flow's calls: ask, gate ---- */
+
+/* `otherwise` is one of the options, as an answer is; a gate's is not to approve. */
+static int check_deadline(const json_t *args, const json_t *options, bool gate, struct deadline *out, struct err *e)
+{
+	const json_t *seconds = json_get(args, "expires"), *otherwise = json_get(args, "otherwise");
+	bool known = !json_array_size(options);
+	size_t i;
+	json_t *one;
+	out->seconds = seconds ? json_number_value(seconds) : -1;
+	out->otherwise = json_str(args, "otherwise");
+	if (seconds && (!json_is_number(seconds) || !(out->seconds >= 0)))
+		return err_set(e, ERR_INVALID, "expires must be a number of seconds; 0: never");
+	if (otherwise && !out->otherwise)
+		return err_set(e, ERR_INVALID, "otherwise must be a text");
+	if (gate && out->otherwise && strcmp(out->otherwise, "revise") != 0)
+		return err_set(e, ERR_INVALID,
+			"gate: otherwise can only be \"revise\": what nobody looked at is not approved");
+	json_array_foreach(options, i, one) known |=
+		out->otherwise && json_is_string(one) && !strcmp(json_string_value(one), out->otherwise);
+	return !out->otherwise || known ? 0 : err_set(e, ERR_INVALID, "ask: otherwise must be one of the options");
+}
 
 static int open_for_flow(
 	struct run *r, const char *key, const json_t *args, const char *kind, json_t *options, struct err *e)
@@ -194,9 +295,14 @@ static int open_for_flow(
 		json_decref(options);
 		return err_set(e, ERR_INVALID, "%s{} needs a name", kind);
 	}
+	struct deadline end;
+	if (check_deadline(args, options, !strcmp(kind, "gate"), &end, e)) {
+		json_decref(options);
+		return -1;
+	}
 	char id[24];
 	action_open(r, json_str(args, "agent"), key, name ? name : kind, kind, title ? title : name, text, options,
-		priority ? priority : "medium", NULL, id);
+		priority ? priority : "medium", NULL, &end, id);
 	return 0;
 }
 

@@ -15,6 +15,10 @@ static void timer_fired(struct timer *t)
 {
 	struct op *op = container_of(t, struct op, timer);
 	op->run->woken = false;
+	if (action_is_timer(op)) {
+		action_expire(op);
+		return;
+	}
 	if (op->kind == OP_HOST) {
 		op_done(op, EVENT_FLOW_RESULT, json_pack("{s:s, s:b, s:n}", "key", op->key, "ok", 1, "value"));
 		return;
@@ -414,7 +418,7 @@ static void agent_opens(struct agent *a, const char *name, const char *kind, con
 		snprintf(out, sizeof(open->id), "%s", open->id);
 		return;
 	}
-	action_open(run_of(a), a->id, NULL, name, kind, title, body, options, priority, c, out);
+	action_open(run_of(a), a->id, NULL, name, kind, title, body, options, priority, c, NULL, out);
 }
 
 static void agent_closes(struct agent *a, const char *action, const char *why)

@@ -19,8 +19,8 @@ static int check_answer(struct run *r, const json_t *command, struct err *e)
 	const struct action *a = id ? map_get(&r->actions, span_of(id)) : NULL;
 	if (!a)
 		return err_set(e, ERR_CONFLICT,
-			"action %s of run %s is not open: it was answered already, or there is none", id ? id : "?",
-			run_short(r->id));
+			"action %s of run %s is not open: it was answered already, expired, or there is none",
+			id ? id : "?", run_short(r->id));
 	if (!option && !text)
 		return err_set(e, ERR_INVALID, "answer with an option or a text");
 	if (option && text && *text && !strcmp(a->kind, "budget") && !strcmp(option, "extend")) {

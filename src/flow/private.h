@@ -114,6 +114,7 @@ struct action {
 	char *scope;	/* of a budget that is reached: "run", "project/…", "user/…", "house"; else NULL */
 	double limit;	/* of that budget, when it was reached */
 	json_t *options;
+	char *otherwise;   /* what it is decided as when nobody answers in time; NULL: the call fails */
 	bool asked_script; /* the script had no answer for it */
 };
 
@@ -320,9 +321,17 @@ struct agent_entry *run_agent(struct run *r, const char *id);
 struct workcopy *run_copy(struct run *r, const char *name);
 
 /* ---- action.c ---- */
+/* When an action that nobody answers ends, and as what. */
+struct deadline {
+	double seconds; /* 0: never; < 0: as the run's setting says */
+	const char *otherwise;
+};
+/* end NULL: as the run's setting says. */
 void action_open(struct run *r, const char *agent, const char *key, const char *name, const char *kind,
 	const char *title, const char *body, json_t *options, const char *priority, const struct agent_call *call,
-	char out[24]);
+	const struct deadline *end, char out[24]);
+bool action_is_timer(const struct op *op);
+void action_expire(struct op *timer);
 void action_free_value(void *action);
 void action_close(struct run *r, const char *id, const char *why);
 int action_resolved(struct run *r, const json_t *data, struct err *e);

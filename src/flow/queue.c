@@ -123,14 +123,34 @@ int queue_add(struct queue *q, const char *run, const char *user, int priority, 
 	return 0;
 }
 
-/* Rows come newest first; who came first begins first. */
-static int64_t add_rows(struct queue *q, const json_t *rows, bool timers_only, struct err *e)
+/* Of runs that wait, those whose timers must go on: all but those that wait for a person without end, whom the answer
+ * opens. {run: true} */
+static json_t *expiring(struct queue *q, struct err *e)
+{
+	cleanup_json json_t *filter = json_make(e, "{s:s}", "state", "open");
+	cleanup_json json_t *rows = filter ? store_actions(q->store, filter, -1, e) : NULL;
+	cleanup_json json_t *out = rows ? json_make(e, "{}") : NULL;
+	size_t i;
+	json_t *row;
+	json_array_foreach(out ? rows : NULL, i, row)
+	{
+		if (json_int(row, "expires", 0) && json_put(out, json_str(row, "run"), json_true())) {
+			err_nomem(e);
+			return NULL;
+		}
+	}
+	return steal(&out);
+}
+
+/* Rows come newest first; who came first begins first. timers: of those that wait for a person, only these; NULL: all.
+ */
+static int64_t add_rows(struct queue *q, const json_t *rows, const json_t *timers, struct err *e)
 {
 	int64_t added = 0;
 	for (size_t i = json_array_size(rows); i--;) {
 		const json_t *row = json_array_get(rows, i);
 		const char *on = json_str(row, "waiting_on");
-		if (timers_only && on && !strcmp(on, "person"))
+		if (timers && on && !strcmp(on, "person") && !json_get(timers, json_str(row, "run")))
 			continue;
 		if (queue_add(q, json_str(row, "run"), json_str(row, "user"), (int)json_int(row, "priority", 0), e))
 			return -1;
@@ -143,7 +163,8 @@ static int64_t add_state(struct queue *q, const char *state, struct err *e)
 {
 	cleanup_json json_t *filter = json_make(e, "{s:s}", "state", state);
 	cleanup_json json_t *rows = filter ? store_runs(q->store, filter, -1, e) : NULL;
-	return rows ? add_rows(q, rows, !strcmp(state, "waiting"), e) : -1;
+	cleanup_json json_t *timers = rows && !strcmp(state, "waiting") ? expiring(q, e) : NULL;
+	return rows && e->code == ERR_OK ? add_rows(q, rows, timers, e) : -1;
 }
 
 /* Runs that somebody gave a command while nobody was there. */

@@ -437,6 +437,7 @@ static int data_json(const struct fold *f, const json_t *v, struct cell *out, st
 static int action_opened(const struct fold *f, struct err *e)
 {
 	struct cell key[] = {cell_span(f->run), data_text(f, "action")}, options;
+	int64_t expires = json_int(f->data, "expires", 0);
 
 	if (data_json(f, json_get(f->data, "options"), &options, e))
 		return -1;
@@ -457,6 +458,7 @@ static int action_opened(const struct fold *f, struct err *e)
 		{ACTIONS_call_hash, false, data_text(f, "call_hash")},
 		{ACTIONS_seq, false, cell_int(f->ev->seq)},
 		{ACTIONS_project, false, f->row[RUNS_project]},
+		{ACTIONS_expires, false, expires ? cell_int(expires) : (struct cell){.kind = CELL_NULL}},
 	};
 	return f->rows->ops->put(f->rows, TABLE_ACTIONS, key, changes, sizeof changes / sizeof *changes, true, e);
 }

@@ -103,6 +103,56 @@ test_a_waiting_run_is_answered_after_a_kill()
 	wait_for 20 state_is completed
 }
 
+test_an_action_that_nobody_answers_ends_also_after_a_kill()
+{
+	mode asking <<-'END'
+		return function(run)
+		  local answer = ask { name = "colour", options = { "red", "blue" }, expires = 4, otherwise = "blue" }
+		  return { summary = answer.option .. " by " .. answer.by }
+		end
+	END
+	script </dev/null
+	serving
+	begin_run "{\"mode\":\"asking\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 20 state_is waiting
+	kill -9 "$started"
+	ended || true
+	serving
+	local_call GET "/api/v1/runs/$run/actions?state=any"
+	same "$(jq '.[0] | .expires - .opened' out)" 4000000
+	wait_for 30 state_is completed
+	local_call POST "/api/v1/runs/$run/actions/colour" -d '{"option":"red"}'
+	same "$status" 409 "$(cat out)"
+	out_has "nobody had answered it in time"
+	local_call GET "/api/v1/runs/$run/events"
+	same "$(jq -c 'select(.type=="action.resolved").data|{option,by,expired}' out)" '{"option":"blue","by":"system","expired":true}'
+	is_status 0 muster verify
+	is_status 0 muster replay "$run"
+}
+
+# A setting of the house; what a person would have to allow is denied.
+test_a_house_says_how_long_actions_wait()
+{
+	mode asking <<-'END'
+		return function(run)
+		  local asked, why = pcall(gate, { name = "ship" })
+		  return { summary = tostring(asked) .. ": " .. why.message }
+		end
+	END
+	script </dev/null
+	mkdir -p "$MUSTER_DATA"
+	echo 'run: {answer_min: 60}' >"$MUSTER_DATA/config.yaml"
+	serving
+	begin_run "{\"mode\":\"asking\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 20 state_is waiting
+	local_call GET "/api/v1/runs/$run/actions"
+	same "$(jq '.[0] | .expires - .opened' out)" 3600000000
+	begin_run "{\"mode\":\"asking\",\"project\":\"$T/q\",\"model\":\"script:$T/script.jsonl\",\"settings\":{\"answer_seconds\":1}}"
+	wait_for 30 state_is completed
+	local_call GET "/api/v1/runs/$run/events"
+	same "$(jq -r 'select(.type=="run.completed").data.result.summary' out)" 'false: nobody answered the gate "ship" in time'
+}
+
 test_more_runs_than_places_wait_their_turn()
 {
 	local i runs=()
