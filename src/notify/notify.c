@@ -74,6 +74,25 @@ static int64_t due(const struct open_action *a, int k)
 	return a->opened + a->wait * ((INT64_C(1) << k) - 1);
 }
 
+/* For clients that follow the run or its project: a notification of their own, a badge. */
+static void show_reminder(struct notify *n, const json_t *about)
+{
+	char stream[EVENT_STREAM_MAX];
+	struct err e = ERR_INIT;
+	cleanup_json json_t *data = json_make(&e, "{s:s, s:s, s:I}", "run", json_str(about, "run"), "action",
+		json_str(about, "action"), "count", (json_int_t)json_int(about, "count", 0));
+	cleanup_free char *text = data ? json_text(data) : NULL;
+	struct event ev = {.type = EVENT_ACTION_REMINDED, .v = 1, .at = now_of(n)};
+	ev.data = text ? blob_new(text, strlen(text)) : NULL;
+	if (!ev.data)
+		return; /* shown to nobody: they are told all the same */
+	snprintf(stream, sizeof(stream), "run/%s", json_str(about, "run"));
+	store_show(n->o.store, stream, &ev);
+	snprintf(stream, sizeof(stream), "project/%s", json_str(about, "project") ? json_str(about, "project") : "");
+	store_show(n->o.store, stream, &ev);
+	event_release(&ev);
+}
+
 static void remind(struct notify *n, const char *key, struct open_action *a)
 {
 	struct err e = ERR_INIT;
@@ -87,6 +106,7 @@ static void remind(struct notify *n, const char *key, struct open_action *a)
 		return;
 	}
 	tell(n, occasion, about);
+	show_reminder(n, about);
 }
 
 /* Remind of what is due (of several only the last), and sleep until the next. */
@@ -131,7 +151,7 @@ static int action_opened(struct notify *n, const json_t *run, const json_t *acti
 	if (!about)
 		return -1;
 	static const char *const taken[][2] = {{"action", "action"}, {"kind", "kind"}, {"name", "name"},
-		{"title", "subject"}, {"priority", "priority"}};
+		{"title", "subject"}, {"priority", "priority"}, {"expires", "expires"}};
 	for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
 		if (json_get(action, taken[i][0]) &&
 			json_object_set(about, taken[i][1], json_get(action, taken[i][0])) != 0)

@@ -9,8 +9,8 @@
 #include "notify/outbox.h"
 
 /* An occasion, as notices carry it: {type, run, title, mode, project, at, ...}; by type:
- *   action.opened, action.reminder: action, kind, name, subject (the action's title), priority; of a reminder also
- *     count, from 1
+ *   action.opened, action.reminder: action, kind, name, subject (the action's title), priority; expires, where it
+ *     does not wait for ever; of a reminder also count, from 1
  *   run.ended: state (completed, failed, cancelled), evidence
  *   budget.alert: budget (its scope), share (percent), limit_usd, spent, period (all, month), and project or user; no
  * run test: nothing more (a person tries a target) at: microseconds UTC. user: who started the run, absent for none. */

@@ -114,6 +114,11 @@ void text_body(const json_t *about, const char *base, struct buf *out)
 	buf_adds(out, "\n");
 	if (is(about, "priority", "urgent") || is(about, "priority", "high"))
 		buf_addf(out, "Priority: %s\n", json_str(about, "priority"));
+	if (json_int(about, "expires", 0)) {
+		char until[CLOCK_TEXT];
+		clock_text(until, json_int(about, "expires", 0));
+		buf_addf(out, "Answer until: %s\n", until);
+	}
 	buf_adds(out, "\n");
 	text_link(about, base, out);
 	buf_adds(out, "\n");
@@ -155,6 +160,10 @@ json_t *text_webhook(const json_t *about, const char *base, struct err *e)
 		} else {
 			rc |= json_object_set(data, passed[i], v);
 		}
+	}
+	if (json_int(about, "expires", 0)) {
+		clock_text(at, json_int(about, "expires", 0));
+		rc |= json_put(data, "expires", json_string(at));
 	}
 	text_link(about, base, &url);
 	if (url.len)

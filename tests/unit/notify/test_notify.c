@@ -140,6 +140,39 @@ static void reminders(void **state)
 	close_it();
 }
 
+static int seen; /* reminders that live clients were shown */
+static char shown[200];
+
+static void on_shown(struct tail *t, const char *stream, const struct event *ev)
+{
+	(void)t, (void)stream;
+	if (ev->type != EVENT_ACTION_REMINDED)
+		return;
+	seen++;
+	snprintf(shown, sizeof(shown), "%s", blob_span(ev->data).p);
+}
+
+static void live_clients_are_shown_reminders(void **state)
+{
+	struct tail tails[] = {{.stream = "run/r1", .cb = on_shown}, {.stream = "project/p", .cb = on_shown}};
+	(void)state;
+	nobody = true;
+	seen = 0;
+	open_it();
+	created("r1", "");
+	happens("r1", EVENT_ACTION_OPENED, OPENED);
+	for (int i = 0; i < 2; i++)
+		must(tail_start(&tails[i], rig.store, &e), &e);
+	rig_turn(59 * MINUTE);
+	assert_int_equal(seen, 0);
+	rig_turn(2 * MINUTE);
+	assert_int_equal(seen, 2);
+	assert_string_equal(shown, "{\"action\":\"a1\",\"count\":1,\"run\":\"r1\"}");
+	for (int i = 0; i < 2; i++)
+		tail_stop(&tails[i]);
+	close_it();
+}
+
 static void five_minutes_while_it_is_understood(void **state)
 {
 	(void)state;
@@ -315,6 +348,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(an_action_that_opens),
 		CASE(reminders),
+		CASE(live_clients_are_shown_reminders),
 		CASE(five_minutes_while_it_is_understood),
 		CASE(what_is_decided_is_not_told),
 		CASE(ends_of_runs),

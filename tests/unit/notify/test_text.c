@@ -50,6 +50,16 @@ static void an_action(void **state)
 	assert_null(strstr(body(v, ""), "http"));
 }
 
+static void an_action_with_an_end(void **state)
+{
+	(void)state;
+	cleanup_json json_t *v = about("action.opened", "shell: git push");
+	json_object_set_new(v, "expires", json_integer(1700003600000000));
+	assert_non_null(strstr(body(v, ""), "\nAnswer until: 2023-11-14T23:13:20.000000Z\n"));
+	cleanup_json json_t *hook = text_webhook(v, "", &e);
+	assert_string_equal(json_str(json_get(hook, "data"), "expires"), "2023-11-14T23:13:20.000000Z");
+}
+
 static void a_run(void **state)
 {
 	(void)state;
@@ -104,6 +114,7 @@ int main(void)
 	json_setup();
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_action),
+		cmocka_unit_test(an_action_with_an_end),
 		cmocka_unit_test(a_run),
 		cmocka_unit_test(titles_do_no_harm),
 		cmocka_unit_test(messages),
