@@ -174,6 +174,13 @@ bool accounts_sees(const struct accounts *a, const char *person, const char *pro
 	return person_good(r) && (!project || person_project_role(a, r, project) >= ROLE_VIEWER);
 }
 
+const char *accounts_address(const struct accounts *a, const char *person)
+{
+	const struct record *r = record_get(a, KIND_PERSON, person);
+
+	return person_good(r) && json_bool(r->value, "verified", false) ? record_str(r, "email") : NULL;
+}
+
 json_t *accounts_projects(const struct accounts *a, const struct caller *c, struct err *e)
 {
 	const struct record *token = token_of(a, c), *person = person_of(a, token);

@@ -59,6 +59,8 @@ enum member_role accounts_role(const struct accounts *a, const struct caller *c)
 enum member_role accounts_project_role(const struct accounts *a, const struct caller *c, const char *project);
 /* May this person, as they are now, see the project (NULL: come in at all)? */
 bool accounts_sees(const struct accounts *a, const char *person, const char *project);
+/* Their address, borrowed; NULL: there is no such person, they may not act, or they have not verified it. */
+const char *accounts_address(const struct accounts *a, const char *person);
 /* The projects in which the caller has a role, as ids; null: in all that there are. NULL: no memory. */
 json_t *accounts_projects(const struct accounts *a, const struct caller *c, struct err *e);
 /* The token that a form of this session must carry; HASH_HEX - 1 characters. */

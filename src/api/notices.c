@@ -4,6 +4,7 @@
 
 #include "api/account.h"
 #include "base/mem.h"
+#include "notify/choices.h"
 #include "notify/herald.h"
 
 static struct herald *herald_of(const struct ask *q, struct err *e)
@@ -52,7 +53,7 @@ static struct changing *changing_new(struct ask *q, bool shown, struct err *e)
 	return x;
 }
 
-enum what { ADD, CHANGE, ROTATE, REMOVE, SUBSCRIBE, UNSUBSCRIBE };
+enum what { ADD, CHANGE, ROTATE, REMOVE, SUBSCRIBE, UNSUBSCRIBE, CHOOSE };
 
 static int begin(struct targets *t, struct changing *x, enum what what, struct err *e)
 {
@@ -62,6 +63,8 @@ static int begin(struct targets *t, struct changing *x, enum what what, struct e
 		return webhook_add(t, &x->c, who, q->body, e);
 	if (what == SUBSCRIBE)
 		return push_add(t, &x->c, who, q->body, e);
+	if (what == CHOOSE)
+		return choices_set(t, &x->c, who, q->body, e);
 	cleanup_free char *id = ask_param(q, "id");
 	if (!id)
 		return err_nomem(e);
@@ -118,7 +121,19 @@ static json_t *unsubscribe(struct ask *q, struct err *e)
 	return account_whole(q, e) ? NULL : change(q, UNSUBSCRIBE, e);
 }
 
+static json_t *choose(struct ask *q, struct err *e)
+{
+	return account_whole(q, e) ? NULL : change(q, CHOOSE, e);
+}
+
 /* ---- lists ---- */
+
+static json_t *chosen(struct ask *q, struct err *e)
+{
+	struct herald *h = account_whole(q, e) ? NULL : herald_of(q, e);
+	const json_t *own = h ? choices_of(h->targets, who_of(q)) : NULL;
+	return own ? json_incref((json_t *)own) : h ? choices_default(e) : NULL;
+}
 
 static json_t *list(struct ask *q, struct err *e)
 {
@@ -215,6 +230,11 @@ const struct route routes_notices[] = {
 		"a new secret; the one before signs, too, until there is a newer one", NULL, "", "@made", 0, rotate},
 	{"POST", API "/webhooks/{id}/test", WHO_ADMIN, "send it a message of type test", NULL, "", "@queued", 202,
 		try_webhook},
+	{"GET", API "/auth/me/notices", WHO_KNOWN, "what one is told of by one's browsers, and what by mail", NULL,
+		NULL, "@notices", 0, chosen},
+	{"PUT", API "/auth/me/notices", WHO_KNOWN,
+		"choose it: each a list of question, approval, failed, finished, budget", NULL, "push:[s] mail:[s]",
+		NULL, 0, choose},
 	{"GET", API "/push/key", WHO_KNOWN, "the house's public key, for PushManager.subscribe", NULL, NULL,
 		"@push_key", 0, push_key},
 	{"GET", API "/push/subscriptions", WHO_KNOWN, "the caller's browsers", NULL, NULL, "[@subscription]", 0,

@@ -104,6 +104,8 @@ const struct named_shape shape_table[] = {
 	{"audit_event", "seq:i at:t who:s what:s object:s~ detail:o~", "something that somebody did"},
 	{"webhook", "id:s url:s project:s? events:a? on:b why:s? by:s at:t", "an address that is told what happens"},
 	{"subscription", "id:s host:s at:t", "a browser that is told what needs its person"},
+	{"notices", "push:[s] mail:[s]",
+		"what a person is told of, and how: question, approval, failed, finished, budget"},
 	{"made", "id:s secret:s?", "what was made or changed; a secret is shown this once"},
 	{"queued", "queued:b", "it is sent soon"},
 	{"sent", "sent:b", "the mail server has taken it"},

@@ -35,6 +35,7 @@ struct serving {
 	struct queue *queue;
 	struct accounts *accounts;
 	struct herald *herald;
+	struct herald_people people;
 	struct traces *traces;
 	struct oidc *oidc;
 	struct sign interrupt, terminate, hangup;
@@ -121,6 +122,12 @@ static bool sees(void *ctx, const char *person, const char *project)
 	return accounts_sees(s->accounts, person, project);
 }
 
+static const char *address_of(void *ctx, const char *person)
+{
+	const struct serving *s = ctx;
+	return accounts_address(s->accounts, person);
+}
+
 /* Passwords are sealed, and forms' tokens made, with a key of the vault. */
 static int keep_accounts(struct serving *s, struct err *e)
 {
@@ -205,11 +212,10 @@ static int begin(struct serving *s, const struct args *args, struct err *e)
 		sign_start(&s->hangup, a->loop, SIGHUP, hung_up, e) || keep_accounts(s, e) ||
 		!(s->queue = queue_new(a->house, a->loop, a->store, limits, e)))
 		return -1;
-	s->herald = herald_open(a->loop, a->store, a->vault, a->options, e);
+	s->people = (struct herald_people){sees, address_of, s};
+	s->herald = herald_open(a->loop, a->store, a->vault, a->options, &s->people, e);
 	if (!s->herald || keep_oidc(s, e))
 		return -1;
-	s->herald->sees = sees;
-	s->herald->sees_ctx = s;
 	if (given(s, OPTION_TRACES_URL) &&
 		!(s->traces = traces_open(a->loop, a->store, given(s, OPTION_TRACES_URL), e)))
 		return err_wrap(e, "traces.url");

@@ -1,13 +1,16 @@
 #include "notify/herald.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "notify/choices.h"
 
 #define VAULT_PUSH "push:key"
 #define VAULT_MAIL "mail:password"
-#define HOUSE_MAIL "mail/house" /* the address of mail.to */
+#define MAIL "mail/"
+#define HOUSE_MAIL MAIL "house" /* the address of mail.to */
 
 static const char *given(const struct herald *h, enum option which)
 {
@@ -17,33 +20,49 @@ static const char *given(const struct herald *h, enum option which)
 
 /* ---- what the parts ask ---- */
 
+static void tell_person(struct herald *h, const char *person, const json_t *occasion,
+	void (*add)(void *to, const char *target), void *to)
+{
+	char target[NOTICE_TARGET];
+	if (choices_want(choices_of(h->targets, person), "push", occasion))
+		push_each(h->targets, person, add, to);
+	if (!herald_mails(h) || !h->people->address(h->people->ctx, person) ||
+		!choices_want(choices_of(h->targets, person), "mail", occasion))
+		return;
+	snprintf(target, sizeof(target), "mail/%s", person);
+	add(to, target);
+}
+
 static void whom(void *ctx, const json_t *occasion, void (*add)(void *to, const char *target), void *to)
 {
 	struct herald *h = ctx;
 	webhook_each(h->targets, occasion, add, to);
 	if (herald_mails(h) && given(h, OPTION_MAIL_TO))
 		add(to, HOUSE_MAIL);
-	push_each(h->targets, "local", add, to); /* the data folder's owner */
+	tell_person(h, "local", occasion, add, to); /* the data folder's owner */
 	const char *user = json_str(occasion, "user");
-	if (user && (!h->sees || h->sees(h->sees_ctx, user, json_str(occasion, "project"))))
-		push_each(h->targets, user, add, to);
+	if (user && h->people->sees(h->people->ctx, user, json_str(occasion, "project")))
+		tell_person(h, user, occasion, add, to);
 }
 
 static int find(void *ctx, const char *target, struct reach *r, struct err *e)
 {
 	struct herald *h = ctx;
-	if (strcmp(target, HOUSE_MAIL) != 0)
+	if (strncmp(target, MAIL, strlen(MAIL)) != 0)
 		return targets_find(h->targets, target, r, e);
-	if (!given(h, OPTION_MAIL_TO))
-		return err_set(e, ERR_NOT_FOUND, "mail.to is not set any more");
-	r->address = mem_strdup(given(h, OPTION_MAIL_TO));
+	bool house = strcmp(target, HOUSE_MAIL) == 0;
+	const char *to = house ? given(h, OPTION_MAIL_TO) : h->people->address(h->people->ctx, target + strlen(MAIL));
+	if (!to)
+		return err_set(e, ERR_NOT_FOUND,
+			house ? "mail.to is not set any more" : "%s: mail reaches them no more", target);
+	r->address = mem_strdup(to);
 	return r->address ? 0 : err_nomem(e);
 }
 
 static void lost(void *ctx, const char *target, bool gone)
 {
 	struct herald *h = ctx;
-	if (strncmp(target, "mail/", 5) != 0)
+	if (strncmp(target, MAIL, strlen(MAIL)) != 0)
 		targets_lost(h->targets, target, gone);
 }
 
@@ -124,7 +143,8 @@ static int open_all(struct herald *h, struct vault *v, struct err *e)
 	return h->notify ? 0 : -1;
 }
 
-struct herald *herald_open(struct loop *l, struct store *s, struct vault *v, const struct options *o, struct err *e)
+struct herald *herald_open(struct loop *l, struct store *s, struct vault *v, const struct options *o,
+	const struct herald_people *people, struct err *e)
 {
 	struct herald *h = MEM_NEW(struct herald);
 	if (!h) {
@@ -134,6 +154,7 @@ struct herald *herald_open(struct loop *l, struct store *s, struct vault *v, con
 	h->loop = l;
 	h->store = s;
 	h->options = o;
+	h->people = people;
 	if (open_all(h, v, e) == 0)
 		return h;
 	herald_close(h);

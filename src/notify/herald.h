@@ -8,15 +8,22 @@
 #include "notify/notify.h"
 #include "notify/targets.h"
 
+/* What whoever keeps accounts says of people, as they are now. */
+struct herald_people {
+	/* May this person see the project (NULL: none)? */
+	bool (*sees)(void *ctx, const char *person, const char *project);
+	/* Where mail reaches them, borrowed; NULL: nowhere. */
+	const char *(*address)(void *ctx, const char *person);
+	void *ctx;
+};
+
 struct herald {
 	struct loop *loop;
 	struct targets *targets;
-	struct letters *letters; /* about accounts */
-	/* Set by whoever keeps accounts: may this person see the project (NULL: none) now? NULL: nobody is asked. */
-	bool (*sees)(void *ctx, const char *person, const char *project);
-	void *sees_ctx;
+	struct letters *letters;       /* about accounts */
 	char push_public[PUSH_PUBLIC]; /* for browsers */
 	/* private */
+	const struct herald_people *people;
 	struct store *store;
 	struct notify *notify;
 	struct guard *guard;
@@ -27,7 +34,8 @@ struct herald {
 };
 
 /* Makes the key of push messages when the vault has none. -1 names the option that is wrong. All is borrowed. */
-struct herald *herald_open(struct loop *l, struct store *s, struct vault *v, const struct options *o, struct err *e);
+struct herald *herald_open(struct loop *l, struct store *s, struct vault *v, const struct options *o,
+	const struct herald_people *people, struct err *e);
 /* Ends what is under way, turning the loop for it. NULL is legal. */
 void herald_close(struct herald *h);
 bool herald_mails(const struct herald *h); /* is a mail server configured? */

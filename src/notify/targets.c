@@ -5,8 +5,10 @@
 #include "base/caps.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "notify/choices.h"
 
-/* Purpose: one map of values by target ("webhook/ID", "push/ID"), moved on after each commit. */
+/* Purpose: one map of values by target ("webhook/ID", "push/ID") and person ("notices/PERSON"), moved on after each
+ * commit. */
 
 struct targets {
 	struct store *store;
@@ -88,8 +90,8 @@ struct targets *targets_open(struct store *s, struct vault *v, const struct guar
 		return NULL;
 	}
 	*t = (struct targets){.store = s, .vault = v, .guard = g};
-	map_init(&t->values, CAP_WEBHOOKS + CAP_PUSHES);
-	if (load(t, "webhook", e) == 0 && load(t, "push", e) == 0)
+	map_init(&t->values, CAP_WEBHOOKS + CAP_PUSHES + CAP_STORE_ROWS);
+	if (load(t, "webhook", e) == 0 && load(t, "push", e) == 0 && load(t, "notices", e) == 0)
 		return t;
 	targets_free(t);
 	return NULL;
@@ -382,6 +384,22 @@ void push_each(const struct targets *t, const char *person, void (*add)(void *to
 	for (size_t i = 0; (it = map_next(&t->values, &i));)
 		if (span_starts(span_of(it->key), "push/") && is_of(it->value, person))
 			add(to, it->key);
+}
+
+/* ---- what people want ---- */
+
+int choices_set(struct targets *t, struct target_change *c, const char *person, const json_t *body, struct err *e)
+{
+	if (choices_check(body, e) != 0)
+		return -1;
+	snprintf(c->name, sizeof(c->name), "notices/%.64s", person);
+	json_t *value = json_make(e, "{s:O, s:O}", "push", json_get(body, "push"), "mail", json_get(body, "mail"));
+	return value ? change(t, c, person, "notices.chosen", value, e) : -1;
+}
+
+const json_t *choices_of(const struct targets *t, const char *person)
+{
+	return value_of(t, "notices", person);
 }
 
 /* ---- for the sender ---- */

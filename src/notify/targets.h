@@ -1,5 +1,5 @@
-/* targets: the webhooks and push subscriptions of the house, which are records of the journal; secrets of webhooks lie
- * in the vault.
+/* targets: the webhooks and push subscriptions of the house, and what its people want to be told of, which are records
+ * of the journal; secrets of webhooks lie in the vault.
  *
  * A webhook is told of everything in the house, or in one project, or only some types of occasions; a push subscription
  * is a person's browser, told of what concerns the person. What an endpoint says it will not have any more is deleted
@@ -41,6 +41,10 @@ int webhook_remove(struct targets *t, struct target_change *c, const char *who, 
 int push_add(struct targets *t, struct target_change *c, const char *person, const json_t *body, struct err *e);
 /* Only the person's own: ERR_NOT_FOUND for others'. */
 int push_remove(struct targets *t, struct target_change *c, const char *person, const char *id, struct err *e);
+
+/* What the person is told of, and how (choices.h). */
+int choices_set(struct targets *t, struct target_change *c, const char *person, const json_t *body, struct err *e);
+const json_t *choices_of(const struct targets *t, const char *person); /* borrowed; NULL: they chose nothing */
 
 /* [{id, url, project, events, on, why, by, at}] */
 json_t *webhook_list(const struct targets *t, struct err *e);

@@ -151,6 +151,56 @@ test_mail_is_tried()
 	same "$status" 400
 }
 
+# over TCP, as the person with the token $token: METHOD PATH [curl option…]; the status is $status, the body in $T/out.
+as_person()
+{
+	local method=$1 path=$2
+	shift 2
+	status=$(curl -sS --max-time 30 -X "$method" -o "$T/out" -D "$T/head" -w '%{http_code}' -H 'Content-Type: application/json' \
+		-H "Authorization: Bearer $token" "$@" "$url/api/v1$path")
+	is_described "$method" "/api/v1$path"
+}
+
+test_people_choose_what_they_are_told()
+{
+	question_mode
+	receiving
+	settings "model: \"script:$T/script.jsonl\"
+notify: {url: \"https://house.example\"}
+mail: {url: \"smtp://localhost:$smtp\", from: muster@house.example, plain: true}"
+	serving
+	wait_for 20 grep -q 'setup token' bg.out
+	token=none
+	as_person POST /auth/setup -d "{\"token\":\"$(sed -n 's/.*until there is one: //p' bg.out)\",\"name\":\"Ada\",\"email\":\"ada@example.org\",\"password\":\"four plain words here\"}"
+	token=$(json_get .access)
+	as_person GET /auth/me/notices
+	json_is '.push | join(" ")' "question approval failed finished budget"
+	json_is '.mail | join(" ")' "failed budget"
+	for bad in '{"push":[]}' '{"push":[],"mail":["everything"]}' '{"push":["failed","failed"],"mail":[]}' '{"push":[],"mail":"failed"}'; do
+		as_person PUT /auth/me/notices -d "$bad"
+		same "$status" 400 "$bad"
+	done
+	as_person POST /projects -d '{"name":"mine"}'
+	project=$(json_get .id)
+	as_person POST /runs -d "{\"mode\":\"asking\",\"project\":\"$project\"}"
+	same "$status" 201 "$(cat out)"
+	run=$(json_get .run)
+	wait_for 20 state_is waiting
+	as_person PUT /auth/me/notices -d '{"push":[],"mail":["finished"]}'
+	same "$status" 204 "$(cat out)"
+	kill -9 "$started" # the choice is kept
+	ended || true
+	serving
+	as_person GET /auth/me/notices
+	same "$(jq -c . out)" '{"mail":["finished"],"push":[]}'
+	as_person POST "/runs/$run/actions/colour" -d '{"option":"red"}'
+	same "$status" 200 "$(cat out)"
+	wait_for 30 test -f got/mail-1.txt
+	grep -q '^To: <ada@example.org>$' got/mail-1.txt || fail "$(cat got/mail-1.txt)"
+	grep -q '^Subject: Done: ' got/mail-1.txt || fail "she was told of the question, too: $(cat got/mail-1.txt)"
+	grep -q "https://house.example/runs/$run" got/mail-1.txt || fail "no link: $(cat got/mail-1.txt)"
+}
+
 # What somebody needs to come in again is in the mail, once, and nowhere else.
 test_a_forgotten_password_is_set_anew_by_mail()
 {
