@@ -122,6 +122,8 @@ struct accounts_page {
 };
 json_t *accounts_people(const struct accounts *a, const struct accounts_page *p, struct err *e);
 json_t *accounts_person(const struct accounts *a, const char *person, struct err *e); /* ERR_NOT_FOUND */
+/* {linked, issuer, sub}: their account at an OpenID provider, of which the last two are there when there is one. */
+json_t *accounts_identity(const struct accounts *a, const char *person, struct err *e); /* ERR_NOT_FOUND */
 json_t *accounts_sessions(const struct accounts *a, const char *person, struct err *e);
 json_t *accounts_keys(const struct accounts *a, const char *person, struct err *e);
 /* project NULL: those of the installation. */

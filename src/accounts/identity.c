@@ -103,3 +103,42 @@ int identity_login(struct turn *t, struct err *e)
 		       ? -1
 		       : 0;
 }
+
+/* The other sessions may be of whoever has that account now. */
+int identity_unlink(struct turn *t, struct err *e)
+{
+	const struct record *person = turn_person(t, e);
+	static const char *const fields[] = {"identity", "issuer", "sub"};
+
+	if (!person)
+		return -1;
+	if (!record_str(person, "identity"))
+		return err_set(e, ERR_NOT_FOUND, "no account of an OpenID provider is linked");
+	if (!record_str(person, "password"))
+		return err_set(e, ERR_CONFLICT,
+			"without it nobody could sign in as %s: there is no password; set one first, with the token "
+			"that \"forgot password\" sends",
+			record_str(person, "name"));
+	json_t *value = json_clone(person->value);
+	for (size_t i = 0; value && i < sizeof fields / sizeof *fields; i++)
+		json_object_del(value, fields[i]);
+	if (!value)
+		return err_nomem(e);
+	if (turn_record(t, KIND_PERSON, person->id, value, e) || turn_object(t, KIND_PERSON, person->id, e) ||
+		turn_detail(t, "issuer", json_string(record_str(person, "issuer")), e))
+		return -1;
+	return sessions_end(t, person, strcmp(t->by->person, person->id) ? NULL : t->by->token_id, e);
+}
+
+json_t *accounts_identity(const struct accounts *a, const char *person, struct err *e)
+{
+	const struct record *r = record_get(a, KIND_PERSON, person);
+	bool linked = r && record_str(r, "identity");
+
+	if (!r) {
+		err_set(e, ERR_NOT_FOUND, "there is no person %.40s", person);
+		return NULL;
+	}
+	return json_make(e, "{s:b, s:s*, s:s*}", "linked", linked, "issuer", linked ? record_str(r, "issuer") : NULL,
+		"sub", linked ? record_str(r, "sub") : NULL);
+}

@@ -181,6 +181,20 @@ static json_t *end_key(struct ask *q, struct err *e)
 
 #define FROM "remember:b? agent:s? cookies:b?"
 
+/* ---- the account at an OpenID provider ---- */
+
+static json_t *identity(struct ask *q, struct err *e)
+{
+	struct accounts *a = account_whole(q, e) ? NULL : account_all(q, e);
+
+	return a ? accounts_identity(a, q->caller.person, e) : NULL;
+}
+
+static json_t *unlink_identity(struct ask *q, struct err *e)
+{
+	return account_change(q, "oidc.unlink", account_args(q, NULL, e), NULL, e);
+}
+
 const struct route routes_auth[] = {
 	{"POST", AUTH "/setup", WHO_ANYONE, "make the first owner, with the token that the server printed", NULL,
 		"token:s name:s email:s password:s " FROM, "@session", 201, setup},
@@ -193,6 +207,11 @@ const struct route routes_auth[] = {
 	{"GET", AUTH "/me", WHO_KNOWN, "who is asking", NULL, NULL, "@me", 0, me},
 	{"PATCH", AUTH "/me", WHO_KNOWN, "change one's name, profile, or rules for the runs that one begins", NULL,
 		"name:s? profile:o? policy:[o]?", "@changed", 0, change_me},
+	{"GET", AUTH "/me/identity", WHO_KNOWN, "one's account at the OpenID provider", NULL, NULL, "@identity", 0,
+		identity},
+	{"DELETE", AUTH "/me/identity", WHO_KNOWN,
+		"sign in by it no more; only where there is a password, and all other sessions end", NULL, NULL, NULL,
+		0, unlink_identity},
 	{"GET", AUTH "/sessions", WHO_KNOWN, "one's sessions", NULL, NULL, "[@session_row]", 0, own_sessions},
 	{"DELETE", AUTH "/sessions", WHO_KNOWN, "end all one's sessions", "keep_own:b?", NULL, NULL, 0, end_sessions},
 	{"DELETE", AUTH "/sessions/{session}", WHO_KNOWN, "end one of them", NULL, NULL, NULL, 0, end_session},

@@ -59,6 +59,7 @@ HANDLER(disable, "person.disable", "person")
 HANDLER(enable, "person.enable", "person")
 HANDLER(delete_person, "person.delete", "person")
 HANDLER(end_sessions, "session.revoke_all", "person")
+HANDLER(unlink_identity, "oidc.unlink", "person")
 HANDLER(make_invite, "invite.create", NULL)
 HANDLER(end_invite, "invite.revoke", "invite")
 #undef HANDLER
@@ -130,6 +131,8 @@ const struct route routes_people[] = {
 		person_sessions},
 	{"DELETE", API "/people/{person}/sessions", WHO_ADMIN, "end all their sessions", NULL, NULL, NULL, 0,
 		end_sessions},
+	{"DELETE", API "/people/{person}/identity", WHO_ADMIN, "their account at the OpenID provider is theirs no more",
+		NULL, NULL, NULL, 0, unlink_identity},
 	{"GET", API "/people/{person}/keys", WHO_ADMIN, "their API keys", NULL, NULL, "[@key]", 0, person_keys},
 	{"GET", API "/invites", WHO_ADMIN, "open invitations into the installation", NULL, NULL, "[@invite]", 0,
 		list_invites},

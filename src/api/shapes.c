@@ -92,6 +92,7 @@ const struct named_shape shape_table[] = {
 		"policy:[o]?",
 		"a person with an account"},
 	{"changed", "person:s?", "whose account it was"},
+	{"identity", "linked:b issuer:s? sub:s?", "an account at an OpenID provider with which a person signs in"},
 	{"key", "id:s name:s scopes:i created:t expires:t project:s? used:t~",
 		"an API key: scopes 1 read, 2 write, 4 admin"},
 	{"new_key", "id:s key:s", "an API key, shown this once"},

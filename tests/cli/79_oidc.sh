@@ -222,6 +222,35 @@ test_an_address_joins_accounts_only_when_both_sides_have_verified_it()
 	audit_has oidc.registered 0
 }
 
+test_the_provider_is_left_only_with_a_password()
+{
+	with_provider
+	with_house
+	account ada yes
+	signs_in ada /
+	call GET /auth/me/identity -H "Authorization: Bearer $ada"
+	gives 200
+	json_is .linked true
+	json_is .issuer "$issuer"
+	call DELETE /auth/me/identity -H "Authorization: Bearer $ada"
+	gives 204
+	call GET /auth/me/identity -H "Authorization: Bearer $ada"
+	json_is .linked false
+	call GET /auth/me -b ada.jar # a session of before
+	gives 401
+	call POST /auth/login -d "{\"email\":\"ada@example.org\",\"password\":\"$words\"}"
+	gives 200
+	call DELETE /auth/me/identity -H "Authorization: Bearer $ada"
+	gives 404
+	account bob yes
+	signs_in bob /
+	call GET /auth/me -b bob.jar
+	call DELETE /auth/me/identity -b bob.jar -H "X-CSRF-Token: $(json_get .csrf)"
+	gives 409
+	out_has "there is no password"
+	audit_has oidc.unlink 1
+}
+
 test_who_has_no_account_stays_out_where_nobody_registers()
 {
 	with_provider

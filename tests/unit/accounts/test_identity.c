@@ -134,6 +134,49 @@ static void disabled_people_stay_out(void **state)
 	json_decref(comes(w, "s2", "dan@example.org", true, false, ERR_DENIED));
 }
 
+static void one_that_has_a_password_can_be_unlinked(void **state)
+{
+	struct world *w = *state;
+	struct err e = ERR_INIT;
+	char id[ID_TEXT], other[ID_TEXT];
+
+	person_made(w, "bob@example.org", "member", id);
+	json_t *result = comes(w, "s1", "bob@example.org", true, false, ERR_OK);
+	struct caller bob = caller_of(w, result);
+	json_decref(result);
+	result = comes(w, "s1", "bob@example.org", true, false, ERR_OK);
+	struct caller elsewhere = caller_of(w, result);
+	json_decref(result);
+	cleanup_json json_t *linked = accounts_identity(w->accounts, id, &e);
+	assert_string_equal(json_str(linked, "sub"), "s1");
+	did(w, &bob, "oidc.unlink", json_object(), ERR_OK);
+	assert_true(accounts_alive(w->accounts, &bob));
+	assert_false(accounts_alive(w->accounts, &elsewhere));
+	cleanup_json json_t *none = accounts_identity(w->accounts, id, &e);
+	assert_false(json_bool(none, "linked", true));
+	assert_null(json_get(none, "sub"));
+	json_decref(comes(w, "s1", "bob@example.org", false, false, ERR_DENIED)); /* known no more */
+	did(w, &bob, "oidc.unlink", json_object(), ERR_NOT_FOUND);
+	assert_int_equal(audited(w, "oidc.unlink"), 1);
+	/* Nobody else's, but by an administrator. */
+	person_made(w, "eve@example.org", "member", other);
+	json_decref(comes(w, "s2", "eve@example.org", true, false, ERR_OK));
+	did(w, &bob, "oidc.unlink", args_of("{s:s}", "person", other), ERR_NOT_FOUND);
+	did(w, &w->local, "oidc.unlink", args_of("{s:s}", "person", other), ERR_OK);
+	json_decref(comes(w, "s2", "eve@example.org", false, false, ERR_DENIED));
+}
+
+static void the_only_way_in_stays(void **state)
+{
+	struct world *w = *state;
+	json_t *result = comes(w, "s1", "new@example.org", true, true, ERR_OK);
+	struct caller her = caller_of(w, result);
+
+	json_decref(result);
+	did(w, &her, "oidc.unlink", json_object(), ERR_CONFLICT);
+	is_person(w, comes(w, "s1", "new@example.org", true, false, ERR_OK), her.person);
+}
+
 int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, world_begin, world_end)
@@ -142,6 +185,8 @@ int main(void)
 		T(nobody_knows_a_password),
 		T(an_address_joins_only_what_both_have_verified),
 		T(disabled_people_stay_out),
+		T(one_that_has_a_password_can_be_unlinked),
+		T(the_only_way_in_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
