@@ -289,6 +289,31 @@ test_its_pages_are_served_and_pages_of_others_refused()
 	same "$(curl -sS -o out -w '%{http_code}' "$url/api/v1/nothing")" 404
 }
 
+# What the page says of /?error=CODE; node stands in for the browser.
+test_the_page_says_what_went_wrong_and_repeats_nothing_of_the_address()
+{
+	says()
+	{
+		node -e 'const place = { hidden: true, textContent: "" };
+			globalThis.location = { search: process.argv[2] };
+			globalThis.document = { getElementById: id => id === "error" ? place : null };
+			(0, eval)(require("fs").readFileSync(process.argv[1], "utf8"));
+			console.log(place.hidden ? "nothing" : place.textContent);' "$T/error.js" "$1"
+	}
+	serving
+	curl -sS "$url/" | grep -q '<p id="error" role="alert" hidden></p>' || fail "the page has no place for it"
+	same "$(curl -sS -o error.js -w '%{http_code} %{content_type}' "$url/error.js")" "200 text/javascript; charset=utf-8"
+	same "$(says '')" nothing
+	same "$(says '?x=1')" nothing
+	says '?error=denied' | grep -q '^You were not let in: ' || fail "$(says '?error=denied')"
+	for code in denied invalid unauthenticated network timeout rate_limited overloaded not_found; do
+		[ "$(says "?error=$code")" != "$(says '?error=x')" ] || fail "$code has no sentence"
+	done
+	for code in '<img src=x onerror=alert(1)>' '%3Cscript%3E' __proto__ constructor toString; do
+		same "$(says "?error=$code")" "That did not work. Try again." "$code"
+	done
+}
+
 test_https_with_a_certificate_that_is_renewed()
 {
 	certificate()
