@@ -9,6 +9,7 @@
 #include "base/schema.h"
 #include "config/frontmatter.h"
 #include "config/nearest.h"
+#include "tools/tool.h"
 
 static const char *const role_fields[] = {"id", "name", "class", "model", "temperature", "tools", "output", "dialect",
 	"language", "context", "check", "limits", "prices", NULL};
@@ -150,6 +151,23 @@ struct role *role_parse(struct span text, const char *path, struct err *e)
 		return r;
 	role_unref(r);
 	return NULL;
+}
+
+int role_check_tools(const struct role *r, const char *path, struct err *e)
+{
+	size_t i;
+	json_t *name;
+	json_array_foreach(r->tools, i, name)
+	{
+		cleanup_buf struct buf known = BUF_INIT(4 * KIB);
+		if (tool_named(json_string_value(name)))
+			continue;
+		for (const struct tool *const *t = tool_table; *t; t++)
+			buf_addf(&known, "%s%s", t == tool_table ? "" : ", ", (*t)->name);
+		return err_set(e, ERR_INVALID, "%s: there is no tool \"%.60s\"; there are: %s", path,
+			json_string_value(name), known.data ? known.data : "");
+	}
+	return 0;
 }
 
 struct role *role_ref(struct role *r)

@@ -28,19 +28,30 @@ static int check_id(const char *id, struct err *e)
 
 /* ---- versions ---- */
 
-static int64_t last_version(struct ask *q, const char *kind, const char *id, struct err *e)
+/* What is known of it: {version, gone}, without version where nothing is. */
+static json_t *last_value(struct ask *q, const char *kind, const char *id, struct err *e)
 {
 	cleanup_json json_t *filter = json_make(e, "{s:s, s:s}", "kind", kind, "id", id);
 	cleanup_json json_t *rows = filter ? store_records(q->needs->store, filter, e) : NULL;
-	return !rows ? -1 : json_int(json_get(json_array_get(rows, 0), "value"), "version", 0);
+	json_t *value = json_get(json_array_get(rows, 0), "value");
+	return value ? json_incref(value) : rows ? json_make(e, "{}") : NULL;
 }
 
-/* That it is there now. Written down before it is. */
-static int note(struct ask *q, const char *kind, const char *id, int64_t version, struct err *e)
+/* present: it is there now. */
+static int64_t last_version(struct ask *q, const char *kind, const char *id, bool *present, struct err *e)
 {
-	cleanup_free char *object = mem_printf("%s/%s", kind, id), *what = mem_printf("%s.uploaded", kind);
-	cleanup_json json_t *records =
-		json_make(e, "[{s:s, s:s, s:{s:I}}]", "kind", kind, "id", id, "value", "version", (json_int_t)version);
+	cleanup_json json_t *value = last_value(q, kind, id, e);
+	*present = json_int(value, "version", 0) && !json_bool(value, "gone", false);
+	return !value ? -1 : json_int(value, "version", 0);
+}
+
+/* That it is there now, or gone. Written down before it is. */
+static int note(struct ask *q, const char *kind, const char *id, int64_t version, bool gone, struct err *e)
+{
+	cleanup_free char *object = mem_printf("%s/%s", kind, id);
+	cleanup_free char *what = mem_printf("%s.%s", kind, gone ? "deleted" : "uploaded");
+	cleanup_json json_t *records = json_make(e, "[{s:s, s:s, s:{s:I, s:b}}]", "kind", kind, "id", id, "value",
+		"version", (json_int_t)version, "gone", gone);
 	struct audit a = {.who = *q->caller.person ? q->caller.person : "local",
 		.what = what,
 		.object = object,
@@ -92,6 +103,44 @@ static int write_mode(const char *dir, const json_t *files, struct err *e)
 		return err_set(e, ERR_INVALID, "files: 1 to %d texts by name", CAP_UPLOAD_FILES);
 	json_object_foreach((json_t *)files, name, text) if (write_one(dir, name, text, e)) return -1;
 	return fs_fsync_tree(dir, e);
+}
+
+/* ---- no more of it ---- */
+
+/* Its versions stay; the next one that is put there goes on counting. Runs that are at work have their own. */
+static json_t *drop(struct ask *q, const char *kind, const char *own, const char *ending, struct err *e)
+{
+	cleanup_free char *id = ask_param(q, kind);
+	bool there = false;
+	if (!id || check_id(id, e) || account_whole(q, e))
+		return id ? NULL : (err_nomem(e), NULL);
+	cleanup_json json_t *value = last_value(q, kind, id, e);
+	cleanup_free char *place = mem_printf("%s/%s%s", own, id, ending);
+	if (!place)
+		err_nomem(e);
+	if (!place || !value)
+		return NULL;
+	there = json_int(value, "version", 0) && !json_bool(value, "gone", false);
+	if (!there && fs_exists(place)) {
+		err_set(e, ERR_CONFLICT, "the %s %s was not uploaded; only the data folder's owner may take it away",
+			kind, id);
+		return NULL;
+	}
+	if (!there) {
+		err_set(e, ERR_NOT_FOUND, "no %s %s was uploaded", kind, id);
+		return NULL;
+	}
+	return note(q, kind, id, json_int(value, "version", 0), true, e) || fs_unlink(place, e) ? NULL : json_object();
+}
+
+static json_t *drop_mode(struct ask *q, struct err *e)
+{
+	return drop(q, "mode", q->needs->places.own_modes, "", e);
+}
+
+static json_t *drop_role(struct ask *q, struct err *e)
+{
+	return drop(q, "role", q->needs->places.own_roles, ".md", e);
 }
 
 /* ---- a mode ---- */
@@ -151,7 +200,8 @@ static json_t *put_mode(struct ask *q, struct err *e)
 {
 	const struct api_needs *n = q->needs;
 	cleanup_free char *id = ask_param(q, "mode");
-	int64_t version = !id ? (err_nomem(e), -1) : check_id(id, e) ? -1 : last_version(q, "mode", id, e);
+	bool present;
+	int64_t version = !id ? (err_nomem(e), -1) : check_id(id, e) ? -1 : last_version(q, "mode", id, &present, e);
 	if (version++ < 0 || account_whole(q, e))
 		return NULL;
 	cleanup_free char *shipped = mem_printf("%s/%s/mode.yaml", n->places.modes, id);
@@ -163,14 +213,15 @@ static json_t *put_mode(struct ask *q, struct err *e)
 		err_nomem(e);
 		return NULL;
 	}
-	if (check_free(shipped, place, version > 1, "mode", id, e) || fs_remove_tree(folder, e) ||
+	if (check_free(shipped, place, present, "mode", id, e) || fs_remove_tree(folder, e) ||
 		fs_mkdirs(inside, 0700, e))
 		return NULL;
 	if (write_mode(inside, json_get(q->body, "files"), e) || check_mode(q, folder, id, e)) {
 		fs_remove_tree(folder, NULL);
 		return NULL;
 	}
-	return fs_mkdirs(n->places.own_modes, 0700, e) || note(q, "mode", id, version, e) || link_to(place, target, e)
+	return fs_mkdirs(n->places.own_modes, 0700, e) || note(q, "mode", id, version, false, e) ||
+			       link_to(place, target, e)
 		       ? NULL
 		       : reply(id, version, e);
 }
@@ -181,8 +232,10 @@ static int check_role(struct span text, const char *id, struct err *e)
 {
 	cleanup_free char *name = mem_printf("%s.md", id);
 	struct role *r = name ? role_parse(text, name, e) : (err_nomem(e), NULL);
-	int failed = !r || (strcmp(r->id, id) != 0 &&
-				   err_set(e, ERR_INVALID, "%s: its id is \"%.60s\", not \"%s\"", name, r->id, id));
+	int failed = !r ||
+		     (strcmp(r->id, id) != 0 &&
+			     err_set(e, ERR_INVALID, "%s: its id is \"%.60s\", not \"%s\"", name, r->id, id)) ||
+		     role_check_tools(r, name, e);
 	if (r)
 		role_unref(r);
 	return failed ? -1 : 0;
@@ -193,7 +246,8 @@ static json_t *put_role(struct ask *q, struct err *e)
 	const struct api_needs *n = q->needs;
 	struct span text = json_span(q->body, "text");
 	cleanup_free char *id = ask_param(q, "role");
-	int64_t version = !id ? (err_nomem(e), -1) : check_id(id, e) ? -1 : last_version(q, "role", id, e);
+	bool present;
+	int64_t version = !id ? (err_nomem(e), -1) : check_id(id, e) ? -1 : last_version(q, "role", id, &present, e);
 	if (version++ < 0 || account_whole(q, e))
 		return NULL;
 	cleanup_free char *shipped = mem_printf("%s/%s.md", n->places.roles, id);
@@ -204,9 +258,9 @@ static json_t *put_role(struct ask *q, struct err *e)
 		err_nomem(e);
 		return NULL;
 	}
-	return check_free(shipped, place, version > 1, "role", id, e) || check_role(text, id, e) ||
+	return check_free(shipped, place, present, "role", id, e) || check_role(text, id, e) ||
 			       fs_mkdirs(folder, 0700, e) || fs_mkdirs(n->places.own_roles, 0700, e) ||
-			       fs_replace(kept, text, 0600, e) || note(q, "role", id, version, e) ||
+			       fs_replace(kept, text, 0600, e) || note(q, "role", id, version, false, e) ||
 			       fs_replace(place, text, 0600, e)
 		       ? NULL
 		       : reply(id, version, e);
@@ -219,5 +273,9 @@ const struct route routes_uploads[] = {
 		NULL, "files:o", "@uploaded", 0, put_mode},
 	{"PUT", API "/roles/{role}", WHO_ADMIN, "the same of a role, as the text of its file", NULL, "text:s",
 		"@uploaded", 0, put_role},
+	{"DELETE", API "/modes/{mode}", WHO_ADMIN,
+		"no more of a mode that was uploaded; runs that began with it go on with it", NULL, NULL, NULL, 0,
+		drop_mode},
+	{"DELETE", API "/roles/{role}", WHO_ADMIN, "the same of a role", NULL, NULL, NULL, 0, drop_role},
 	{0},
 };

@@ -320,6 +320,10 @@ static int add_role(struct making *m, const char *id, const char *const dirs[3],
 			role_unref(role);
 			role = NULL;
 		}
+		if (role && i > 0 && role_check_tools(role, path, e)) { /* a mode's own has its flow's tools, too */
+			role_unref(role);
+			role = NULL;
+		}
 		if (!role) {
 			json_decref(text);
 			return -1;

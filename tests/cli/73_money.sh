@@ -425,6 +425,67 @@ files_of()
 		"mode.yaml": "id: \($id)\nname: Own\ndescription: A test.\nengine: planning\n", "flow.lua": $flow}}'
 }
 
+test_what_was_uploaded_can_be_taken_away()
+{
+	local role=$'---\nid: helper\nname: Helper\nclass: fast\ntools: [finish, TOOL]\ncheck: none\nlimits: {turns: 3}\n---\nYou help.\n'
+	spending_mode
+	settings ''
+	with_people
+	as "$ada" PUT /modes/own -d "$(files_of own one)"
+	gives 200
+	as "$bob" POST /runs -d "{\"mode\":\"own\",\"project\":\"$pb\"}"
+	first=$(json_get .run) run=$first
+	wait_for 30 state_is completed
+	as "$bob" DELETE /modes/own
+	gives 403
+	as "$ada" DELETE /modes/own
+	gives 204
+	as "$ada" DELETE /modes/own
+	gives 404
+	as "$bob" POST /runs -d "{\"mode\":\"own\",\"project\":\"$pb\"}"
+	[ "$status" != 201 ] || fail "it is there all the same"
+	is_status 0 muster replay "$first"
+	as "$ada" DELETE /modes/spend # made by hand
+	gives 409
+	as "$ada" DELETE /modes/one_shot # shipped
+	gives 404
+	as "$ada" DELETE /modes/..%2Fx
+	gives 400
+	as "$ada" PUT /modes/own -d "$(files_of own two)"
+	json_is .version 2
+	# a role, whose tools there must be
+	as "$ada" PUT /roles/helper -d "$(jq -n --arg t "${role/TOOL/reed_file}" '{text: $t}')"
+	gives 400
+	json_is '.detail | test("there is no tool \"reed_file\"; there are: read_file, write_file, ")' true
+	as "$ada" PUT /roles/helper -d "$(jq -n --arg t "${role/TOOL/read_file}" '{text: $t}')"
+	gives 200
+	as "$ada" DELETE /roles/helper
+	gives 204
+	as "$bob" GET /roles
+	json_is 'map(select(.id == "helper")) | length' 0
+	as "$ada" GET '/audit?what=role.deleted'
+	json_is length 1
+	# one that somebody puts there by hand afterwards is theirs
+	mkdir -p "$MUSTER_DATA/roles"
+	printf '%s' "${role/TOOL/read_file}" >"$MUSTER_DATA/roles/helper.md"
+	as "$ada" PUT /roles/helper -d "$(jq -n --arg t "${role/TOOL/read_file}" '{text: $t}')"
+	gives 409
+}
+
+# A role that is read from a file of the house is looked at as well.
+test_a_role_of_the_house_names_tools_that_there_are()
+{
+	spending_mode
+	settings ''
+	with_people
+	mkdir -p "$MUSTER_DATA/roles"
+	printf -- '---\nid: worker\nname: W\ntools: [finish, telephone]\n---\nYou work.\n' >"$MUSTER_DATA/roles/worker.md"
+	rm -f "$MUSTER_DATA"/modes/spend/roles/worker.md
+	as "$bob" POST /runs -d "{\"mode\":\"spend\",\"project\":\"$pb\"}"
+	gives 400
+	json_is '.detail | test("there is no tool \"telephone\"; there are: ")' true
+}
+
 test_modes_and_roles_are_uploaded_and_none_is_replaced()
 {
 	local role=$'---\nid: helper\nname: Helper\nclass: fast\ntools: [finish]\ncheck: none\nlimits: {turns: 3}\n---\nYou help.\n'
