@@ -9,7 +9,7 @@
 #define CAP_JSON_DEPTH 128
 #define CAP_JSON_TEXT (64 * MIB)
 #define CAP_LOG_LINE (16 * KIB)
-#define CAP_LOG_AREAS 16
+#define CAP_LOG_AREAS 32
 #define CAP_LOG_SECRETS 256
 
 #define CAP_TIMERS (1 << 20) /* running at once on one loop */

@@ -27,6 +27,11 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", "off
 static _Atomic int lowest = LOG_WARN;
 static _Atomic bool as_json;
 
+/* What the lines of the program begin with; the first argument of log_write and its likes is one of them. */
+static const char *const known[] = {"accounts", "api", "backup", "batch", "budget", "follow", "house", "http", "mail",
+	"notify", "queue", "retention", "run", "sandbox", "serve", "store", "traces", "view"};
+#define KNOWN (sizeof known / sizeof *known)
+
 static struct area {
 	char name[24];
 	int level;
@@ -74,6 +79,18 @@ static int area_parse(struct span pair, struct area *out)
 	return -1;
 }
 
+static int area_check(const struct area *a, struct err *e)
+{
+	cleanup_buf struct buf all = BUF_INIT(1024);
+
+	for (size_t i = 0; i < KNOWN; i++) {
+		if (strcmp(known[i], a->name) == 0)
+			return 0;
+		buf_addf(&all, "%s%s", i ? ", " : "", known[i]);
+	}
+	return err_set(e, ERR_INVALID, "the log has no area \"%s\"; there are: %s", a->name, all.data ? all.data : "");
+}
+
 int log_areas_set(const char *text, struct err *e)
 {
 	struct area found[CAP_LOG_AREAS];
@@ -87,6 +104,8 @@ int log_areas_set(const char *text, struct err *e)
 			return err_set(e, ERR_INVALID,
 				"\"%.*s\" is no area and level (debug, info, warn, error, off) such as api=debug",
 				n < 80 ? (int)n : 80, text);
+		if (area_check(&found[count], e))
+			return -1;
 		count++;
 	}
 	memcpy(areas, found, count * sizeof *found);

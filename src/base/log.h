@@ -13,7 +13,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
 
 void log_level_set(enum log_level level); /* default LOG_WARN */
 /* Levels of single areas instead: "api=debug http=off", set as a whole. ERR_INVALID names the part that is no such
- * pair, and nothing was changed. */
+ * pair, or the areas that there are, and nothing was changed. */
 int log_areas_set(const char *text, struct err *e);
 enum log_level log_level_named(const char *name, enum log_level otherwise);
 void log_json(bool on);

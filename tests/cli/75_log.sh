@@ -34,8 +34,21 @@ test_what_the_settings_cannot_mean_is_said()
 {
 	is_status 2 muster runs --option log.areas=api=loud
 	err_has 'log.areas (command line): "api=loud" is no area and level'
+	is_status 2 muster runs --option log.areas=apj=debug
+	err_has 'log.areas (command line): the log has no area "apj"; there are: accounts, api, '
 	is_status 2 muster serve --listen 127.0.0.1:0 --option "log.file=$T/not/there"
 	err_has 'log.file: '
+}
+
+# The table of areas is what the sources write.
+test_every_area_of_the_log_is_known()
+{
+	tr '\n\t' '  ' < <(cat "$SOURCE"/src/*/*.c) | grep -oE '\blog_(debug|info|warn|error|write|write_about)\( *(LOG_[A-Z]+, *)?"[a-z]+"' |
+		grep -oE '"[a-z]+"' | tr -d '"' | sort -u >used
+	[ "$(wc -l <used)" -gt 10 ] || fail "the sources were not understood: $(cat used)"
+	is_status 2 muster runs --option log.areas=none=debug
+	sed -n 's/.*there are: //p' err | tr -d ' ' | tr ',' '\n' | sort -u >known
+	cmp used known || fail "areas: $(diff used known)"
 }
 
 run_tests

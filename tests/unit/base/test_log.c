@@ -190,26 +190,27 @@ static void areas_have_levels_of_their_own(void **state)
 	(void)state;
 	struct err e = ERR_INIT;
 
-	must(log_areas_set(" loud=debug  quiet=off ", &e), &e);
+	must(log_areas_set(" api=debug  http=off ", &e), &e);
 	listen_begin();
-	log_debug("loud", "one");
-	log_error("quiet", "two");
+	log_debug("api", "one");
+	log_error("http", "two");
 	log_info("other", "three");
 	log_warn("other", "four");
 	listen_end();
-	assert_non_null(strstr(said, "debug loud one"));
+	assert_non_null(strstr(said, "debug api one"));
 	assert_null(strstr(said, "two"));
 	assert_null(strstr(said, "three"));
 	assert_non_null(strstr(said, "four"));
 	const char *const bad[] = {
-		"api", "api=", "=debug", "api=loud", "api=debug x", "aaaaaaaaaaaaaaaaaaaaaaaaaaa=off"};
+		"api", "api=", "=debug", "api=loud", "api=debug x", "aaaaaaaaaaaaaaaaaaaaaaaaaaa=off",
+		"http=off apj=debug"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		assert_int_equal(log_areas_set(bad[i], &e), -1);
 		assert_int_equal(e.code, ERR_INVALID);
 		err_clear(&e);
 	}
 	listen_begin();
-	log_debug("loud", "as before");
+	log_debug("api", "as before");
 	assert_non_null(strstr(listen_end(), "as before"));
 	must(log_areas_set("", &e), &e);
 }
