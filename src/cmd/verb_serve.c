@@ -23,6 +23,7 @@
 #include "oidc/oidc.h"
 
 #define VAULT_OIDC "oidc:secret"
+#define VAULT_TRACES "traces:headers"
 
 static const struct verb_option options[] = {
 	{"listen", "ADDRESS:PORT", false, "where to listen; port 0: a free one (server.listen)"},
@@ -140,6 +141,18 @@ static int keep_accounts(struct serving *s, struct err *e)
 	return s->accounts ? 0 : -1;
 }
 
+/* A collector of traces, where one is set. */
+static int keep_traces(struct serving *s, struct err *e)
+{
+	const char *url = given(s, OPTION_TRACES_URL), *headers = getenv("OTEL_EXPORTER_OTLP_HEADERS");
+	if (!url)
+		return 0;
+	if (!headers || !*headers)
+		headers = vault_get(s->app.vault, VAULT_TRACES);
+	s->traces = traces_open(s->app.loop, s->app.store, url, headers, e);
+	return s->traces ? 0 : err_wrap(e, "traces.url");
+}
+
 /* An OpenID provider, where one is set. */
 static int keep_oidc(struct serving *s, struct err *e)
 {
@@ -216,9 +229,8 @@ static int begin(struct serving *s, const struct args *args, struct err *e)
 	s->herald = herald_open(a->loop, a->store, a->vault, a->options, &s->people, e);
 	if (!s->herald || keep_oidc(s, e))
 		return -1;
-	if (given(s, OPTION_TRACES_URL) &&
-		!(s->traces = traces_open(a->loop, a->store, given(s, OPTION_TRACES_URL), e)))
-		return err_wrap(e, "traces.url");
+	if (keep_traces(s, e))
+		return -1;
 	struct api_needs needs = app_needs(a);
 	needs.queue = s->queue;
 	needs.accounts = s->accounts;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/delivery.h"
+#include "http/url.h"
 #include "notify/spans.h"
 
 struct waiting {
@@ -17,8 +18,12 @@ struct waiting {
 	struct blob *text;
 };
 
+#define CAP_HEADERS 8 /* the first is ours */
+
 struct traces {
 	struct loop *loop;
+	struct http_header headers[CAP_HEADERS]; /* names and values of all but the first are owned */
+	size_t header_count;
 	struct http *http;
 	struct tail tail;
 	struct spans spans;
@@ -98,11 +103,11 @@ static int compose(struct traces *t, struct err *e)
 
 static void send(struct traces *t)
 {
-	static const struct http_header json = {"content-type", "application/json"};
 	struct err e = ERR_INIT;
 	if (t->sending || !t->count)
 		return;
-	t->delivery = (struct delivery){.url = t->url, .headers = &json, .header_count = 1, .on_done = delivered};
+	t->delivery = (struct delivery){
+		.url = t->url, .headers = t->headers, .header_count = t->header_count, .on_done = delivered};
 	if (compose(t, &e) == 0) {
 		t->delivery.body = buf_span(&t->body);
 		if (delivery_start(&t->delivery, t->http, &e) == 0)
@@ -136,7 +141,69 @@ static void on_event(struct tail *tail, const char *stream, const struct event *
 		later(t, t->away ? TIME_TRACE_AWAY : TIME_TRACE_BATCH);
 }
 
-struct traces *traces_open(struct loop *l, struct store *s, const char *url, struct err *e)
+/* ---- headers ---- */
+
+/* What a log could show of the value: all of it, and what stands behind "Bearer". */
+static int mask(const char *value, struct err *e)
+{
+	const char *last = strrchr(value, ' ');
+	if (strlen(value) >= 6 && log_secret(value, e) != 0)
+		return -1;
+	return last && strlen(last + 1) >= 6 ? log_secret(last + 1, e) : 0;
+}
+
+static bool printable(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return false;
+	return true;
+}
+
+/* What is wrong is not said with the value, which is a secret. */
+static int add_header(struct traces *t, struct span pair, struct err *e)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	const char *equals = memchr(pair.p, '=', pair.n);
+	size_t n = equals ? (size_t)(equals - pair.p) : 0;
+	cleanup_buf struct buf value = BUF_INIT(8 * KIB);
+	char *name = mem_strndup(pair.p, span_trim(span_n(pair.p, n)).n);
+	struct http_header *h = &t->headers[t->header_count];
+	if (!name)
+		return err_nomem(e);
+	if (t->header_count == CAP_HEADERS || !*name || name[strspn(name, letters)] ||
+		url_decode(span_trim(span_n(equals + 1, pair.n - n - 1)), false, &value, e) != 0 ||
+		buf_check(&value, "a header", e) != 0 || !value.len || !printable(value.data)) {
+		mem_free(name);
+		err_clear(e);
+		return err_set(e, ERR_INVALID,
+			"up to %d pairs are expected, with commas between them, such as "
+			"authorization=Bearer%%20TOKEN",
+			CAP_HEADERS - 1);
+	}
+	if (mask(value.data, e) != 0) {
+		mem_free(name);
+		return -1;
+	}
+	h->name = name;
+	h->value = buf_take(&value);
+	t->header_count++;
+	return 0;
+}
+
+/* As OpenTelemetry writes them: name=value,name=value, the values with %XX. */
+static int set_headers(struct traces *t, const char *text, struct err *e)
+{
+	t->headers[t->header_count++] = (struct http_header){"content-type", "application/json"};
+	for (size_t n; text && *text; text += n + (text[n] == ',')) {
+		n = strcspn(text, ",");
+		if (add_header(t, span_trim(span_n(text, n)), e) != 0)
+			return err_wrap(e, "the headers for the collector");
+	}
+	return 0;
+}
+
+struct traces *traces_open(struct loop *l, struct store *s, const char *url, const char *headers, struct err *e)
 {
 	struct traces *t = MEM_NEW(struct traces);
 	size_t n = strlen(url);
@@ -157,7 +224,7 @@ struct traces *traces_open(struct loop *l, struct store *s, const char *url, str
 		err_nomem(e);
 	else if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
 		err_set(e, ERR_INVALID, "\"%.200s\" is no address such as http://127.0.0.1:4318", url);
-	else if ((t->http = http_new(l, e)) && tail_start(&t->tail, s, e) == 0)
+	else if (set_headers(t, headers, e) == 0 && (t->http = http_new(l, e)) && tail_start(&t->tail, s, e) == 0)
 		return t;
 	traces_close(t);
 	return NULL;
@@ -184,6 +251,10 @@ void traces_close(struct traces *t)
 	http_free(t->http);
 	spans_release(&t->spans);
 	buf_release(&t->body);
+	for (size_t i = 1; i < t->header_count; i++) {
+		mem_free((char *)t->headers[i].name);
+		mem_free((char *)t->headers[i].value);
+	}
 	mem_free(t->url);
 	mem_free(t);
 }

@@ -8,8 +8,9 @@
 #include "store/store.h"
 
 struct traces;
-/* url: of the collector, http(s)://HOST:PORT; /v1/traces is added. ERR_INVALID. */
-struct traces *traces_open(struct loop *l, struct store *s, const char *url, struct err *e);
+/* url: of the collector, http(s)://HOST:PORT; /v1/traces is added. headers: what lets us in there, as in
+ * OTEL_EXPORTER_OTLP_HEADERS, a secret; NULL: nothing. ERR_INVALID. */
+struct traces *traces_open(struct loop *l, struct store *s, const char *url, const char *headers, struct err *e);
 /* One more try for what waits, some seconds at most, turning the loop for it. NULL is legal. */
 void traces_close(struct traces *t);
 /* Spans so far; NULL: none. */

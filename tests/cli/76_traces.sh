@@ -70,6 +70,32 @@ test_a_run_is_a_trace_of_its_agents_and_their_calls()
 	! grep -q secret spans || fail "a file's content is in a span"
 }
 
+test_the_collector_is_shown_who_we_are_and_the_log_is_not()
+{
+	mkdir collector
+	/usr/bin/python3 "$SOURCE/tests/peer/receiver.py" collector 401 &
+	echo $! >>"$T.pids"
+	wait_for 20 test -e collector/ports
+	working_mode
+	export OTEL_EXPORTER_OTLP_ENDPOINT OTEL_EXPORTER_OTLP_HEADERS='authorization=Bearer%20between-us%2C-only, x-tenant = house'
+	OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$(cut -d' ' -f1 collector/ports)
+	MUSTER_LOG=debug serving
+	work
+	wait_for 20 test -e collector/post-1.json
+	same "$(jq -r '.headers.authorization' collector/post-1.json)" "Bearer between-us,-only"
+	same "$(jq -r '.headers["x-tenant"]' collector/post-1.json)" house
+	same "$(jq -r '.headers["content-type"]' collector/post-1.json)" application/json
+	wait_for 20 grep -q "does not take spans" bg.err
+	! grep -rqF between-us bg.err bg.out "$MUSTER_DATA" || fail "the secret is written down"
+	kill -TERM "$started"
+	ended || fail "exit status $?"
+	for bad in between-us =between-us 'a b=between-us' 'x=between-us%0d%0ay:z' 'x=between-us%' a=,b=between-us; do
+		OTEL_EXPORTER_OTLP_HEADERS=$bad is_status 2 muster serve --listen 127.0.0.1:0
+		err_has "authorization=Bearer%20TOKEN"
+		! grep -q between-us err || fail "the error shows the secret"
+	done
+}
+
 test_no_run_waits_for_a_collector_that_is_away()
 {
 	working_mode
