@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2094,SC2317  # a terminal's output is read while it is written; functions that wait_for calls
 # Talking with an agent about a project: the conversation goes on with each answer, over any time, and can have work done.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/flows.sh"
@@ -178,6 +179,11 @@ waiting_model()
 	chmod +x model
 }
 
+newest_runs()
+{
+	[ -n "$(newest)" ] && [ "$(state "$(newest)")" = running ]
+}
+
 test_a_message_that_comes_meanwhile_is_sent_once()
 {
 	local first second
@@ -186,7 +192,7 @@ test_a_message_that_comes_meanwhile_is_sent_once()
 	mkdir p
 	muster chat "Message 0." --project p --model "exec:$T/model" >first 2>&1 &
 	first=$!
-	wait_for 20 eval '[ -n "$(newest)" ] && [ "$(state "$(newest)")" = running ]'
+	wait_for 20 newest_runs
 	run=$(newest)
 	muster chat send "$run" "Message 1." >second 2>second.err &
 	second=$!

@@ -59,7 +59,7 @@ test_completion_of_bash_completes()
 	# shellcheck disable=SC2016
 	is_status 0 bash -c '. ./completion.bash; COMP_WORDS=(muster re); COMP_CWORD=1; _muster; echo "${COMPREPLY[@]}"
 		COMP_WORDS=(muster run --unat); COMP_CWORD=2; _muster; echo "${COMPREPLY[@]}"'
-	out_has "resume redirect replay"
+	out_has "resume redirect rename replay"
 	out_has "--unattended"
 	is_status 0 muster completion zsh
 	out_has "#compdef muster"
