@@ -206,6 +206,31 @@ test_a_message_that_comes_meanwhile_is_sent_once()
 	same "$(tail -n 1 second)" "Answer 1."
 }
 
+test_two_messages_at_once_are_sent_one_after_the_other()
+{
+	local first second third
+	waiting_model
+	serving
+	mkdir p
+	muster chat "Message 0." --project p --model "exec:$T/model" >first 2>&1 &
+	first=$!
+	wait_for 20 newest_runs
+	run=$(newest)
+	muster chat send "$run" "Message 1." >second 2>second.err &
+	second=$!
+	muster chat send "$run" "Message 2." >third 2>third.err &
+	third=$!
+	wait_for 20 grep -q "still at work" second.err
+	wait_for 20 grep -q "still at work" third.err
+	touch go2 go1 go0
+	wait "$first" || fail "the first: $?: $(cat first)"
+	wait "$second" || fail "the second: $?: $(cat second second.err)"
+	wait "$third" || fail "the third: $?: $(cat third third.err)"
+	is_status 0 muster chat history "$run" --json
+	same "$(jq -r '[.[].text] | sort | join(" ")' out)" "Answer 0. Answer 1. Answer 2. Message 0. Message 1. Message 2."
+	same "$(jq -r '[.[] | .text[0:1]] | join("")' out)" MAMAMA
+}
+
 test_a_chat_is_renamed_and_cleared()
 {
 	local spent
