@@ -127,6 +127,19 @@ Nothing else."
 	same "$(state "$id")" failed
 }
 
+test_an_answer_is_shown_as_it_is_written()
+{
+	{
+		call assistant list '{"path":"."}'
+		call assistant finish '{"result":"It \"is\"\nempty."}'
+	} | script
+	is_status 0 muster chat hello --project p --script script.jsonl --json
+	same "$(jq -r 'select(.type == "answer.delta").data | "\(.agent) \(.turn)"' out | sort -u)" "0 2"
+	same "$(jq -js 'map(select(.type == "answer.delta").data.text) | add' out)" "$(printf 'It "is"\nempty.')"
+	same "$(jq -r .type out | grep -x -e answer.delta -e flow.said | uniq | paste -sd' ')" "answer.delta flow.said"
+	same "$(tail -n 1 out | jq -r '"\(.state) \(.exit)"')" "waiting 0"
+}
+
 test_the_verb_says_what_else_a_chat_waits_for()
 {
 	{
