@@ -16,6 +16,7 @@
 #include "flow/run.h"
 
 #define AGAIN_MS 10 /* until a run that closes is looked at again */
+#define LOOKS 3000
 
 enum { CLOSING, CLEARING, REMOVING, OVER };
 static const struct sm_state states[] = {
@@ -76,15 +77,27 @@ static void gone(struct release *op)
 		over(r);
 }
 
+/* A house that serves closes by itself what has ended, and who watches it (the queue) is told then. */
+static bool give_up(struct removal *r)
+{
+	struct run *live = house_run(r->needs.house, r->run);
+	r->release.cb = gone;
+	return live && (!r->needs.serving || run_broken(live)->code != ERR_OK) &&
+	       house_release(r->needs.house, r->run, &r->release);
+}
+
 static void on_timer(struct timer *t)
 {
 	struct removal *r = container_of(t, struct removal, timer);
-	r->release.cb = gone;
-	if (house_release(r->needs.house, r->run, &r->release))
+	if (give_up(r))
 		return;
-	if (!house_has(r->needs.house, r->run))
+	if (!house_has(r->needs.house, r->run)) {
 		gone(&r->release);
-	else if (timer_start(t, AGAIN_MS, &r->why))
+		return;
+	}
+	if (++r->looks == LOOKS)
+		err_set(&r->why, ERR_LOCKED, "run %s still ends; ask again in a moment", run_short(r->run));
+	if (r->looks == LOOKS || timer_start(t, AGAIN_MS, &r->why))
 		over(r);
 }
 
@@ -103,6 +116,7 @@ int removal_start(struct removal *r, const struct api_needs *n, const json_t *ro
 	const char *state = json_str(row, "state");
 	r->needs = *n;
 	r->why = (struct err)ERR_INIT;
+	r->looks = 0;
 	snprintf(r->run, sizeof(r->run), "%s", json_str(row, "run"));
 	snprintf(r->who, sizeof(r->who), "%s", who);
 	sm_init(&r->sm, states, CLOSING);

@@ -16,6 +16,7 @@ struct removal {
 	struct sm sm;
 	char run[ID_TEXT], who[ID_TEXT * 2];
 	struct release release;
+	int looks;
 	struct timer timer;
 	struct work work;
 	struct err why;

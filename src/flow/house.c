@@ -164,10 +164,7 @@ static void released(void *ctx)
 
 bool house_release(struct house *h, const char *id, struct release *op)
 {
-	struct sleeper *s = map_del(&h->sleeping, span_of(id));
 	struct run *r = house_run(h, id);
-	if (s)
-		free_sleeper(s);
 	if (!r)
 		return false;
 	op->house = h;

@@ -339,9 +339,11 @@ test_a_run_is_removed()
 {
 	local waiting spent
 	slow_mode
+	call worker shell '{"command":"sleep 100"}' | script
+	echo 'server: {live_runs: 1}' >"$MUSTER_DATA/config.yaml" # its place is free again when it is gone
 	serving
 	begin_run "{\"mode\":\"slow\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
-	wait_for 20 state_is running
+	wait_for 20 tool_started
 	local_call DELETE "/api/v1/runs/$run"
 	same "$status" 409 "of one at work ($(cat out))"
 	local_call POST "/api/v1/runs/$run/commands" -d '{"kind":"pause"}'
