@@ -340,9 +340,10 @@ test_a_run_is_removed()
 	local waiting spent
 	slow_mode
 	call worker shell '{"command":"sleep 100"}' | script
+	mv script.jsonl sleeps.jsonl
 	echo 'server: {live_runs: 1}' >"$MUSTER_DATA/config.yaml" # its place is free again when it is gone
 	serving
-	begin_run "{\"mode\":\"slow\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	begin_run "{\"mode\":\"slow\",\"project\":\"$T/p\",\"model\":\"script:$T/sleeps.jsonl\"}"
 	wait_for 20 tool_started
 	local_call DELETE "/api/v1/runs/$run"
 	same "$status" 409 "of one at work ($(cat out))"
@@ -364,7 +365,7 @@ test_a_run_is_removed()
 	same "$(cat out)" "[]"
 	# One that waits, and one that has just ended and still closes.
 	question_mode
-	begin_run "{\"mode\":\"asking\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	begin_run "{\"mode\":\"asking\",\"project\":\"$T/p\",\"model\":\"script:$T/sleeps.jsonl\"}"
 	wait_for 20 state_is waiting
 	waiting=$run
 	working_mode
