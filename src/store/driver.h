@@ -14,7 +14,6 @@ enum write_kind {
 	WRITE_APPEND,
 	WRITE_BLOBS,
 	WRITE_COMMAND,
-	WRITE_LIMIT,
 	WRITE_LEASE,
 	WRITE_DROP,
 	WRITE_SWEEP,
@@ -50,10 +49,6 @@ struct write {
 		struct {
 			const char *id, *stream, *text;
 		} command;
-		struct {
-			const char *scope;
-			int64_t nano;
-		} limit;
 		struct {
 			const char *stream, *owner;
 			int64_t ttl_ms, fence;
@@ -126,9 +121,6 @@ struct driver_ops {
 	 * call; each() returns 0 to go on, -1 to fail with e set. limit -1: all. */
 	int (*rows)(struct reader *r, enum table_id t, const struct filter *f, int limit,
 		int (*each)(void *ctx, const struct cell *cells, struct err *e), void *ctx, struct err *e);
-	/* Limits set by store_budget_limit. */
-	int (*limits)(struct reader *r, int (*each)(void *ctx, struct span scope, int64_t nano, struct err *e),
-		void *ctx, struct err *e);
 	/* Commands not done, oldest first; stream NULL: of all. known: is there one of this id, done or not? */
 	int (*commands)(struct reader *r, const char *stream,
 		int (*each)(void *ctx, const struct command_row *row, struct err *e), void *ctx, struct err *e);

@@ -45,7 +45,6 @@ static void memory_close(struct driver *d)
 
 	map_release(&m->streams, stream_free);
 	map_release(&m->blobs, blob_free);
-	map_release(&m->limits, mem_free);
 	map_release(&m->commands, command_free);
 	rows_memory_release(&m->rows);
 	pthread_mutex_destroy(&m->lock);
@@ -220,22 +219,6 @@ static int command(struct memory *m, const struct write *w, struct err *e)
 	return 0;
 }
 
-static int limit(struct memory *m, const struct write *w, struct err *e)
-{
-	int64_t *nano = mem_alloc(sizeof *nano);
-	void *old;
-
-	if (!nano)
-		return err_nomem(e);
-	*nano = w->limit.nano;
-	if (map_set(&m->limits, span_of(w->limit.scope), nano, &old, e)) {
-		mem_free(nano);
-		return err_wrap(e, "budget limits");
-	}
-	mem_free(old);
-	return 0;
-}
-
 static int lease(struct memory *m, struct write *w, struct err *e)
 {
 	struct memory_stream *st = stream_make(m, w->lease.stream, e);
@@ -312,9 +295,6 @@ static void memory_apply(struct driver *d, struct write *w)
 	case WRITE_COMMAND:
 		rc = command(m, w, &e);
 		break;
-	case WRITE_LIMIT:
-		rc = limit(m, w, &e);
-		break;
 	case WRITE_LEASE:
 		rc = lease(m, w, &e);
 		break;
@@ -360,7 +340,6 @@ static const struct driver_ops memory_ops = {
 	.blob = memory_blob,
 	.unnamed = memory_unnamed,
 	.rows = memory_rows,
-	.limits = memory_limits,
 	.commands = memory_commands,
 	.command_known = memory_command_known,
 	.check = memory_check,
@@ -383,7 +362,6 @@ struct driver *memory_open(const uint8_t *key, const struct clock *clock, struct
 	pthread_mutexattr_destroy(&attr);
 	map_init(&m->streams, CAP_STORE_ROWS);
 	map_init(&m->blobs, CAP_STORE_ROWS);
-	map_init(&m->limits, CAP_STORE_ROWS);
 	map_init(&m->commands, CAP_STORE_ROWS);
 	rows_memory_init(&m->rows);
 	return &m->base;

@@ -36,7 +36,6 @@ struct memory {
 	struct reader reader;
 	struct map streams;  /* name → struct memory_stream */
 	struct map blobs;    /* hash → struct memory_blob */
-	struct map limits;   /* scope → int64_t * */
 	struct map commands; /* id → struct memory_command, in order */
 	int64_t last_command;
 	struct rows_memory rows;
@@ -65,8 +64,6 @@ int memory_unnamed(
 	struct reader *r, int64_t before, const struct hash *after, struct hash *out, int max, struct err *e);
 int memory_rows(struct reader *r, enum table_id t, const struct filter *f, int limit,
 	int (*each)(void *ctx, const struct cell *cells, struct err *e), void *ctx, struct err *e);
-int memory_limits(struct reader *r, int (*each)(void *ctx, struct span scope, int64_t nano, struct err *e), void *ctx,
-	struct err *e);
 int memory_commands(struct reader *r, const char *stream,
 	int (*each)(void *ctx, const struct command_row *row, struct err *e), void *ctx, struct err *e);
 int memory_command_known(struct reader *r, const char *id, struct err *e);

@@ -208,17 +208,6 @@ int memory_rows(struct reader *r, enum table_id t, const struct filter *f, int l
 	return 0;
 }
 
-int memory_limits(struct reader *r, int (*each)(void *ctx, struct span scope, int64_t nano, struct err *e), void *ctx,
-	struct err *e)
-{
-	struct map_entry *entry;
-
-	for (size_t i = 0; (entry = map_next(&r->memory->limits, &i));)
-		if (each(ctx, span_n(entry->key, entry->key_len), *(int64_t *)entry->value, e))
-			return -1;
-	return 0;
-}
-
 int memory_commands(struct reader *r, const char *stream,
 	int (*each)(void *ctx, const struct command_row *row, struct err *e), void *ctx, struct err *e)
 {

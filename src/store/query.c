@@ -1,6 +1,4 @@
 /* query: what the store answers in JSON: lists of the projections, budgets, and commands that wait. */
-#include <math.h>
-
 #include "base/caps.h"
 #include "base/mem.h"
 #include "store/private.h"
@@ -144,20 +142,6 @@ json_t *store_run(struct store *s, const char *id, struct err *e)
 
 /* ---- budgets ---- */
 
-static int set_limit(void *ctx, struct span scope, int64_t nano, struct err *e)
-{
-	struct listing *l = ctx;
-	struct cell cells[BUDGETS_COUNT] = {
-		cell_span(scope), cell_text(""), cell_int(nano), cell_int(0), cell_int(0), cell_int(0)};
-
-	for (size_t i = 0; i < json_array_size(l->array); i++) {
-		json_t *row = json_array_get(l->array, i);
-		if (span_eq(json_span(row, "scope"), scope) && !json_span(row, "month").n)
-			return json_put(row, "limit_usd", json_real((double)nano / 1e9)) ? err_nomem(e) : 0;
-	}
-	return add_row(l, cells, e);
-}
-
 static int add_shared(void *ctx, const struct cell *cells, struct err *e)
 {
 	return span_starts(cells[BUDGETS_scope].text, "run/") ? 0 : add_row(ctx, cells, e);
@@ -174,8 +158,7 @@ static json_t *budgets(struct store *s, const char *month,
 	int rc = array ? -1 : err_nomem(e);
 
 	if (r) {
-		rc = s->driver->ops->rows(r, TABLE_BUDGETS, &f, -1, each, &l, e) ||
-		     s->driver->ops->limits(r, set_limit, &l, e);
+		rc = s->driver->ops->rows(r, TABLE_BUDGETS, &f, -1, each, &l, e);
 		store_reader_end(s, r);
 	}
 	return rc ? NULL : steal(&array);
@@ -189,19 +172,6 @@ json_t *store_budgets(struct store *s, struct err *e)
 json_t *store_budgets_shared(struct store *s, const char *month, struct err *e)
 {
 	return budgets(s, month, add_shared, e);
-}
-
-int store_budget_limit(struct store *s, const char *scope, double usd, struct err *e)
-{
-	struct write w = {.kind = WRITE_LIMIT};
-
-	if (store_writable(s, e))
-		return -1;
-	if (!scope || !*scope || !(usd >= 0 && usd <= 1e9))
-		return err_set(e, ERR_INVALID, "a budget needs a scope and 0 to 1e9 dollars");
-	w.limit.scope = scope;
-	w.limit.nano = llround(usd * 1e9);
-	return writer_call(&s->writer, &w, e);
 }
 
 /* ---- commands ---- */

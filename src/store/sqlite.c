@@ -265,13 +265,6 @@ static int command(struct sqlite *s, const struct write *w, struct err *e)
 		w->command.id, w->command.stream, w->command.text);
 }
 
-static int limit(struct sqlite *s, const struct write *w, struct err *e)
-{
-	return db_do(&s->db, e,
-		"INSERT INTO limits(scope, nano) VALUES(?, ?) ON CONFLICT(scope) DO UPDATE SET nano = excluded.nano",
-		"si", w->limit.scope, w->limit.nano);
-}
-
 static int lease(struct sqlite *s, struct write *w, struct err *e)
 {
 	struct head *h = sqlite_head_get(s, w->lease.stream, e);
@@ -362,8 +355,6 @@ static int apply(struct sqlite *s, struct write *w, struct err *e)
 		return put_blobs(s, w, e);
 	case WRITE_COMMAND:
 		return command(s, w, e);
-	case WRITE_LIMIT:
-		return limit(s, w, e);
 	case WRITE_LEASE:
 		return lease(s, w, e);
 	case WRITE_DROP:

@@ -121,8 +121,6 @@ int sqlite_unnamed(
 	struct reader *r, int64_t before, const struct hash *after, struct hash *out, int max, struct err *e);
 int sqlite_rows(struct reader *r, enum table_id t, const struct filter *f, int limit,
 	int (*each)(void *ctx, const struct cell *cells, struct err *e), void *ctx, struct err *e);
-int sqlite_limits(struct reader *r, int (*each)(void *ctx, struct span scope, int64_t nano, struct err *e), void *ctx,
-	struct err *e);
 int sqlite_commands(struct reader *r, const char *stream,
 	int (*each)(void *ctx, const struct command_row *row, struct err *e), void *ctx, struct err *e);
 int sqlite_command_known(struct reader *r, const char *id, struct err *e);

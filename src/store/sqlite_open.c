@@ -128,7 +128,6 @@ const struct driver_ops sqlite_ops = {
 	.blob = sqlite_blob,
 	.unnamed = sqlite_unnamed,
 	.rows = sqlite_rows,
-	.limits = sqlite_limits,
 	.commands = sqlite_commands,
 	.command_known = sqlite_command_known,
 	.check = sqlite_check,

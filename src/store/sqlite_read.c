@@ -331,22 +331,6 @@ int sqlite_rows(struct reader *r, enum table_id t, const struct filter *f, int l
 	return rc;
 }
 
-int sqlite_limits(struct reader *r, int (*each)(void *ctx, struct span scope, int64_t nano, struct err *e), void *ctx,
-	struct err *e)
-{
-	sqlite3_stmt *st;
-	int rc;
-
-	if (db_query(&r->db, &st, e, "SELECT scope, nano FROM limits ORDER BY scope", ""))
-		return -1;
-	while ((rc = db_step(&r->db, st, e)) > 0)
-		if (each(ctx, db_span(st, 0), sqlite3_column_int64(st, 1), e)) {
-			db_reset(st);
-			return -1;
-		}
-	return rc;
-}
-
 int sqlite_commands(struct reader *r, const char *stream,
 	int (*each)(void *ctx, const struct command_row *row, struct err *e), void *ctx, struct err *e)
 {

@@ -35,6 +35,8 @@ static const char *const released[] = {
 	/* 2: a stream's head is its last event; folded: up to there its events are in the projections */
 	"ALTER TABLE streams RENAME COLUMN seq TO folded; ALTER TABLE streams DROP COLUMN at; "
 	"ALTER TABLE streams DROP COLUMN hash;\n",
+	/* 3: limits of budgets are records */
+	"DROP TABLE limits;\n",
 };
 
 const struct sqlite_steps sqlite_released = {released, sizeof released / sizeof *released};
@@ -78,7 +80,7 @@ int sqlite_remake_rows(struct db *db, struct err *e)
 	if (db_query(db, &st, e,
 		    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('streams', 'events', "
 		    "'blobs', "
-		    "'commands', 'limits') AND name NOT LIKE 'sqlite_%'",
+		    "'commands') AND name NOT LIKE 'sqlite_%'",
 		    ""))
 		return -1;
 	while ((rc = db_step(db, st, e)) > 0) {

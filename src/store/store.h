@@ -166,13 +166,12 @@ json_t *store_usage(struct store *s, const struct usage_query *q, struct err *e)
 /* Budgets: counters of spent and reserved dollars by scope ("run/<id>", "project/<id>", "user/<id>", "house"). They are
  * moved by model.requested / answered / failed of the runs below them (a run's parents too).
  * Read at start by the owner: [{scope, month: "", limit_usd (null: none), spent, unknown, reserved}]; spent includes
- * unknown. The limit is that of store_budget_limit, else for a run what run.created or run.intervened (kind budget)
- * says. */
+ * unknown. The limit of a run is what run.created or run.intervened (kind budget) says; others have theirs in records
+ * (flow/budgets.h). */
 json_t *store_budgets(struct store *s, struct err *e);
 /* The same without those of single runs, which are as many as there ever were runs; and of this month ("2026-11", UTC;
  * NULL: none), with `month`, what was spent in it. */
 json_t *store_budgets_shared(struct store *s, const char *month, struct err *e);
-int store_budget_limit(struct store *s, const char *scope, double usd, struct err *e);
 
 /* ---- who did what, and the records of the installation ---- */
 

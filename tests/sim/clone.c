@@ -45,15 +45,6 @@ static int copy_command(struct memory *to, const struct memory_command *from, st
 	return c->id && c->stream && c->text ? map_set(&to->commands, span_of(c->id), c, NULL, e) : err_nomem(e);
 }
 
-static int copy_limit(struct memory *to, const char *scope, const int64_t *nano, struct err *e)
-{
-	int64_t *own = mem_alloc(sizeof(*own));
-	if (!own)
-		return err_nomem(e);
-	*own = *nano;
-	return map_set(&to->limits, span_of(scope), own, NULL, e);
-}
-
 struct store *clone_store(struct store *from, struct loop *l, const uint8_t key[KEY_SIZE], struct err *e)
 {
 	struct store_options o = {.access = STORE_OWN, .chain_key = key};
@@ -69,8 +60,6 @@ struct store *clone_store(struct store *from, struct loop *l, const uint8_t key[
 		bad = copy_blob(new, span_n(it->key, it->key_len), it->value, e);
 	for (size_t i = 0; !bad && (it = map_next(&old->commands, &i));)
 		bad = copy_command(new, it->value, e);
-	for (size_t i = 0; !bad && (it = map_next(&old->limits, &i));)
-		bad = copy_limit(new, it->key, it->value, e);
 	new->last_command = old->last_command;
 	if (!bad && !store_rebuild(s, e))
 		return s;

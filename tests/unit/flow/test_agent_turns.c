@@ -1,4 +1,5 @@
 /* An agent over many turns: what it is shown, when it is stuck, what it costs, what happens when models fail. */
+#include "flow/budgets.h"
 #include "scene.h"
 
 #include <stdio.h>
@@ -437,7 +438,8 @@ static void a_budget_of_the_house_is_extended_for_good(void **state)
 	struct err e = ERR_INIT;
 	prices(f, 10, 10);
 	fixture_open(f);
-	must(store_budget_limit(f->store, "house", 0.05, &e), &e);
+	cleanup_json json_t *limit = json_pack("{s:f}", "limit_usd", 0.05);
+	must(budget_change(f->house, "house", limit, "ada", &e), &e);
 	fixture_close(f);
 	scene_worker(f, TOOLS, NULL);
 	worker_calls(f, "note", "{\"key\":\"a\",\"value\":1}");

@@ -7,8 +7,9 @@
 
 static int bring_up(struct fixture *f, const char *second, const char *third, struct err *e)
 {
-	const char *const sql[] = {sqlite_released.sql[0], sqlite_released.sql[1], second, third};
-	struct sqlite_steps steps = {sql, 4};
+	const char *const sql[] = {
+		sqlite_released.sql[0], sqlite_released.sql[1], sqlite_released.sql[2], second, third};
+	struct sqlite_steps steps = {sql, 5};
 	struct clock clock = *loop_clock(f->loop);
 	struct driver *d = sqlite_open(f->data, STORE_OWN, true, test_key, &clock, e);
 	assert_non_null(d);
@@ -25,17 +26,17 @@ static void steps_are_taken_together_after_a_copy(void **state)
 	make_run(f, "run/r1");
 	must(append_logs(f, "run/r1", 3, 20, &e), &e);
 	fixture_close(f);
-	assert_int_equal(bring_up(f, "ALTER TABLE limits ADD COLUMN note TEXT", "this is no SQL", &e), -1);
-	assert_non_null(strstr(e.text, "from format 2 to 4"));
+	assert_int_equal(bring_up(f, "ALTER TABLE commands ADD COLUMN note TEXT", "this is no SQL", &e), -1);
+	assert_non_null(strstr(e.text, "from format 3 to 5"));
 	err_clear(&e);
 	fixture_open(f); /* as it was */
 	verify_fine(f);
 	must(append_logs(f, "run/r1", 23, 1, &e), &e);
 	fixture_close(f);
 
-	must(bring_up(f, "ALTER TABLE limits ADD COLUMN note TEXT", "CREATE TABLE more(n INTEGER) STRICT", &e), &e);
-	assert_int_equal(sql_int(f, "PRAGMA user_version"), 4);
-	assert_int_equal(sql_int(f, "SELECT count(note) + (SELECT count(*) FROM more) FROM limits"), 0);
+	must(bring_up(f, "ALTER TABLE commands ADD COLUMN note TEXT", "CREATE TABLE more(n INTEGER) STRICT", &e), &e);
+	assert_int_equal(sql_int(f, "PRAGMA user_version"), 5);
+	assert_int_equal(sql_int(f, "SELECT count(note) + (SELECT count(*) FROM more) FROM commands"), 0);
 	assert_int_equal(
 		sql_int(f, "SELECT count(*) FROM events"), 23 + sql_int(f, "SELECT count(*) FROM streams") - 1);
 	for (int access = STORE_OWN; access <= STORE_READ; access++) {
@@ -45,13 +46,31 @@ static void steps_are_taken_together_after_a_copy(void **state)
 
 	/* The way back: the copy that was made first, with the older program. */
 	old = *f;
-	assert_true(snprintf(old.data, sizeof(old.data), "%s/before-format-4", f->data) < (int)sizeof(old.data));
+	assert_true(snprintf(old.data, sizeof(old.data), "%s/before-format-5", f->data) < (int)sizeof(old.data));
 	fixture_open(&old);
 	verify_fine(&old);
 	assert_int_equal(store_head(old.store, "run/r1", &e), 23);
 	fixture_close(&old);
-	sql(f, "DROP TABLE more; PRAGMA user_version = 2");
+	sql(f, "DROP TABLE more; PRAGMA user_version = 3");
 	fixture_open(f);
+}
+
+/* Format 2 had a table of limits, which nothing but tests wrote. */
+static void what_is_not_used_any_more_goes(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = ERR_INIT;
+
+	make_run(f, "run/r1");
+	must(append_logs(f, "run/r1", 3, 5, &e), &e);
+	fixture_close(f);
+	sql(f, "CREATE TABLE limits(scope TEXT PRIMARY KEY, nano INTEGER NOT NULL) STRICT, WITHOUT ROWID; "
+	       "INSERT INTO limits VALUES('house', 5); PRAGMA user_version = 2");
+	fixture_open(f);
+	verify_fine(f);
+	assert_int_equal(sql_int(f, "PRAGMA user_version"), 3);
+	assert_int_equal(sql_int(f, "SELECT count(*) FROM sqlite_master WHERE name = 'limits'"), 0);
+	assert_int_equal(store_head(f->store, "run/r1", &e), 7);
 }
 
 static void projections_of_another_program_are_made_anew(void **state)
@@ -117,6 +136,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(steps_are_taken_together_after_a_copy, fixture_disk, fixture_end),
+		cmocka_unit_test_setup_teardown(what_is_not_used_any_more_goes, fixture_disk, fixture_end),
 		cmocka_unit_test_setup_teardown(
 			projections_of_another_program_are_made_anew, fixture_disk, fixture_end),
 		cmocka_unit_test_setup_teardown(

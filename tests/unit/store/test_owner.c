@@ -112,7 +112,7 @@ static void newer_formats_are_refused(void **state)
 		assert_null(fixture_try(f, (enum store_access)access, &e));
 		assert_int_equal(e.code, ERR_NEWER);
 	}
-	sql(f, "PRAGMA user_version = 2");
+	sql(f, "PRAGMA user_version = 3");
 	fixture_open(f);
 }
 
