@@ -35,8 +35,8 @@ struct role {
 
 /* Parse one role file; `path` is for messages ("roles/coder.md:4: …"). */
 struct role *role_parse(struct span text, const char *path, struct err *e);
-/* Of a role that belongs to no mode, whose flow could fulfil others: does each of its tools exist? ERR_INVALID names the
- * one that does not, and those that do. */
+/* Of a role that belongs to no mode, whose flow could fulfil others: does each of its tools exist? ERR_INVALID names
+ * the one that does not, and those that do. */
 int role_check_tools(const struct role *r, const char *path, struct err *e);
 struct role *role_ref(struct role *r);
 void role_unref(struct role *r);

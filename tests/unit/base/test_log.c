@@ -201,9 +201,8 @@ static void areas_have_levels_of_their_own(void **state)
 	assert_null(strstr(said, "two"));
 	assert_null(strstr(said, "three"));
 	assert_non_null(strstr(said, "four"));
-	const char *const bad[] = {
-		"api", "api=", "=debug", "api=loud", "api=debug x", "aaaaaaaaaaaaaaaaaaaaaaaaaaa=off",
-		"http=off apj=debug"};
+	const char *const bad[] = {"api", "api=", "=debug", "api=loud", "api=debug x",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaa=off", "http=off apj=debug"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		assert_int_equal(log_areas_set(bad[i], &e), -1);
 		assert_int_equal(e.code, ERR_INVALID);
