@@ -39,6 +39,8 @@ static void ended(struct account_op *op, const struct err *why)
 	struct err e = *why;
 	json_t *out = NULL;
 
+	q->noted = e.code == ERR_DENIED;
+
 	if (op->retry_ms)
 		retry_after(q->request, op->retry_ms);
 	if (e.code == ERR_OK)
@@ -97,6 +99,7 @@ json_t *account_change(struct ask *q, const char *verb, json_t *args, account_sh
 	if (accounts_start(a, &o->op, verb, e)) {
 		if (o->op.retry_ms)
 			retry_after(q->request, o->op.retry_ms);
+		q->noted = e->code == ERR_DENIED;
 		mem_free(o);
 		return NULL;
 	}

@@ -144,16 +144,11 @@ static int find_project(struct ask *q, struct err *e)
 	return q->role >= ROLE_VIEWER ? 0 : err_set(e, ERR_NOT_FOUND, "there is no project %.80s", id);
 }
 
-/* A denial is always audited; so is what is not there for this caller. */
-static void note_denial(const struct ask *q, enum err_code code)
+void admit_note(const struct api *a, const struct caller *c, enum err_code code, const char *what, const char *address)
 {
-	char address[64];
-
-	if (!q->needs->accounts || q->caller.kind == CALLER_LOCAL || (code != ERR_DENIED && code != ERR_NOT_FOUND))
-		return;
-	account_address(q->request, address);
-	accounts_note(
-		q->needs->accounts, &q->caller, code == ERR_DENIED ? "denied" : "not_found", q->route->path, address);
+	bool known = c->kind == CALLER_SESSION || c->kind == CALLER_KEY;
+	if (a->needs.accounts && known && (code == ERR_DENIED || code == ERR_NOT_FOUND))
+		accounts_note(a->needs.accounts, c, code == ERR_DENIED ? "denied" : "not_found", what, address);
 }
 
 static int allowed(const struct ask *q, struct err *e)
@@ -209,10 +204,8 @@ int admit(struct ask *q, struct err *e)
 		return -1;
 	q->role = q->caller.role;
 	bool run = strstr(q->route->path, "{run}"), project = strstr(q->route->path, "{project}");
-	if ((run && find_run(q, e)) || (project && find_project(q, e)) || allowed(q, e)) {
-		note_denial(q, e->code);
+	if ((run && find_run(q, e)) || (project && find_project(q, e)) || allowed(q, e))
 		return -1;
-	}
 	struct span query = q->route->visited ? SPAN_NONE : q->request->query;
 	q->query = query_parse(query, route_query_schema(q->route), e);
 	return q->query ? 0 : -1;

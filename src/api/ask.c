@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/account.h"
 #include "api/private.h"
 #include "base/caps.h"
 #include "base/log.h"
@@ -198,6 +199,11 @@ void ask_end(struct ask *q, json_t *out, const struct err *why)
 		log_write_about(LOG_INFO, "api", about, "%s %s: %s", r->method, q->path, why->text);
 	else
 		log_write_about(LOG_DEBUG, "api", about, "%s %s", r->method, q->path);
+	if (failed && route && !q->noted) {
+		char address[64];
+		account_address(r, address);
+		admit_note(q->api, &q->caller, why->code, route->path, address);
+	}
 	q->api->replies[(failed ? err_http(why->code) : 200) / 100]++;
 	bool elsewhere = failed && sent_on(q, why);
 	ask_forget(q);

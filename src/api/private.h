@@ -34,12 +34,15 @@ struct api {
 	struct blob *encoded_of;
 	int64_t encoded_seq;
 	char encoded_stream[EVENT_STREAM_MAX];
+	char *document; /* OpenAPI's, made when it is first asked for */
 };
 
 /* ask.c */
 struct ask *ask_new(struct api *a, struct server_request *r, struct err *e);
 /* admit.c: who calls, may they, do run and project exist for them? Before the body is read. */
 int admit(struct ask *q, struct err *e);
+/* A denial is always audited; so is what is not there for this caller. what: the route's path. */
+void admit_note(const struct api *a, const struct caller *c, enum err_code code, const char *what, const char *address);
 /* The caller's present role in a project; NULL: in the installation. */
 enum member_role admit_role(const struct api *a, const struct caller *c, const char *project);
 /* A run by its whole id; ERR_NOT_FOUND. */

@@ -118,6 +118,7 @@ struct ask {
 	const char *project;	  /* of paths with {project} or {run} */
 	enum member_role role;	  /* of the caller in that project, or in the installation */
 	json_t *query, *body;	  /* objects, checked; owned by the ask */
+	bool noted;		  /* what was denied is in the audit already */
 	struct route_match match; /* private */
 	char *path;
 };

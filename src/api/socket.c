@@ -40,8 +40,10 @@ static int follow(struct socket *s, const char *stream, const json_t *message, s
 	json_t *after = json_get(message, "after");
 	if (after && !json_is_integer(after))
 		return err_set(e, ERR_INVALID, "after must be an event's number, or 0");
-	if (feed_add(&s->feed, stream, json_int(message, "after", 0), e))
+	if (feed_add(&s->feed, stream, json_int(message, "after", 0), e)) {
+		admit_note(s->feed.api, &s->feed.caller, e->code, "/api/v1/ws", "");
 		return -1;
+	}
 	say(s, json_make(e, "{s:s, s:I}", "following", stream, "head", (json_int_t)feed_find(&s->feed, stream)->head));
 	return 0;
 }
@@ -54,7 +56,7 @@ static void on_message(struct websocket *w, struct span text, bool binary)
 	const char *stream = json_str(message, "follow"), *leave = json_str(message, "leave");
 	struct api *a = s->feed.api;
 	int failed = 0;
-	if (a->limiter && s->feed.caller.kind != CALLER_LOCAL &&
+	if (a->rate.burst && s->feed.caller.kind != CALLER_LOCAL &&
 		limiter_ask(a->limiter, "socket", span_of(s->feed.caller.token_id), &a->rate)) {
 		err_set(&e, ERR_RATE_LIMITED, "too many messages");
 		say_problem(s, stream ? stream : leave, &e);
