@@ -51,9 +51,13 @@ static char *project_dir(struct ask *q, const char *project, struct err *e)
 		err_clear(e);
 		return mem_strdup(project);
 	}
-	if (!known || !ask_may(q, json_str(known, "id"), ROLE_MEMBER)) {
+	if (!known || !ask_may(q, json_str(known, "id"), ROLE_VIEWER)) {
 		if (e->code == ERR_OK)
 			err_set(e, ERR_NOT_FOUND, "there is no project %.80s", project);
+		return NULL;
+	}
+	if (!ask_may(q, json_str(known, "id"), ROLE_MEMBER)) {
+		err_set(e, ERR_DENIED, "this needs the role member in this project");
 		return NULL;
 	}
 	if (strcmp(json_str(known, "state"), "active") != 0) {
