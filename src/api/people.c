@@ -12,6 +12,10 @@ static json_t *list_people(struct ask *q, struct err *e)
 	struct accounts_page page = {.after = json_str(q->query, "cursor")};
 	cleanup_json json_t *list = NULL;
 
+	if (page.after && !id_valid(page.after)) {
+		err_set(e, ERR_INVALID, "\"%.40s\" is no cursor; take it from the Link header", page.after);
+		return NULL;
+	}
 	if (a && ask_limit(q, PAGE, false, &page.limit, e))
 		return NULL;
 	list = a ? accounts_people(a, &page, e) : NULL;
