@@ -179,9 +179,11 @@ static const char *who(const struct ask *q)
 static bool may_see(void *ctx, const char *scope)
 {
 	const struct ask *q = ctx;
+	struct err part = ERR_INIT; /* a key of one project is not its person */
 	if (!strncmp(scope, "project/", 8))
 		return ask_may(q, scope + 8, ROLE_VIEWER);
-	return keeps_house(q) || (!strncmp(scope, "user/", 5) && !strcmp(scope + 5, who(q)));
+	return keeps_house(q) ||
+	       (!strncmp(scope, "user/", 5) && !strcmp(scope + 5, who(q)) && !account_whole(q, &part));
 }
 
 static json_t *list_budgets(struct ask *q, struct err *e)
@@ -214,7 +216,7 @@ static json_t *get_budget(struct ask *q, struct err *e)
 {
 	cleanup_free char *scope = scope_of(q, e);
 	if (scope && !may_see(q, scope)) {
-		err_set(e, ERR_DENIED, "the budgets of others are for administrators");
+		err_set(e, ERR_NOT_FOUND, "there is no such person, or their budget is for administrators");
 		return NULL;
 	}
 	return scope ? budget_json(q->needs->house, scope, e) : NULL;

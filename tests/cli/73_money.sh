@@ -186,7 +186,7 @@ test_a_shared_budget_stops_runs_and_is_extended_by_who_keeps_it()
 	as "$eve" GET "/projects/$pb/budget"
 	gives 404
 	as "$eve" GET "/people/$bob_id/budget"
-	gives 403
+	gives 404
 	as "$ada" PUT "/people/$bob_id/budget" -d '{"limit_usd":0.004,"period":"month"}'
 	gives 200
 	json_is .period month
