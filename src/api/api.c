@@ -262,6 +262,7 @@ void api_close(struct api *a)
 	drafts_free(a->drafts);
 	blob_unref(a->encoded_of);
 	buf_release(&a->encoded);
+	mem_free(a->document);
 	book_free(a->book);
 	mem_free(a);
 	routes_release();

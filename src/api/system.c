@@ -1,6 +1,6 @@
 /* system: is this process well, and what does it serve? */
 #include "api/openapi.h"
-#include "api/route.h"
+#include "api/private.h"
 #include "flow/queue.h"
 
 static json_t *health(struct ask *q, struct err *e)
@@ -16,10 +16,20 @@ static json_t *ready(struct ask *q, struct err *e)
 		(json_int_t)(q->needs->queue ? queue_waiting(q->needs->queue) : 0));
 }
 
+/* Anybody may ask for it, and making it takes milliseconds: it is made once. */
 static json_t *openapi(struct ask *q, struct err *e)
 {
-	(void)q;
-	return openapi_document(e);
+	struct server_request *r = q->request;
+	struct api *a = q->api;
+	cleanup_json json_t *made = a->document ? NULL : openapi_document(e);
+	if (made && !(a->document = json_text(made)))
+		err_nomem(e);
+	if (!a->document)
+		return NULL;
+	a->replies[2]++;
+	ask_forget(q);
+	reply_json(r, 200, span_of(a->document));
+	return NULL;
 }
 
 const struct route routes_system[] = {
