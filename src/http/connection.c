@@ -24,9 +24,10 @@
  * with unread bytes would reset the connection and lose the answer. */
 
 #define LINGER_MS 2000
-#define DROP_MS 3000	     /* that a body may still take when the server closes */
-#define FAR_MS (3600 * 1000) /* the timer's rest when nothing is due */
-#define BODY_RATE KIB	     /* bytes a second that a body must come with, after a first stall_ms */
+#define QUEUE_AHEAD (32 * KIB) /* with half of it unread, the next request of a connection waits */
+#define DROP_MS 3000	       /* that a body may still take when the server closes */
+#define FAR_MS (3600 * 1000)   /* the timer's rest when nothing is due */
+#define BODY_RATE KIB	       /* bytes a second that a body must come with, after a first stall_ms */
 
 static const struct sm_state states[] = {
 	[CONN_IDLE] = {"idle", SM_TO(CONN_HEAD) | SM_TO(CONN_LINGER) | SM_TO(CONN_CLOSED)},
@@ -256,7 +257,7 @@ static void settle(struct connection *c)
 	parser_next(&c->parser);
 	sm_move(&c->sm, CONN_IDLE);
 	c->since = connection_now(c);
-	transport_set_cap(&c->transport, CAP_HTTP_QUEUE);
+	transport_set_cap(&c->transport, QUEUE_AHEAD); /* tells when half of it is left */
 	connection_rearm(c);
 }
 
@@ -270,8 +271,9 @@ static bool advance(struct connection *c, struct span *in)
 	switch (sm_is(&c->sm)) {
 	case CONN_IDLE:
 		/* The next answer waits until the client has read enough of the last. */
-		if (in->n == 0 || transport_queued(&c->transport) >= CAP_HTTP_QUEUE / 2)
+		if (in->n == 0 || transport_queued(&c->transport) >= QUEUE_AHEAD / 2)
 			return false;
+		transport_set_cap(&c->transport, CAP_HTTP_QUEUE);
 		sm_move(&c->sm, CONN_HEAD);
 		c->since = connection_now(c);
 		connection_rearm(c);

@@ -233,6 +233,8 @@ void stream_set_cap(struct stream *s, size_t write_cap)
 {
 	s->cap = write_cap;
 	s->out.cap = write_cap > s->out.len ? write_cap : s->out.len;
+	if (stream_queued(s) >= s->cap / 2)
+		s->pressed = true;
 }
 
 void stream_finish(struct stream *s)
