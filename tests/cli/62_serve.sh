@@ -72,6 +72,45 @@ test_several_answer_at_once_and_one_is_heard()
 	same "$(jq -c 'select(.type=="action.resolved")' out | wc -l)" 1
 }
 
+# at_once N BODY [curl option…]: N callers give this command to the run at the same moment; @ in it is the caller's number.
+at_once()
+{
+	local n=$1 body=$2 pids=() i
+	shift 2
+	for i in $(seq "$n"); do
+		curl -sS --unix-socket "$MUSTER_DATA/sock" -o /dev/null -w '%{http_code}\n' -H 'Content-Type: application/json' "$@" \
+			-d "${body//@/$i}" "http://muster/api/v1/runs/$run/commands" >"status.$i" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+}
+
+test_several_steer_and_cancel_at_once_and_each_counts_once()
+{
+	slow_mode
+	serving
+	begin_run "{\"mode\":\"slow\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	at_work()
+	{
+		local_call GET "/api/v1/runs/$run/events" && grep -q '"tool.started"' out
+	}
+	wait_for 20 at_work
+	at_once 8 '{"kind":"steer","agent":"0","text":"said by @"}'
+	same "$(cat status.* | sort | uniq -c | xargs)" "8 200" "answers to steering"
+	at_once 8 '{"kind":"steer","agent":"0","text":"said by all"}' -H 'Idempotency-Key: all'
+	same "$(cat status.* | sort | uniq -c | xargs)" "8 200" "answers to what was said twice"
+	at_once 8 '{"kind":"cancel"}'
+	same "$(cat status.* | grep -cxv -e 200 -e 409 || true)" 0 "answers to cancelling ($(cat status.* | xargs))"
+	grep -q 200 status.* || fail "nobody could cancel it: $(cat status.* | xargs)"
+	wait_for 20 state_is cancelled
+	local_call GET "/api/v1/runs/$run/events"
+	same "$(jq -r 'select(.type=="run.intervened" and .data.kind=="steer")|.data.text' out | sort | uniq -c | sed 's/ *//' | tr '\n' ';')" \
+		"$(printf '1 said by %s;' 1 2 3 4 5 6 7 8 all)" "what was said"
+	same "$(jq -c 'select(.type=="run.cancelled")' out | wc -l)" 1 "ends"
+	is_status 0 muster verify
+	is_status 0 muster replay "$run"
+}
+
 test_runs_go_on_after_a_kill_and_after_a_stop()
 {
 	slow_mode
