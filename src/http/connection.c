@@ -87,6 +87,8 @@ void connection_rearm(struct connection *c)
 	int64_t at = deadline(c), ms = at == INT64_MAX ? FAR_MS : (at - connection_now(c) + 999) / 1000;
 	if (sm_is(&c->sm) == CONN_LINGER && ms > LINGER_MS)
 		ms = LINGER_MS; /* nobody tells when the reply has gone out: look */
+	if (c->timer.at && c->timer.at <= connection_now(c) + ms * 1000)
+		return; /* it fires before that, and looks again: to move it each time costs more */
 	if (timer_start(&c->timer, ms, &e) != 0)
 		BUG("%s", e.text); /* it runs, or ran until now: its place is there */
 }
@@ -441,16 +443,22 @@ void connection_replied(struct connection *c)
 	tick_start(&c->tick);
 }
 
+void connection_forget(struct connection *c)
+{
+	parser_release(&c->parser);
+	buf_release(&c->path);
+	buf_release(&c->extra);
+	c->request.path = "";
+	c->request.query = SPAN_NONE;
+}
+
 void connection_upgrade(struct connection *c, void (*on_raw)(void *ctx, struct span bytes), void *ctx)
 {
 	c->on_raw = on_raw;
 	c->raw_ctx = ctx;
 	c->keep_alive = false;
-	parser_next(&c->parser); /* an idle connection holds nothing */
-	buf_release(&c->path);
-	buf_release(&c->extra);
-	c->request.path = "";
-	c->request.query = SPAN_NONE;
+	connection_forget(c);
+	parser_next(&c->parser);
 	tick_start(&c->tick); /* for what came already */
 }
 

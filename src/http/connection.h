@@ -57,8 +57,9 @@ void connection_new(struct server *s, int fd, bool local);
 void connection_drop(struct connection *c);
 /* Queue bytes of a reply. -1 when the client is gone, too slow, or for want of memory. */
 int connection_write(struct connection *c, const struct span *pieces, size_t n, struct err *e);
-/* What comes from now on is of another protocol, until the reply ends. Path, query and headers of the request are gone.
- */
+/* Path, query and headers of a request whose body has been read are needed no longer: what lasts does without. */
+void connection_forget(struct connection *c);
+/* What comes from now on is of another protocol, until the reply ends; with connection_forget. */
 void connection_upgrade(struct connection *c, void (*on_raw)(void *ctx, struct span bytes), void *ctx);
 /* The client cannot be served any more; the handler is told and still has the request. */
 void connection_gone(struct connection *c);

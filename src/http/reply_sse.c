@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/caps.h"
+#include "http/connection.h"
 
 /* Purpose: fields and lines. CR, LF and CR LF all end a line for the browser, so that each begins a new data field. */
 
@@ -38,9 +39,12 @@ int reply_sse_start(struct server_request *r, int retry_ms, struct err *e)
 {
 	char retry[40];
 	int n = snprintf(retry, sizeof(retry), "retry: %d\n\n", retry_ms);
+	struct connection *c = connection_of(r);
 	/* Proxies that gather answers (nginx) would hold the events back. */
 	if (reply_header(r, "X-Accel-Buffering", "no", e) != 0 || reply_start(r, 200, "text/event-stream", e) != 0)
 		return -1;
+	if (c->parser.place == PARSER_AT_END)
+		connection_forget(c);
 	return retry_ms ? reply_write(r, span_n(retry, (size_t)n), e) : 0;
 }
 

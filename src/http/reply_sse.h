@@ -5,7 +5,8 @@
 
 #include "http/reply.h"
 
-/* The head, and how long the browser is to wait before it comes again (0: as it likes). Fails as reply_start. */
+/* The head, and how long the browser is to wait before it comes again (0: as it likes). Fails as reply_start. Path,
+ * query and headers of the request are gone then: thousands of streams may wait for something to happen. */
 int reply_sse_start(struct server_request *r, int retry_ms, struct err *e);
 /* One event: its name (NULL: message) and id (NULL: the last one stays) must hold no line break and no NUL
  * (ERR_INVALID); data may hold any text. Whole or not at all, as reply_write: ERR_TOO_LARGE when the browser reads too

@@ -70,6 +70,8 @@ static void test_stream(void **state)
 	has(heard.data, "\r\nCache-Control: no-store\r\n");
 	has(heard.data, "retry: 3000\n\n");
 	has(heard.data, "event: first\nid: 1\ndata: x\n\n");
+	assert_null(request_header(held, "host")); /* an idle stream holds no head */
+	assert_string_equal(held->path, "");
 	buf_clear(&heard);
 	must(reply_sse_heartbeat(held, &e), &e);
 	hear(fd, &heard, ":\n\n");
