@@ -1,5 +1,5 @@
 #!/bin/bash
-# shellcheck disable=SC2154,SC2317  # started, out, url: set by the helpers; functions called by name
+# shellcheck disable=SC2016,SC2154,SC2317  # inner shells; started, out, url: set by the helpers; functions called by name
 # Attacks of docs/security.md on a running server, through every route of its own table, with bytes, crowds and secrets.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/flows.sh"
