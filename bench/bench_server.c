@@ -210,6 +210,8 @@ static double fan_out(const struct person *p)
 	return from;
 }
 
+static size_t event_size; /* bytes of an event on the wire, as it was last */
+
 static void rows_of_streams(enum way way, const char *name, const char *key, const struct person *p)
 {
 	static struct sample spread, whole;
@@ -229,6 +231,7 @@ static void rows_of_streams(enum way way, const char *name, const char *key, con
 	spread.n = whole.n = 0;
 	cpu = serve_cpu_s();
 	for (int i = 0; i < EVENTS; i++) {
+		long before_it = heard_bytes;
 		double from = fan_out(p), first = 1e18, last = 0;
 		for (int j = 0; j < streams_wanted; j++) {
 			first = streams[j].heard < first ? streams[j].heard : first;
@@ -237,6 +240,7 @@ static void rows_of_streams(enum way way, const char *name, const char *key, con
 		sample_add(&spread, last - first);
 		sample_add(&whole, last - from);
 		settle();
+		event_size = (size_t)(heard_bytes - before_it) / (size_t)streams_wanted;
 	}
 	cpu = serve_cpu_s() - cpu;
 	snprintf(what, sizeof what, "one event to %d of them, first to last", streams_wanted);
@@ -248,6 +252,72 @@ static void rows_of_streams(enum way way, const char *name, const char *key, con
 	rig_row("  processor time of the server for each delivery", id, cpu * 1e6 / EVENTS / streams_wanted, "us", NULL,
 		"with the command");
 	streams_close();
+}
+
+/* The floor: a bare loop on the server's core that writes as many bytes to as many sockets. */
+static void floor_serve(int listener, int orders, size_t size)
+{
+	char order, *event = mem_calloc(1, size);
+	int *fds = mem_calloc((size_t)streams_wanted, sizeof *fds);
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	pin(0);
+	must_sys(!event || !fds, "memory");
+	memset(event, ' ', size);
+	memcpy(event, "run.intervened", strlen("run.intervened"));
+	for (int i = 0; i < streams_wanted; i++)
+		must_sys((fds[i] = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) < 0, "accept");
+	while (read(orders, &order, 1) == 1)
+		for (int i = 0; i < streams_wanted; i++)
+			must_sys(write(fds[i], event, size) != (ssize_t)size, "write");
+	_exit(0);
+}
+
+static void rows_of_floor(size_t size)
+{
+	static struct sample spread;
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	socklen_t length = sizeof a;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), orders[2], had = port;
+	pid_t child;
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	must_sys(bind(listener, (struct sockaddr *)&a, sizeof a) || listen(listener, 1024) || pipe(orders) ||
+			 getsockname(listener, (struct sockaddr *)&a, &length),
+		"a listener");
+	child = fork();
+	must_sys(child < 0, "fork");
+	if (child == 0) {
+		close(orders[1]);
+		floor_serve(listener, orders[0], size < 64 ? 64 : size);
+	}
+	port = ntohs(a.sin_port);
+	for (int i = 0; i < streams_wanted; i++) {
+		struct epoll_event ev = {.events = EPOLLIN, .data.ptr = &streams[i]};
+		streams[i].fd = dial();
+		must_sys(epoll_ctl(poller, EPOLL_CTL_ADD, streams[i].fd, &ev), "epoll_ctl");
+	}
+	settle();
+	for (int i = 0; i < EVENTS; i++) {
+		double first = 1e18, last = 0;
+		for (int j = 0; j < streams_wanted; j++)
+			streams[j].heard = 0;
+		must_sys(write(orders[1], "x", 1) != 1, "write");
+		for (int heard = 0; heard < streams_wanted;)
+			heard += streams_read(10000, "run.intervened");
+		for (int j = 0; j < streams_wanted; j++) {
+			first = streams[j].heard < first ? streams[j].heard : first;
+			last = streams[j].heard > last ? streams[j].heard : last;
+		}
+		sample_add(&spread, last - first);
+	}
+	rig_median("  floor: a bare loop writes these bytes to as many sockets", "fan_out_floor_ms", "ms", &spread, "");
+	streams_close();
+	close(orders[1]);
+	close(orders[0]);
+	close(listener);
+	waitpid(child, NULL, 0);
+	port = had;
 }
 
 /* What a person sees of a command: each of 100 clients, each time. */
@@ -466,6 +536,7 @@ int main(void)
 	usleep(500000);
 	rows_of_reads(people);
 	rows_of_streams(SSE, "SSE", "sse", people);
+	rows_of_floor(event_size);
 	rows_of_streams(SOCKET, "WebSocket", "socket", people);
 	rows_of_latency(people);
 	for (int i = 0; i < users_wanted; i++) {
