@@ -56,7 +56,7 @@ static void on_message(struct websocket *w, struct span text, bool binary)
 	const char *stream = json_str(message, "follow"), *leave = json_str(message, "leave");
 	struct api *a = s->feed.api;
 	int failed = 0;
-	if (a->rate.burst && s->feed.caller.kind != CALLER_LOCAL &&
+	if (s->feed.caller.kind != CALLER_LOCAL &&
 		limiter_ask(a->limiter, "socket", span_of(s->feed.caller.token_id), &a->rate)) {
 		err_set(&e, ERR_RATE_LIMITED, "too many messages");
 		say_problem(s, stream ? stream : leave, &e);
