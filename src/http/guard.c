@@ -2,6 +2,9 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/address.h"
@@ -93,20 +96,28 @@ const struct curl_slist *guard_answers(const struct guard *g)
 
 /* ---- the decision ---- */
 
+bool guard_exempts(const struct guard *g, const char *host, const struct sockaddr *a)
+{
+	struct address address;
+	if (!address_of(a, &address))
+		return false;
+	for (size_t i = 0; i < g->net_count; i++)
+		if (address_range_holds(&g->nets[i], &address))
+			return true;
+	for (size_t i = 0; i < g->host_count; i++)
+		if (strcasecmp(g->hosts[i], host) == 0)
+			return true;
+	return false;
+}
+
 int guard_address(const struct guard *g, const char *host, const struct sockaddr *a, struct err *e)
 {
 	char text[ADDRESS_TEXT];
 	struct address address;
 	if (!address_of(a, &address))
 		return err_set(e, ERR_DENIED, "%s leads to something else than an IP address", host);
-	if (address_public(a))
+	if (address_public(a) || guard_exempts(g, host, a))
 		return 0;
-	for (size_t i = 0; i < g->net_count; i++)
-		if (address_range_holds(&g->nets[i], &address))
-			return 0;
-	for (size_t i = 0; i < g->host_count; i++)
-		if (strcasecmp(g->hosts[i], host) == 0)
-			return 0;
 	address_text(&address, text);
 	return err_set(e, ERR_DENIED,
 		"%s leads to %s, which is no public address; an administrator can list it in outbound.exempt", host,
@@ -141,6 +152,46 @@ int guard_check(const struct guard *g, const char *url, struct err *e)
 	char *host = NULL;
 	CURLU *u = easy_url(url, &host, e);
 	int rc = !u ? -1 : literal(host, &a) ? guard_address(g, host, (struct sockaddr *)&a, e) : 0;
+	curl_free(host);
+	curl_url_cleanup(u);
+	return rc;
+}
+
+static int read_parts(CURLU *u, struct guard_url *out, struct err *e)
+{
+	char *port = NULL, *whole = NULL;
+	int rc = -1;
+	if (curl_url_set(u, CURLUPART_HOST, out->host, 0) == CURLUE_OK &&
+		curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+		curl_url_get(u, CURLUPART_URL, &whole, 0) == CURLUE_OK)
+		rc = 0;
+	if (rc)
+		err_nomem(e);
+	else if (strlen(whole) > CAP_TARGET_URL)
+		rc = err_set(e, ERR_TOO_LARGE, "the URL has more than %d bytes", CAP_TARGET_URL);
+	if (!rc) {
+		snprintf(out->url, sizeof(out->url), "%s", whole);
+		out->port = atoi(port);
+		out->plain = !strncmp(whole, "http:", 5);
+	}
+	curl_free(port);
+	curl_free(whole);
+	return rc;
+}
+
+int guard_read(const struct guard *g, const char *url, struct guard_url *out, struct err *e)
+{
+	char *host = NULL;
+	CURLU *u = guard_check(g, url, e) ? NULL : easy_url(url, &host, e);
+	int rc = -1;
+	if (u && strlen(host) >= sizeof(out->host))
+		err_set(e, ERR_INVALID, "the URL's host is too long");
+	else if (u) {
+		size_t n = strlen(host);
+		for (size_t i = 0; i <= n; i++)
+			out->host[i] = (char)(host[i] >= 'A' && host[i] <= 'Z' ? host[i] + 32 : host[i]);
+		rc = read_parts(u, out, e);
+	}
 	curl_free(host);
 	curl_url_cleanup(u);
 	return rc;

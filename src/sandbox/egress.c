@@ -47,7 +47,7 @@ struct link {
 	int open; /* streams, work and watch that will still call back; freed at 0 */
 	struct buf head;
 	struct egress_request request;
-	bool internal;
+	const struct sandbox_allow *entry; /* while resolving; of the egress' spec */
 	struct work resolve;
 	int resolve_error;
 	struct sockaddr_storage address[ADDRESSES];
@@ -272,6 +272,12 @@ static void resolve_run(struct work *w)
 		freeaddrinfo(list);
 }
 
+static bool may_reach(const struct link *k, const struct sockaddr *a)
+{
+	const struct sandbox_allow *entry = k->entry;
+	return entry->may ? entry->may(entry->ctx, k->request.host, a) : entry->internal || address_public(a);
+}
+
 static void resolve_done(struct work *w)
 {
 	struct link *k = container_of(w, struct link, resolve);
@@ -279,7 +285,7 @@ static void resolve_done(struct work *w)
 	if (sm_is(&k->sm) == RESOLVING) {
 		int found = k->address_count, kept = 0;
 		for (int i = 0; i < found; i++) {
-			if (!k->internal && !address_public((struct sockaddr *)&k->address[i]))
+			if (!may_reach(k, (struct sockaddr *)&k->address[i]))
 				continue;
 			k->address[kept] = k->address[i];
 			k->address_size[kept++] = k->address_size[i];
@@ -318,7 +324,7 @@ static void decide(struct link *k)
 		deny(k, &e);
 		return;
 	}
-	k->internal = entry->internal;
+	k->entry = entry;
 	if (work_start(&k->resolve, k->loop, resolve_run, resolve_done, &e) != 0) {
 		refuse(k, "502 Bad Gateway", &e);
 		return;

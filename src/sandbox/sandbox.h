@@ -8,6 +8,8 @@
 #ifndef MUSTER_SANDBOX_SANDBOX_H
 #define MUSTER_SANDBOX_SANDBOX_H
 
+#include <sys/socket.h>
+
 #include "base/json.h"
 #include "loop/loop.h"
 
@@ -38,6 +40,9 @@ struct sandbox_allow {
 	const char *host; /* exact lower-case name, or ".example.org" for its subdomains */
 	int port;
 	bool internal; /* an administrator's entry: may resolve to private, loopback and link-local addresses */
+	/* Decides instead of it, for each address that the name leads to; on the loop's thread. NULL: internal does */
+	bool (*may)(void *ctx, const char *host, const struct sockaddr *a);
+	void *ctx;
 };
 
 struct sandbox_limits {
