@@ -188,6 +188,13 @@
 #define CAP_RISKS 2000	  /* hits of one scan */
 #define CAP_RISKS_RULE 20 /* of one rule in one file */
 
+#define CAP_CLONES 4		     /* projects being cloned at once */
+#define CAP_CLONE_BYTES (2048 * MIB) /* of a repository, twice, and of its files once more */
+#define CAP_CLONE_OBJECTS 2000000
+#define CAP_CLONE_REFS (4 * MIB) /* bytes of the list of its branches and tags */
+#define CAP_CLONE_LINE 1024	 /* of what git says */
+#define TIME_CLONE 1800000
+
 #define CAP_YAML (1 * MIB)
 #define CAP_YAML_DEPTH 64
 #define CAP_YAML_NODES 65536  /* values in one document */

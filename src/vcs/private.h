@@ -26,6 +26,9 @@ static inline void project_unlock(struct project **p)
 	__attribute__((cleanup(project_unlock), unused)) struct project *locked_project = (p);                         \
 	pthread_mutex_lock(&(p)->lock)
 
+/* A repository whose files are in dir, made at git_dir. It is on a branch that has no commit yet. */
+git_repository *repository_new(const char *dir, const char *git_dir, struct err *e);
+
 /* ---- refs and commits (refs.c) ---- */
 
 #define REF_TEXT 300

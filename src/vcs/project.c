@@ -99,7 +99,7 @@ static int refuse_inside(const char *dir, struct err *e)
 /* ---- a repository in a folder that has none ---- */
 
 /* Made bare, so that nothing but the new folder is touched, and turned into one with a work tree. */
-static git_repository *init_new(const char *dir, const char *git_dir, struct err *e)
+git_repository *repository_new(const char *dir, const char *git_dir, struct err *e)
 {
 	git_repository_init_options o = GIT_REPOSITORY_INIT_OPTIONS_INIT;
 	git_repository *repo = NULL;
@@ -300,7 +300,7 @@ static int fill_new(const char *dir, const char *fresh, bool in_memory, struct e
 
 	if (fs_remove_tree(fresh, e)) /* of a crash, or of the other way */
 		return -1;
-	repo = init_new(dir, fresh, e);
+	repo = repository_new(dir, fresh, e);
 	if (!repo)
 		return -1;
 	rc = import_files(repo, in_memory);
