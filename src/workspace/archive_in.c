@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "vcs/export.h"
 #include "workspace/archive_name.h"
 #include "workspace/private.h"
 
@@ -198,18 +199,28 @@ static int skip_data(struct job *j, struct err *e)
 	return n < 0 ? broken(j, e) : 0;
 }
 
-static int take_file(struct job *j, struct archive_entry *entry, const char *path, struct err *e)
+/* A new file, to write to; -1. */
+static int make_file(struct job *j, const char *path, bool exec, struct err *e)
 {
-	mode_t mode = archive_entry_perm(entry) & 0111 ? 0755 : 0644;
+	mode_t mode = exec ? 0755 : 0644;
 	const char *name;
-	cleanup_fd int fd = -1;
 
 	if (enter_parent(j, path, &name, e))
 		return -1;
-	fd = SEAM(openat(j->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
-	if (fd < 0 || SEAM(fchmod(fd, mode)))
-		return entry_err(e, errno, path);
-	return take_data(j, fd, path, e);
+	int fd = SEAM(openat(j->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+	if (fd >= 0 && SEAM(fchmod(fd, mode)) == 0)
+		return fd;
+	entry_err(e, errno, path);
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static int take_file(struct job *j, struct archive_entry *entry, const char *path, struct err *e)
+{
+	cleanup_fd int fd = make_file(j, path, archive_entry_perm(entry) & 0111, e);
+
+	return fd < 0 ? -1 : take_data(j, fd, path, e);
 }
 
 static int take_symlink(struct job *j, const char *target, const char *path, struct err *e)
@@ -368,6 +379,90 @@ static char *find_top(const struct job *j, const char *stage, struct err *e)
 		err_nomem(e);
 	return top;
 }
+
+/* ---- a commit ---- */
+
+static int take_content(struct job *j, struct export_reader *r, const struct export_file *f, struct err *e)
+{
+	cleanup_fd int fd = make_file(j, f->path, f->kind == ENTRY_EXEC, e);
+	struct span piece;
+	int rc;
+
+	if (fd < 0)
+		return -1;
+	while ((rc = export_next(r, &piece, e)) > 0) {
+		j->in->bytes += piece.n;
+		if (check(j, f->size, e))
+			return -1;
+		if (write_all(fd, piece.p, piece.n))
+			return entry_err(e, errno, f->path);
+		if (j->in->progress)
+			j->in->progress(j->in->ctx, j->in->entries, j->in->bytes);
+	}
+	return rc;
+}
+
+static int take_target(struct job *j, struct export_reader *r, const struct export_file *f, struct err *e)
+{
+	char target[PATH_MAX] = "";
+	size_t n = 0;
+	struct span piece;
+	int rc;
+
+	if (f->size >= sizeof target)
+		return take_symlink(j, NULL, f->path, e);
+	while ((rc = export_next(r, &piece, e)) > 0 && n + piece.n < sizeof target) {
+		memcpy(target + n, piece.p, piece.n);
+		n += piece.n;
+	}
+	target[n] = 0;
+	return rc < 0 ? -1 : take_symlink(j, strlen(target) == n ? target : NULL, f->path, e);
+}
+
+static int take_committed(struct job *j, struct project *p, const struct export_file *f, struct err *e)
+{
+	struct export_reader r = {.blob = NULL};
+	struct archive_name name;
+	int rc;
+
+	if (archive_name(span_of(f->path), &name, e))
+		return -1;
+	j->in->entries++;
+	if (check(j, f->size, e))
+		return -1;
+	rc = export_open(&r, p, f, e);
+	if (rc == 0)
+		rc = f->kind == ENTRY_LINK ? take_target(j, &r, f, e) : take_content(j, &r, f, e);
+	export_release(&r);
+	return rc;
+}
+
+int archive_commit(struct archive_in *in, struct project *p, const char *commit, const char *dir, struct err *e)
+{
+	struct job j = {.in = in, .caps = in->caps ? in->caps : &archive_caps, .dir = -1, .size = UINT64_MAX};
+	struct export_list list;
+	int rc;
+
+	in->entries = in->bytes = in->left_out = 0;
+	j.deadline = clock_mono(&clock_real) + j.caps->time_ms * 1000;
+	j.root = fs_open(dir, O_RDONLY | O_DIRECTORY, 0, e);
+	if (j.root < 0)
+		return -1;
+	rc = export_list(p, commit, &list, e);
+	for (size_t i = 0; i < list.count && rc == 0; i++)
+		rc = take_committed(&j, p, &list.items[i], e);
+	export_list_release(&list);
+	if (rc == 0)
+		rc = check_links(dir, e);
+	if (rc == 0 && SEAM(syncfs(j.root)))
+		rc = err_errno(e, errno, "%s", dir);
+	if (j.dir >= 0)
+		close(j.dir);
+	close(j.root);
+	return rc;
+}
+
+/* ---- the folder's name ---- */
 
 static int settle(const struct job *j, const char *stage, const char *dir, struct err *e)
 {

@@ -1,4 +1,5 @@
-/* archive_in: an uploaded archive (zip; tar, plain or with gzip or zstd) as a new folder.
+/* archive_in: what somebody sent as a new folder: an uploaded archive (zip; tar, plain or with gzip or zstd), or a
+ * commit of a repository that came from elsewhere.
  *
  * Whole or not at all: it is unpacked into a folder beside the new one, which gets its name only when every entry was
  * good. Refused are names that lead elsewhere (archive_name.h), links that leave the folder, devices, FIFOs, sockets,
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "vcs/project.h"
 
 struct archive_caps {
 	uint64_t entries, bytes, file; /* folders count as entries */
@@ -35,5 +37,8 @@ struct archive_in {
 /* Unpack the file at `path` as `dir`, which must not be there yet, in a folder that is. ERR_INVALID for an archive that
  * is refused, ERR_TOO_LARGE, ERR_TIMEOUT, ERR_CANCELLED, ERR_EXISTS, …: nothing is left then. */
 int archive_unpack(struct archive_in *in, const char *path, const char *dir, struct err *e);
+/* Write the files of a commit ("": none) below `dir`, which has none of them yet, with the same checks of names, links
+ * and caps. On failure dir is the caller's to remove. */
+int archive_commit(struct archive_in *in, struct project *p, const char *commit, const char *dir, struct err *e);
 
 #endif
