@@ -179,7 +179,9 @@ struct api *api_open(const struct api_needs *needs, struct err *e)
 	a->needs = *needs;
 	list_init(&a->feeds);
 	list_init(&a->makings);
+	list_init(&a->clonings);
 	toils_init(&a->toils, CAP_PROJECT_LOOKS);
+	toils_init(&a->adoptions, 2 * CAP_CLONES);
 	toils_init(&a->reads, CAP_RUN_WORKS);
 	toils_init(&a->works, CAP_RUN_WORKS);
 	list_init(&a->begun);
@@ -204,6 +206,10 @@ struct api *api_open(const struct api_needs *needs, struct err *e)
 	}
 	if (server_unix(&a->server, needs->sock, 0600, e)) {
 		err_wrap(e, "the socket of the data folder");
+		api_close(a);
+		return NULL;
+	}
+	if (needs->serving && project_clones_open(a, e)) {
 		api_close(a);
 		return NULL;
 	}
@@ -255,6 +261,7 @@ void api_close(struct api *a)
 	server_close(&a->server, closed);
 	while (a->open)
 		loop_turn(a->needs.loop, -1);
+	project_clones_close(a);
 	retention_close(a->retention);
 	accounts_unwatch(&a->watch);
 	timer_stop(&a->beat);

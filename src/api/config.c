@@ -24,7 +24,8 @@ static const enum option at_once[] = {
 /* Files and sockets of the host, where keys and mail go, and what is believed of whom. */
 static const enum option of_the_host[] = {OPTION_STORE_URL, OPTION_PROVIDERS, OPTION_LISTEN, OPTION_TLS_CERTIFICATE,
 	OPTION_TLS_KEY, OPTION_PROXIES, OPTION_PROXIES_RFC7239, OPTION_HOSTS, OPTION_SANDBOX_NETWORK,
-	OPTION_OUTBOUND_EXEMPT, OPTION_MAIL_URL, OPTION_MAIL_FROM, OPTION_MAIL_USER, OPTION_MAIL_CA, OPTION_MAIL_PLAIN};
+	OPTION_OUTBOUND_EXEMPT, OPTION_OUTBOUND_CA, OPTION_MAIL_URL, OPTION_MAIL_FROM, OPTION_MAIL_USER, OPTION_MAIL_CA,
+	OPTION_MAIL_PLAIN};
 
 static bool among(enum option which, const enum option *list, size_t n)
 {

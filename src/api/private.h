@@ -15,11 +15,13 @@ struct api {
 	struct server server;
 	bool open;
 	struct book *book;
-	struct list feeds;   /* struct feed */
-	struct list makings; /* projects being made, project_new.c */
+	struct list feeds;    /* struct feed */
+	struct list makings;  /* projects being made, project_new.c */
+	struct list clonings; /* project_clone.c */
 	struct toils toils;
-	struct toils reads; /* of runs' journals */
-	struct toils works; /* runs made, forked, merged */
+	struct toils adoptions; /* what was cloned, taken over */
+	struct toils reads;	/* of runs' journals */
+	struct toils works;	/* runs made, forked, merged */
 	struct retention *retention;
 	struct list begun; /* runs that are being made, runs.c */
 	struct drafts *drafts;
@@ -56,6 +58,9 @@ int admit_again(const struct api *a, const struct caller *c, struct err *e);
 	"mode:s project:s inputs:o? settings:o? model:s? budget_usd:n? title:s? priority:i? check:s? unattended:b? "   \
 	"policy:a? gates_off:a? record:s?"
 json_t *run_request(struct ask *q, struct err *e);
+/* project_clone.c: what was being imported when the process stopped is told to have failed. */
+int project_clones_open(struct api *a, struct err *e);
+void project_clones_close(struct api *a); /* turns the loop until none is at work */
 /* audit.c: one field (RFC 4180); what a spreadsheet would take for a formula is made text. */
 void csv_add(struct buf *out, struct span text);
 /* api.c: how often a caller may ask, as the options say. */

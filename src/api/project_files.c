@@ -50,8 +50,8 @@ static void look_gone(struct server_request *r)
 static char *dir_of(struct ask *q, struct err *e)
 {
 	const json_t *record = book_get(q->api->book, q->project, e);
-	char *dir = record ? mem_strdup(json_str(record, "dir")) : NULL;
-	if (record && !dir)
+	char *dir = record && !project_there(record, e) ? mem_strdup(json_str(record, "dir")) : NULL;
+	if (!dir && e->code == ERR_OK)
 		err_nomem(e);
 	return dir;
 }
@@ -265,9 +265,9 @@ json_t *project_export(struct ask *q, struct err *e)
 {
 	const json_t *record = book_get(q->api->book, q->project, e);
 	const char *format = json_str(q->query, "format");
-	struct exporting *x = record ? MEM_NEW(struct exporting) : NULL;
+	struct exporting *x = record && !project_there(record, e) ? MEM_NEW(struct exporting) : NULL;
 	if (!x) {
-		if (record)
+		if (e->code == ERR_OK)
 			err_nomem(e);
 		return NULL;
 	}

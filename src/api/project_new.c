@@ -379,8 +379,8 @@ static int choose(struct making *m, const json_t *body, struct err *e)
 {
 	const char *template = json_str(body, "template"), *words = json_str(body, "requirements");
 	const char *dir = json_str(body, "dir");
-	if (!!template + !!words + !!dir > 1)
-		return err_set(e, ERR_INVALID, "template, requirements and dir exclude each other; give one");
+	if (!!template + !!words + !!dir + !!json_str(body, "git") > 1)
+		return err_set(e, ERR_INVALID, "template, requirements, git and dir exclude each other; give one");
 	if (dir && m->q->caller.kind != CALLER_LOCAL)
 		return err_set(e, ERR_DENIED, "dir names a folder of the host, which only the data folder's owner may");
 	if (dir && *dir != '/')
@@ -401,8 +401,11 @@ json_t *project_create(struct ask *q, struct err *e)
 	json_t *before = m ? made_before(q, e) : NULL;
 	if (!m)
 		return NULL;
-	if (before || e->code != ERR_OK || choose(m, q->body, e) ||
-		work_start(&m->toil.work, q->needs->loop, run, done, e)) {
+	if (!before && e->code == ERR_OK && !choose(m, q->body, e) && json_str(q->body, "git")) {
+		making_free(m);
+		return project_clone(q, e);
+	}
+	if (before || e->code != ERR_OK || work_start(&m->toil.work, q->needs->loop, run, done, e)) {
 		making_free(m);
 		return before;
 	}

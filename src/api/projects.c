@@ -56,11 +56,17 @@ static bool has_tag(const json_t *record, const char *tag)
 	return false;
 }
 
+/* Unless another state is asked for: what is there, or is on its way. */
+static bool is_listed(const char *state)
+{
+	return strcmp(state, "archived") != 0 && strcmp(state, "deleted") != 0;
+}
+
 static bool matches(const struct ask *q, const json_t *record)
 {
 	const char *word = json_str(q->query, "q"), *state = json_str(q->query, "state"),
 		   *tag = json_str(q->query, "tag");
-	if (strcmp(json_str(record, "state"), state ? state : "active") != 0 ||
+	if (!(state ? !strcmp(json_str(record, "state"), state) : is_listed(json_str(record, "state"))) ||
 		!ask_may(q, json_str(record, "id"), ROLE_VIEWER))
 		return false;
 	return (!tag || has_tag(record, tag)) &&
@@ -102,6 +108,15 @@ static json_t *list_projects(struct ask *q, struct err *e)
 		}
 	}
 	return json_incref(out);
+}
+
+int project_there(const json_t *record, struct err *e)
+{
+	const char *state = json_str(record, "state");
+	bool there = strcmp(state, "importing") != 0 && strcmp(state, "failed") != 0;
+	return there ? 0
+		     : err_set(e, ERR_CONFLICT, "the project has no files: it is %s",
+			       *state == 'i' ? "being imported" : "an import that failed");
 }
 
 static json_t *get_project(struct ask *q, struct err *e)
@@ -225,24 +240,30 @@ static json_t *unarchive(struct ask *q, struct err *e)
 
 static json_t *delete_project(struct ask *q, struct err *e)
 {
-	return check_idle(q, e)
-		       ? NULL
-		       : turn(q, "project.deleted", NULL, "deleted", clock_wall(loop_clock(q->needs->loop)), e);
+	int64_t now = clock_wall(loop_clock(q->needs->loop));
+	json_t *out = check_idle(q, e) ? NULL : turn(q, "project.deleted", NULL, "deleted", now, e);
+	if (e->code == ERR_OK)
+		project_clone_stop(q->api, q->project);
+	return out;
 }
 
 static json_t *restore(struct ask *q, struct err *e)
 {
-	return turn(q, "project.restored", "deleted", "active", 0, e);
+	const json_t *record = book_get(q->api->book, q->project, e);
+	bool imported = !json_str(record, "source") || json_get(record, "import");
+	return record ? turn(q, "project.restored", "deleted", imported ? "active" : "failed", 0, e) : NULL;
 }
 
 const struct route routes_projects[] = {
 	{"GET", API "/projects", WHO_KNOWN, "projects, newest first; q: a word of name or description",
-		"q:s? state:(active|archived|deleted)? tag:s? limit:i? cursor:s?", NULL, "[@project]", 0,
-		list_projects},
+		"q:s? state:(active|archived|deleted|importing|failed)? tag:s? limit:i? cursor:s?", NULL, "[@project]",
+		0, list_projects},
 	{"POST", API "/projects", WHO_MEMBER,
-		"make a project: empty, of a template, of requirements, or (the data folder's owner) of a folder that "
-		"exists; with an Idempotency-Key, once",
-		NULL, "name:s? description:s? tags:[s]? template:s? requirements:s? dir:s?", "@project", 201,
+		"make a project: empty, of a template, of requirements, of the git repository at an https URL (it is "
+		"importing until its stream says otherwise), or (the data folder's owner) of a folder that exists; "
+		"with "
+		"an Idempotency-Key, once",
+		NULL, "name:s? description:s? tags:[s]? template:s? requirements:s? git:s? dir:s?", "@project", 201,
 		project_create},
 	{"POST", API "/projects/import", WHO_MEMBER,
 		"make a project of an archive: zip, or tar, plain or with gzip or zstd; progress=1: NDJSON lines "
@@ -259,6 +280,8 @@ const struct route routes_projects[] = {
 		"@project", 0, delete_project},
 	{"POST", API "/projects/{project}/restore", WHO_OWNER, "bring a deleted project back", NULL, NULL, "@project",
 		0, restore},
+	{"POST", API "/projects/{project}/retry", WHO_ADMIN, "begin an import from git that failed anew", NULL, NULL,
+		"@project", 0, project_retry},
 	{"POST", API "/projects/{project}/archive", WHO_ADMIN, "put a project aside: no run begins in it", NULL, NULL,
 		"@project", 0, archive},
 	{"POST", API "/projects/{project}/unarchive", WHO_ADMIN, "take a project back from the archive", NULL, NULL,

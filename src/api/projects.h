@@ -13,9 +13,17 @@ int project_check(const json_t *given, struct err *e);
 /* The caller, for the audit. */
 const char *project_who(const struct ask *q);
 
+/* May its folder be looked at: is it there? ERR_CONFLICT. */
+int project_there(const json_t *record, struct err *e);
+
 /* project_new.c; both take the ask. */
 json_t *project_create(struct ask *q, struct err *e);
 json_t *project_import(struct ask *q, struct err *e);
+/* project_clone.c; both take the ask. */
+json_t *project_clone(struct ask *q, struct err *e);
+json_t *project_retry(struct ask *q, struct err *e);
+/* A project goes: its import ends, if it has one. */
+void project_clone_stop(struct api *a, const char *id);
 /* project_files.c; all take the ask. */
 json_t *project_stats(struct ask *q, struct err *e);
 json_t *project_risks(struct ask *q, struct err *e);

@@ -13,8 +13,9 @@ const struct named_shape shape_table[] = {
 		"commit:s~",
 		"a run: what its events add up to"},
 	{"project",
-		"id:s name:s description:s tags:[s] state:(active|archived|deleted) dir:s origin:s created:t updated:t "
-		"created_by:s version:i trusted:b deleted:t? about:o? import:o? settings:@project_settings?",
+		"id:s name:s description:s tags:[s] state:(active|archived|deleted|importing|failed) dir:s origin:s "
+		"created:t updated:t created_by:s version:i trusted:b deleted:t? about:o? import:o? source:s? problem:o? "
+		"settings:@project_settings?",
 		"a git repository in which runs work; version: of what is known of it (ETag)"},
 	{"project_settings", PROJECT_SETTINGS,
 		"what a project's runs have where they say nothing else (values: of the mode's settings), and its "

@@ -9,12 +9,13 @@
 #include "http/url.h"
 
 static const struct verb_option options[] = {
-	{"state", "STATE", false, "list: those that are active, archived or deleted"},
+	{"state", "STATE", false, "list: those that are active, importing, failed, archived or deleted"},
 	{"limit", "N", false, "list: at most so many (default 50; -1: all)"},
 	{"name", "NAME", false, "change: another name"},
 	{"description", "TEXT", false, "create, change: what it is about"},
 	{"template", "ID", false, "create: the files it begins with"},
 	{"requirements", "TEXT", false, "create: what it must do, kept as a file of it"},
+	{"git", "URL", false, "create: of the repository there (https); `show` says when it is active"},
 	{"dir", "DIR", false, "create: a folder that exists, at the owner's socket only"},
 	{"json", NULL, false, "print JSON"},
 	{NULL},
@@ -40,7 +41,7 @@ static json_t *in_state(struct remote *r, const char *name, const char *state, s
 
 static json_t *by_name(struct remote *r, const char *name, struct err *e)
 {
-	static const char *const states[] = {"active", "archived", "deleted", NULL};
+	static const char *const states[] = {"active", "importing", "failed", "archived", "deleted", NULL};
 	json_t *found = NULL;
 	for (const char *const *state = states; *state && !found && e->code == ERR_OK; state++)
 		found = in_state(r, name, *state, e);
@@ -103,9 +104,9 @@ static int list(struct remote *r, const struct args *args, struct err *e)
 
 static int create(struct remote *r, const struct args *args, struct err *e)
 {
-	cleanup_json json_t *body = json_make(e, "{s:s, s:s*, s:s*, s:s*, s:s*}", "name", args_word(args, 1),
+	cleanup_json json_t *body = json_make(e, "{s:s, s:s*, s:s*, s:s*, s:s*, s:s*}", "name", args_word(args, 1),
 		"description", args_get(args, "description"), "template", args_get(args, "template"), "requirements",
-		args_get(args, "requirements"), "dir", args_get(args, "dir"));
+		args_get(args, "requirements"), "git", args_get(args, "git"), "dir", args_get(args, "dir"));
 	cleanup_json json_t *row = body ? remote_ask(r, "POST", "/api/v1/projects", body, e) : NULL;
 	return row ? print_one(args, row, e) : -1;
 }

@@ -80,6 +80,8 @@ void house_job_work(struct house_job *j); /* blocking */
 void house_job_end(struct house_job *j, void (*cb)(void *ctx, json_t *out, const struct err *why), void *ctx);
 void house_job_free(struct house_job *j); /* of one that was never worked; NULL is legal */
 
+/* A uid for a new working copy, or another folder with a sandbox of its own; 0 when not root. */
+uid_t house_uid(struct house *h);
 /* Remove the working copies that a run left. It must not be live. Blocking, on any thread. */
 int house_remove_copies(const struct house *h, const char *id, struct err *e);
 /* In `dir`, a copy of the run's project that is newer than this journal: the run's branches as the journal knows them,

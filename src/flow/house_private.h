@@ -45,7 +45,6 @@ struct run;
 /* The right to append to a run's stream. The folder's lock makes this process its only owner, so the lease is always
  * had. */
 int house_lease(struct house *h, const char *stream, int64_t *fence, struct err *e);
-uid_t house_uid(struct house *h);					 /* for a new working copy; 0 when not root */
 int house_resume_paused(struct house *h, const char *id, struct err *e); /* live, but not told to go on */
 void house_discard(struct run *r);					 /* close it without telling anybody */
 void house_settled(struct house *h, struct run *r);			 /* a run came to rest in a new state */
