@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "api/overview.h"
 #include "api/projects.h"
 #include "base/caps.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/pieces.h"
 #include "vcs/project.h"
 #include "workspace/archive_out.h"
 #include "workspace/risk.h"
@@ -105,10 +107,12 @@ struct exporting {
 	struct loop *loop;
 	struct store *store;
 	json_t *record, *runs;
+	bool events, artifacts; /* of the runs */
+	size_t artifact_count;
 	enum archive_kind kind;
 	struct project *project;
 	char commit[OID_TEXT];
-	struct archive_extra extras[CAP_EXPORT_RUNS];
+	struct archive_extra extras[CAP_EXPORT_RUNS + CAP_EXPORT_ARTIFACTS];
 	size_t extra_count;
 	struct archive_out *out;
 	struct span piece;
@@ -144,12 +148,72 @@ static int add_run(struct exporting *x, const char *run, struct err *e)
 	return archive_run_events(x->store, run, extra->fd, &extra->size, e);
 }
 
+/* The name says what it was, in characters that are harmless everywhere. */
+static char *artifact_path(const struct exporting *x, const char *run, const char *name)
+{
+	char *path = mem_printf("artifacts/%s/%zu-%.100s", run, x->artifact_count, name);
+	for (char *p = path ? path + strlen("artifacts/") + strlen(run) + 1 : NULL; p && *p; p++)
+		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+			    strchr("._-", *p)))
+			*p = '-';
+	return path;
+}
+
+static int add_artifact(struct exporting *x, const char *run, const json_t *one, struct err *e)
+{
+	struct archive_extra *extra = &x->extras[x->extra_count];
+	const char *name = json_str(one, "name");
+	struct hash h;
+	struct stat st;
+	if (x->artifact_count == CAP_EXPORT_ARTIFACTS)
+		return err_set(e, ERR_TOO_LARGE,
+			"the project's runs have more than %d artifacts; download them one by one",
+			CAP_EXPORT_ARTIFACTS);
+	if (hash_parse(&h, json_span(one, "blob")))
+		return 0; /* one without content */
+	x->artifact_count++;
+	extra->path = artifact_path(x, run, name ? name : "");
+	extra->fd = extra->path ? blob_open(x->store, &h, e) : err_nomem(e);
+	if (extra->fd < 0) {
+		mem_free((char *)extra->path);
+		return -1;
+	}
+	x->extra_count++;
+	if (fstat(extra->fd, &st))
+		return err_set(e, ERR_IO, "an artifact of the run %s cannot be read", run);
+	extra->size = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int add_artifacts(struct exporting *x, const char *run, struct err *e)
+{
+	struct overview o;
+	const json_t *one;
+	size_t i;
+	overview_init(&o, run);
+	int rc = overview_read(&o, x->store, e);
+	json_array_foreach(o.artifacts, i, one) if (!rc) rc = add_artifact(x, run, one, e);
+	overview_release(&o);
+	return rc;
+}
+
+static int add_runs(struct exporting *x, struct err *e)
+{
+	const json_t *row;
+	size_t i;
+	json_array_foreach(x->runs, i, row)
+	{
+		const char *run = json_str(row, "run");
+		if ((x->events && add_run(x, run, e)) || (x->artifacts && add_artifacts(x, run, e)))
+			return -1;
+	}
+	return 0;
+}
+
 static int open_export(struct exporting *x, struct err *e)
 {
 	struct archive_out_spec spec = {.kind = x->kind, .commit = x->commit, .about = x->record, .extras = x->extras};
 	struct project_state st;
-	const json_t *run;
-	size_t i;
 	cleanup_free char *git = fs_join(json_str(x->record, "dir"), ".git");
 	if (!git)
 		return err_nomem(e);
@@ -158,7 +222,8 @@ static int open_export(struct exporting *x, struct err *e)
 	x->project = project_open(json_str(x->record, "dir"), &st, e);
 	if (!x->project)
 		return -1;
-	json_array_foreach(x->runs, i, run) if (add_run(x, json_str(run, "run"), e)) return -1;
+	if (add_runs(x, e))
+		return -1;
 	memcpy(x->commit, st.head, sizeof(x->commit));
 	spec.extra_count = x->extra_count;
 	x->out = archive_out_open(x->project, &spec, e);
@@ -255,7 +320,9 @@ static void pulled(struct work *w)
 static int take_runs(struct ask *q, struct exporting *x, struct err *e)
 {
 	cleanup_json json_t *filter = json_make(e, "{s:s}", "project", q->project);
-	if (!json_bool(q->query, "runs", false))
+	x->events = json_bool(q->query, "runs", false);
+	x->artifacts = json_bool(q->query, "artifacts", false);
+	if (!x->events && !x->artifacts)
 		return filter ? 0 : -1;
 	x->runs = filter ? store_runs(q->needs->store, filter, CAP_EXPORT_RUNS, e) : NULL;
 	return x->runs ? 0 : -1;

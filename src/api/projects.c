@@ -291,8 +291,10 @@ const struct route routes_projects[] = {
 	{"GET", API "/projects/{project}/risks", WHO_VIEWER, "secrets and risky content of its files", NULL, NULL,
 		"@risks", 0, project_risks},
 	{"GET", API "/projects/{project}/export", WHO_VIEWER,
-		"its files at its last commit as an archive; runs=1: with the events of its newest runs",
-		"format:(zip|tar.gz)? runs:b?", NULL, NULL, 0, project_export,
+		"its files at its last commit as an archive; runs=1: with the events of its newest runs, artifacts=1: "
+		"with "
+		"their artifacts",
+		"format:(zip|tar.gz)? runs:b? artifacts:b?", NULL, NULL, 0, project_export,
 		.content_type = "application/zip application/gzip"},
 	{0},
 };

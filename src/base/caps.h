@@ -194,6 +194,7 @@
 #define CAP_CLONE_REFS (4 * MIB) /* bytes of the list of its branches and tags */
 #define CAP_CLONE_LINE 1024	 /* of what git says */
 #define TIME_CLONE 1800000
+#define CAP_EXPORT_ARTIFACTS 100 /* of the runs of a project that go out; each is an open file meanwhile */
 
 #define CAP_YAML (1 * MIB)
 #define CAP_YAML_DEPTH 64

@@ -133,7 +133,7 @@ static void judge(struct clone *c, const struct sandbox_exec *x)
 	else if (strstr(c->fatal, "could not read Username") || strstr(c->fatal, "Authentication failed"))
 		err_set(e, ERR_DENIED,
 			"it is not there for everybody, and only public repositories are cloned; for others, import an "
-			"archive with the folder .git in it");
+			"archive of their files");
 	else
 		err_set(e, c->url ? ERR_NETWORK : ERR_INVALID, "git: %s", *c->fatal ? c->fatal : "it gives no reason");
 }

@@ -328,6 +328,34 @@ test_out_and_in_again()
 	done
 }
 
+# Names are a model's: they are made harmless.
+test_an_export_with_artifacts()
+{
+	mode naming <<-'END'
+		return function(run)
+		  artifact { name = "../../notes: \"1\".md", type = "markdown", content = "# Done\n" }
+		  artifact { name = "large", type = "text", content = string.rep("x", 150000) }
+		  return { summary = "x" }
+		end
+	END
+	script </dev/null
+	serving
+	create '{"name": "P"}'
+	begin_run "{\"mode\": \"naming\", \"project\": \"$id\", \"model\": \"script:$PWD/script.jsonl\", \"inputs\": {\"task\": \"x\"}}"
+	wait_for 20 state_is completed
+	call GET "/projects/$id/export?format=tar.gz&artifacts=1"
+	same "$status" 200
+	tar -xzf out
+	same "$(cd P && find muster-export -type f | sort)" "muster-export/artifacts/$run/1-..-..-notes---1-.md
+muster-export/artifacts/$run/2-large"
+	same "$(cat P/muster-export/artifacts/*/1-*)" "# Done"
+	same "$(wc -c <"P/muster-export/artifacts/$run/2-large")" 150000
+	call GET "/projects/$id/export?format=tar.gz&artifacts=1&runs=1"
+	same "$(tar -tzf out | grep -c muster-export || true)" 3
+	call GET "/projects/$id/export?format=tar.gz"
+	same "$(tar -tzf out | grep -c muster-export || true)" 0
+}
+
 # What was begun and cannot be ended is cut; and who asks for a copy makes nothing.
 test_an_export_that_fails()
 {

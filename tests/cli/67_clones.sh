@@ -146,7 +146,7 @@ test_urls_that_are_refused()
 	for url in "$T/repositories/shop.git" "file://$T/repositories/shop.git" ssh://git@localhost/shop.git git@localhost:shop.git \
 		localhost:shop.git git://localhost/shop.git 'ext::sh -c touch% ran' 'ext::https://a.example/' --upload-pack=touch \
 		"-c https://a.example/" https://me:secret@a.example/x https://me@a.example/x 'https://a.example/x;id?y' \
-		'https://a.example/x#@b.example' 'https://a.example\@b.example/x' 'https://a.example/`id` x' 'https://a.example/%0aHost:x' \
+		'https://a.example/x#@b.example' 'https://a.example\@b.example/x' "https://a.example/\$(id) x" 'https://a.example/%0aHost:x' \
 		'https://8.8.8.8/x.git' 'https://a.example./x' https:///x 'https://a.example:0x1bb/x' 'https://a..example/x' http:a.example; do
 		refused "$url" 400
 	done
