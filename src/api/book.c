@@ -230,7 +230,9 @@ const json_t *book_folder(const struct book *b, const char *name)
 	for (size_t i = 0; (entry = map_next(&b->by_id, &i));) {
 		const json_t *value = ((const struct entry *)entry->value)->value;
 		const char *slash = strrchr(json_str(value, "dir"), '/');
-		if (slash && !strcmp(slash + 1, name) && json_int(value, "version", 0))
+		const char *command = json_str(value, "command");
+		if (((slash && !strcmp(slash + 1, name)) || (command && !strcmp(command, name))) &&
+			json_int(value, "version", 0))
 			return value;
 	}
 	return NULL;

@@ -19,7 +19,8 @@ void book_free(struct book *b);
 const char *book_home(const struct book *b);
 /* Borrowed until the next change; NULL with ERR_NOT_FOUND and others. */
 const json_t *book_get(struct book *b, const char *id, struct err *e);
-/* The record of the folder of this name, wherever the data folder lay when it was made; NULL: none. */
+/* The record of the folder of this name, wherever the data folder lay when it was made, or of the command of this id;
+ * NULL: none. */
 const json_t *book_folder(const struct book *b, const char *name);
 /* The record at a place, newest first; NULL behind the last. */
 const json_t *book_at(const struct book *b, size_t i);

@@ -1,21 +1,24 @@
 /* project_new: projects made of nothing, a template, requirements, a folder or an archive.
  *
- *   (archive: its bytes into a file) → on the pool: files, repository, first commit → record → reply
+ *   (archive: its bytes, or a form with them, kept) → on the pool: files, repository, first commit → record → reply
  *
  * The folder has its whole content before there is a record; what a stop of the program leaves is a folder that nobody
  * names, and that goes when the same request comes again: the folder is named by its Idempotency-Key. Of requests with
- * the same key only one is at work, so the folder is its own. An archive is written to its file from the loop's thread:
- * into the page cache, as fast as it comes. */
+ * the same key only one is at work, so the folder is its own. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <strings.h>
+#include <sys/mman.h>
 
 #include "api/projects.h"
 #include "base/caps.h"
+#include "base/fault.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/utf8.h"
+#include "http/form.h"
+#include "http/upload.h"
 #include "vcs/project.h"
 #include "workspace/archive_in.h"
 #include "workspace/archive_out.h"
@@ -34,8 +37,9 @@ struct making {
 	struct template_places templates;
 	char *dir, *template, *requirements;
 	char id[PROJECT_ID];
-	int archive;
-	uint64_t received;
+	struct upload upload; /* of an archive; or the form with it */
+	struct form form;
+	struct spool *content; /* of either */
 	atomic_bool gone;
 	bool told; /* the reply has begun: lines of progress, then the end */
 	struct timer beat;
@@ -48,8 +52,10 @@ struct making {
 
 static void making_free(struct making *m)
 {
-	if (m->archive >= 0)
-		close(m->archive);
+	if (m->upload.request)
+		upload_release(&m->upload);
+	if (m->form.request)
+		form_release(&m->form);
 	json_decref(m->about);
 	json_decref(m->import);
 	list_remove(&m->link);
@@ -151,11 +157,26 @@ static void count(void *ctx, uint64_t entries, uint64_t bytes)
 	atomic_store(&m->bytes, bytes);
 }
 
+/* What was small enough for memory as a file; -1. */
+static int as_file(struct span text, struct err *e)
+{
+	int fd = fault_hit(FAULT_IO) ? -1 : memfd_create("archive", MFD_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, errno, "keep the archive");
+	if (!fs_write_fd(fd, text, e))
+		return fd;
+	close(fd);
+	return -1;
+}
+
 static int unpack(struct making *m, struct err *e)
 {
 	struct risks risks;
 	char path[32];
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", m->archive);
+	cleanup_fd int small = m->content->fd < 0 ? as_file(m->content->text, e) : -1;
+	if (m->content->fd < 0 && small < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", small < 0 ? m->content->fd : small);
 	m->in.name = "that was sent";
 	m->in.cancel = &m->gone;
 	m->in.progress = count;
@@ -296,7 +317,9 @@ static json_t *record_of(struct making *m, struct err *e)
 		name, "description", words, "tags", tags ? json_incref(tags) : json_array(), "state", "active", "dir",
 		m->dir, "origin", origin_names[m->origin], "created", (json_int_t)now, "updated", (json_int_t)now,
 		"created_by", m->q->caller.name, "version", 1, "trusted", m->origin != ORIGIN_ARCHIVE);
-	if (out && ((m->about && json_put(out, "about", about_of(m))) ||
+	bool named = m->origin == ORIGIN_FOLDER && ask_header(m->q, "idempotency-key");
+	if (out && ((named && json_put(out, "command", json_string(m->q->command_id))) ||
+			   (m->about && json_put(out, "about", about_of(m))) ||
 			   (m->import && json_put(out, "import", json_incref(m->import))))) {
 		json_decref(out);
 		err_nomem(e);
@@ -357,7 +380,6 @@ static struct making *making_new(struct ask *q, struct err *e)
 	}
 	m->q = q;
 	list_init(&m->link);
-	m->archive = -1;
 	timer_init(&m->beat, q->needs->loop, beat);
 	m->templates = q->needs->templates;
 	m->dir = mem_printf("%s/%s", book_home(q->api->book), q->command_id);
@@ -415,86 +437,113 @@ json_t *project_create(struct ask *q, struct err *e)
 
 /* ---- an archive ---- */
 
-static void end_upload(struct making *m)
-{
-	m->q->request->user = NULL;
-	m->q->request->on_gone = NULL;
-	fail(m);
-}
-
-/* Once the work has begun, m->why is the pool's. */
-static void on_body(struct server_request *r, struct span bytes, const struct err *why)
-{
-	struct making *m = r->user;
-	struct err e = ERR_INIT;
-	m->received += bytes.n;
-	if (why)
-		e = *why;
-	else if (m->received > CAP_UPLOAD)
-		err_set(&e, ERR_TOO_LARGE, "the archive has more than %lu bytes", CAP_UPLOAD);
-	else if (bytes.n)
-		fs_write_fd(m->archive, bytes, &e);
-	else if (toil_start(&m->toil, &m->q->api->toils, m->q->needs->loop, run, done, &e) == 0)
-		begin_telling(m);
-	if (e.code == ERR_OK)
-		return;
-	m->why = e;
-	end_upload(m);
-}
-
 static void on_gone(struct server_request *r)
 {
 	struct making *m = r->user;
-	if (m)
-		atomic_store(&m->gone, true); /* an upload that ends is told to on_body */
+	atomic_store(&m->gone, true);
 }
 
-/* A file without a name. */
-static int open_upload(struct making *m, struct err *e)
+/* It is here, whole: m->content. */
+static void received(struct making *m, const struct err *why)
 {
-	const char *home = book_home(m->q->api->book);
-	cleanup_free char *path = mem_printf("%s/.upload-%s", home, m->q->id);
-	if (!path)
-		return err_nomem(e);
-	if (fs_mkdirs(home, 0700, e))
-		return -1;
-	m->archive = fs_open(path, O_RDWR | O_CREAT | O_EXCL, 0600, e);
-	return m->archive < 0 ? -1 : fs_unlink(path, e);
+	m->why = *why;
+	if (why->code != ERR_OK || toil_start(&m->toil, &m->q->api->toils, m->q->needs->loop, run, done, &m->why)) {
+		fail(m);
+		return;
+	}
+	m->q->request->user = m;
+	m->q->request->on_gone = on_gone;
+	begin_telling(m);
 }
+
+static void on_upload(struct upload *u, const struct err *why)
+{
+	struct making *m = container_of(u, struct making, upload);
+	struct err none = ERR_INIT;
+	m->content = &u->content;
+	received(m, why ? why : &none);
+}
+
+/* The fields of a form go before those of the query. */
+static json_t *form_fields(struct making *m, struct err *e)
+{
+	static const char *const names[] = {"name", "description"};
+	json_t *out = json_clone(m->q->query);
+	if (!out) {
+		err_nomem(e);
+		return NULL;
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const struct form_part *part = form_part(&m->form, names[i]);
+		if (!part)
+			continue;
+		if (part->content.fd >= 0 || !utf8_valid(part->content.text))
+			err_set(e, ERR_INVALID, "the field %s of the form is too long, or no text", names[i]);
+		else if (json_put_span(out, names[i], part->content.text))
+			err_nomem(e);
+	}
+	if (e->code == ERR_OK && !project_check(out, e))
+		return out;
+	json_decref(out);
+	return NULL;
+}
+
+/* What a browser calls the file is of no use here. */
+static void on_form(struct form *f, const struct err *why)
+{
+	struct making *m = container_of(f, struct making, form);
+	struct err e = ERR_INIT;
+	struct form_part *archive = form_part(f, "archive");
+	if (why)
+		e = *why;
+	else if (!archive)
+		err_set(&e, ERR_INVALID, "the form has no field `archive` with the file");
+	else
+		m->q->body = form_fields(m, &e);
+	m->content = archive ? &archive->content : NULL;
+	received(m, &e);
+}
+
+static bool is_type(const struct ask *q, const char *wanted)
+{
+	const char *type = ask_header(q, "content-type");
+	size_t n = type ? strcspn(type, "; \t") : 0;
+	return n == strlen(wanted) && !strncasecmp(type, wanted, n);
+}
+
+#define FORM "multipart/form-data"
+#define FORM_PARTS 8
 
 static int check_type(struct ask *q, struct err *e)
 {
 	static const char *const types[] = {"application/zip", "application/x-zip-compressed", "application/gzip",
 		"application/x-gzip", "application/x-tar", "application/zstd", "application/octet-stream"};
-	const char *type = ask_header(q, "content-type");
-	size_t n = type ? strcspn(type, "; \t") : 0;
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
-		if (n == strlen(types[i]) && !strncasecmp(type, types[i], n))
+		if (is_type(q, types[i]))
 			return 0;
-	return err_set(
-		e, ERR_MEDIA_TYPE, "the body must be an archive: application/zip, gzip, x-tar, zstd or octet-stream");
+	return is_type(q, FORM) ? 0
+				: err_set(e, ERR_MEDIA_TYPE,
+					  "the body must be an archive (application/zip, gzip, x-tar, zstd or "
+					  "octet-stream), or a form with one (" FORM ")");
 }
 
 json_t *project_import(struct ask *q, struct err *e)
 {
 	if (check_type(q, e) || project_check(q->query, e))
 		return NULL;
-	if (q->request->length > (int64_t)CAP_UPLOAD) {
-		err_set(e, ERR_TOO_LARGE, "the archive has more than %lu bytes", CAP_UPLOAD);
-		return NULL;
-	}
 	struct making *m = making_new(q, e);
 	json_t *before = m ? made_before(q, e) : NULL;
 	if (!m)
 		return NULL;
 	m->origin = ORIGIN_ARCHIVE;
-	if (before || e->code != ERR_OK || open_upload(m, e)) {
+	if (before || e->code != ERR_OK) {
 		making_free(m);
 		return before;
 	}
 	take(m);
-	q->request->user = m;
-	q->request->on_gone = on_gone;
-	request_stream(q->request, on_body);
+	if (is_type(q, FORM))
+		form_start(&m->form, q->request, q->needs->data_dir, CAP_UPLOAD, FORM_PARTS, on_form);
+	else
+		upload_start(&m->upload, q->request, q->needs->data_dir, CAP_UPLOAD, on_upload);
 	return NULL;
 }

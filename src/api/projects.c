@@ -268,8 +268,9 @@ const struct route routes_projects[] = {
 	{"POST", API "/projects/import", WHO_MEMBER,
 		"make a project of an archive: zip, or tar, plain or with gzip or zstd; progress=1: NDJSON lines "
 		"{entries, bytes}, then {project} or {problem}",
-		"name:s? description:s? progress:b?", "the archive's bytes", "@project", 201, project_import,
-		.raw = true},
+		"name:s? description:s? progress:b?",
+		"the archive's bytes; or a form (multipart/form-data) with name, description and, as archive, the file",
+		"@project", 201, project_import, .raw = true},
 	{"GET", API "/projects/{project}", WHO_VIEWER, "one project", NULL, NULL, "@project", 0, get_project},
 	{"PATCH", API "/projects/{project}", WHO_ADMIN,
 		"change name, description, tags, trust, or what it says of its runs (settings, as a whole); If-Match: "

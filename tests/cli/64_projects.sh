@@ -57,6 +57,13 @@ test_projects_are_made_of_nothing_of_templates_and_of_requirements()
 	json_is .origin folder
 	call POST /projects -H 'Content-Type: application/json' -d "{\"dir\": \"$PWD/mine\"}"
 	same "$status" 409
+	mkdir keyed
+	create "{\"dir\": \"$PWD/keyed\"}" -H 'Idempotency-Key: k'
+	local first=$id
+	create "{\"dir\": \"$PWD/keyed\"}" -H 'Idempotency-Key: k'
+	same "$id" "$first"
+	call POST /projects -H 'Content-Type: application/json' -d "{\"dir\": \"$PWD/keyed\"}" -H 'Idempotency-Key: l'
+	same "$status" 409
 	call POST /projects -H 'Content-Type: application/json' -d '{"template": "../../etc"}'
 	same "$status" 404
 	call POST /projects -H 'Content-Type: application/json' -d '{"template": "c_program", "requirements": "x"}'
@@ -356,6 +363,36 @@ muster-export/artifacts/$run/2-large"
 	same "$(tar -tzf out | grep -c muster-export || true)" 0
 }
 
+# What a browser sends; what it calls the file leads nowhere.
+test_an_import_by_a_form()
+{
+	local size
+	serving
+	for size in 10 100000; do # in memory, and in a file
+		mkdir -p a
+		head -c $size /dev/urandom >a/bytes
+		tar -cf a.tar a
+		call POST /projects/import -F name=Form -F "archive=@a.tar;filename=../../\"x\"%0d%0aX-Y: 1.tar" -F "description=Of a form, ä"
+		same "$status" 201 "status ($(cat "$T/out"))"
+		json_is .name Form
+		json_is .description "Of a form, ä"
+		json_is .origin archive
+		cmp a/bytes "$(json_get .dir)/bytes" || fail "other bytes"
+	done
+	call GET /projects
+	same "$(find "$MUSTER_DATA/projects" -mindepth 1 -maxdepth 1 | wc -l)" 2
+	call POST /projects/import -F name=Form
+	same "$status" 400
+	out_has archive
+	call POST /projects/import -F "name=$(head -c 300 /dev/zero | tr '\0' x)" -F archive=@a.tar
+	same "$status" 400
+	call POST /projects/import -F "name=<a.tar" -F archive=@a.tar
+	same "$status" 400
+	call POST /projects/import -F a=1 -F b=2 -F c=3 -F d=4 -F e=5 -F f=6 -F g=7 -F h=8 -F archive=@a.tar
+	same "$status" 413
+	same "$(find "$MUSTER_DATA/projects" -mindepth 1 -maxdepth 1 | wc -l)" 2
+}
+
 # What was begun and cannot be ended is cut; and who asks for a copy makes nothing.
 test_an_export_that_fails()
 {
@@ -446,8 +483,10 @@ test_a_hostile_archive_is_refused_whole()
 	same "$status" 400
 	call POST /projects/import -H 'Content-Type: application/json' -d '{}'
 	same "$status" 415
-	call POST /projects/import -H 'Content-Type: multipart/form-data; boundary=x' -d 'x'
+	call POST /projects/import -H 'Content-Type: multipart/form-data' -d 'x'
 	same "$status" 415
+	call POST /projects/import -H 'Content-Type: multipart/form-data; boundary=x' -d 'x'
+	same "$status" 400
 	same "$(ls -A "$MUSTER_DATA/projects")" ""
 	call GET /projects
 	same "$(cat "$T/out")" "[]"
