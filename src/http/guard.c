@@ -171,7 +171,7 @@ static int read_parts(CURLU *u, struct guard_url *out, struct err *e)
 		rc = err_set(e, ERR_TOO_LARGE, "the URL has more than %d bytes", CAP_TARGET_URL);
 	if (!rc) {
 		snprintf(out->url, sizeof(out->url), "%s", whole);
-		out->port = atoi(port);
+		out->port = (int)strtol(port, NULL, 10);
 		out->plain = !strncmp(whole, "http:", 5);
 	}
 	curl_free(port);

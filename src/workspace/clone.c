@@ -71,9 +71,9 @@ static void take_line(struct clone *c)
 			continue;
 		size_t n = strlen(steps[i]);
 		cleanup_free char *share = span_dup(span_n(line.p + n, line.n - n));
-		int percent = share ? atoi(share) : 0;
+		long percent = share ? strtol(share, NULL, 10) : 0;
 		if (percent >= 0 && percent <= 100)
-			c->on_progress(c, steps[i], percent);
+			c->on_progress(c, steps[i], (int)percent);
 	}
 	if (!span_starts(line, "fatal: ") && !span_starts(line, "error: "))
 		return;
