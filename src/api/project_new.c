@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <sys/mman.h>
 
+#include "api/project_past.h"
 #include "api/projects.h"
 #include "base/caps.h"
 #include "base/fault.h"
@@ -45,6 +46,7 @@ struct making {
 	struct timer beat;
 	_Atomic uint64_t entries, bytes;
 	struct archive_in in;
+	struct past past;
 	json_t *about, *import;
 	bool ours; /* what lies in dir was put there by this request */
 	struct err why;
@@ -56,6 +58,7 @@ static void making_free(struct making *m)
 		upload_release(&m->upload);
 	if (m->form.request)
 		form_release(&m->form);
+	past_release(&m->past); /* nothing is left of it, but where the pool had no room */
 	json_decref(m->about);
 	json_decref(m->import);
 	list_remove(&m->link);
@@ -181,6 +184,9 @@ static int unpack(struct making *m, struct err *e)
 	m->in.cancel = &m->gone;
 	m->in.progress = count;
 	m->in.ctx = m;
+	if (past_prepare(&m->past, m->dir, e))
+		return -1;
+	m->in.history = m->past.source;
 	if (archive_unpack(&m->in, path, m->dir, e) || archive_about_take(m->dir, &m->about, e) ||
 		risk_scan(m->dir, &m->gone, &risks, e))
 		return -1;
@@ -248,11 +254,45 @@ static void run(struct work *w)
 {
 	struct making *m = container_of(w, struct making, toil.work);
 	struct err *e = &m->why;
-	if (fs_mkdirs(book_home(m->q->api->book), 0700, e) || clear(m, e) || fill(m, e) || settle(m, e))
+	if (fs_mkdirs(book_home(m->q->api->book), 0700, e) || clear(m, e) || fill(m, e) ||
+		(m->in.has_history ? past_give(&m->past, e) : settle(m, e)))
+		undo(w);
+	if (!m->in.has_history || m->why.code != ERR_OK)
+		past_release(&m->past);
+}
+
+/* What git made of the archive's history becomes the folder's; without one its files are its first commit. */
+static void take_past(struct work *w)
+{
+	struct making *m = container_of(w, struct making, toil.work);
+	struct err *e = &m->why;
+	m->in.has_history = false;
+	if (past_take(&m->past, m->dir, &m->gone) &&
+		json_put(m->import, "no_history", json_from_span(span_of(m->past.why.text))))
+		err_nomem(e);
+	past_release(&m->past);
+	if (e->code != ERR_OK || settle(m, e))
 		undo(w);
 }
 
 /* ---- the record ---- */
+
+static void done(struct work *w);
+
+static void past_made(struct past *p)
+{
+	struct making *m = container_of(p, struct making, past);
+	m->toil = (struct toil){.why = ERR_INIT};
+	if (toil_start(&m->toil, &m->q->api->toils, m->q->needs->loop, take_past, done, &m->toil.why))
+		done(&m->toil.work);
+}
+
+static void begin_past(struct making *m)
+{
+	m->past.cb = past_made;
+	if (past_start(&m->past, m->q->needs->loop, &m->past.why))
+		past_made(&m->past);
+}
 
 static void undone(struct work *w)
 {
@@ -335,7 +375,11 @@ static void done(struct work *w)
 	if (m->toil.why.code != ERR_OK)
 		m->why = m->toil.why;
 	if (m->why.code != ERR_OK) {
-		fail(m);
+		take_back(m);
+		return;
+	}
+	if (m->in.has_history) {
+		begin_past(m);
 		return;
 	}
 	const json_t *known = book_get(m->q->api->book, m->id, &none);
@@ -441,6 +485,7 @@ static void on_gone(struct server_request *r)
 {
 	struct making *m = r->user;
 	atomic_store(&m->gone, true);
+	clone_cancel(&m->past.clone);
 }
 
 /* It is here, whole: m->content. */
@@ -536,6 +581,7 @@ json_t *project_import(struct ask *q, struct err *e)
 	if (!m)
 		return NULL;
 	m->origin = ORIGIN_ARCHIVE;
+	m->past.clone.uid = house_uid(q->needs->house);
 	if (before || e->code != ERR_OK) {
 		making_free(m);
 		return before;

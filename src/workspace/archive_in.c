@@ -42,6 +42,8 @@ struct job {
 	int dir;		       /* the last entry's folder, */
 	char at[CAP_ARCHIVE_PATH + 1]; /* and its path */
 	char *piece;
+	struct job *past;		/* of the history; NULL: none is wanted */
+	char top[CAP_ARCHIVE_PATH + 1]; /* the folder that its `.git` lies in: "", or "name/" */
 };
 
 /* ---- limits ---- */
@@ -257,6 +259,50 @@ static int take_hardlink(struct job *j, struct archive_entry *entry, const char 
 	return SEAM(linkat(AT_FDCWD, self, j->dir, name, AT_SYMLINK_FOLLOW)) ? entry_err(e, errno, path) : 0;
 }
 
+/* ---- history ---- */
+
+static bool is_hex(const char *text, size_t n)
+{
+	return strspn(text, "0123456789abcdef") == n && strlen(text) == n;
+}
+
+/* Objects, branches and tags, by their names; nothing that tells git what to do. */
+static bool is_history(const char *path)
+{
+	size_t n = strlen(path);
+	bool pack = n > 23 && !strncmp(path, "objects/pack/pack-", 18) && strrchr(path, '/') == path + 12;
+
+	return !strcmp(path, "HEAD") || !strcmp(path, "packed-refs") || !strncmp(path, "refs/heads/", 11) ||
+	       !strncmp(path, "refs/tags/", 10) ||
+	       (pack && (!strcmp(path + n - 5, ".pack") || !strcmp(path + n - 4, ".idx"))) ||
+	       (n == 49 && !strncmp(path, "objects/", 8) && path[10] == '/' && is_hex(path + 11, 38));
+}
+
+/* What of an entry's path is history of the new folder; NULL: nothing. Which folder becomes the new one is known in the
+ * end only: of several with a `.git` the first counts. */
+static const char *history_path(struct job *j, struct archive_entry *entry, const char *path)
+{
+	const char *slash = strchr(path, '/');
+	size_t top = !strncmp(path, ".git/", 5)			? 0
+		     : slash && !strncmp(slash + 1, ".git/", 5) ? (size_t)(slash - path) + 1
+								: SIZE_MAX;
+
+	if (!j->past || top == SIZE_MAX || archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) ||
+		!is_history(path + top + 5))
+		return NULL;
+	if (!j->in->has_history)
+		snprintf(j->top, sizeof j->top, "%.*s", (int)top, path);
+	return strlen(j->top) == top && !strncmp(path, j->top, top) ? path + top + 5 : NULL;
+}
+
+static int take_history(struct job *j, struct archive_entry *entry, const char *path, struct err *e)
+{
+	j->in->has_history = true;
+	j->past->a = j->a;
+	j->past->piece = j->piece;
+	return take_file(j->past, entry, path, e);
+}
+
 static int take(struct job *j, struct archive_entry *entry, struct err *e)
 {
 	struct archive_name name;
@@ -269,6 +315,9 @@ static int take(struct job *j, struct archive_entry *entry, struct err *e)
 	j->in->entries++;
 	if (check(j, 0, e))
 		return -1;
+	const char *history = name.git ? history_path(j, entry, name.path) : NULL;
+	if (history)
+		return take_history(j, entry, history, e);
 	if (name.git) {
 		j->in->left_out++;
 		return skip_data(j, e);
@@ -470,6 +519,7 @@ static int settle(const struct job *j, const char *stage, const char *dir, struc
 
 	if (!top || check_links(top, e))
 		return -1;
+	j->in->has_history &= (strcmp(top, stage) == 0) == !*j->top; /* else it is another folder's */
 	if (SEAM(syncfs(j->root)))
 		return err_errno(e, errno, "%s", dir);
 	if (SEAM(renameat2(AT_FDCWD, top, AT_FDCWD, dir, RENAME_NOREPLACE)))
@@ -513,7 +563,7 @@ static int unpack(struct job *j, int fd, const char *stage, const char *dir, str
 
 int archive_unpack(struct archive_in *in, const char *path, const char *dir, struct err *e)
 {
-	struct job j = {.in = in, .caps = in->caps ? in->caps : &archive_caps, .root = -1, .dir = -1};
+	struct job j = {.in = in, .caps = in->caps ? in->caps : &archive_caps, .root = -1, .dir = -1}, past = j;
 	char temp[BENEATH_TEMP];
 	const char *slash = strrchr(dir, '/');
 	cleanup_fd int fd = fs_open(path, O_RDONLY, 0, e);
@@ -522,6 +572,7 @@ int archive_unpack(struct archive_in *in, const char *path, const char *dir, str
 	int rc;
 
 	in->entries = in->bytes = in->left_out = 0;
+	in->has_history = false;
 	if (fd < 0)
 		return -1;
 	beneath_temp(temp);
@@ -529,6 +580,14 @@ int archive_unpack(struct archive_in *in, const char *path, const char *dir, str
 	if (!stage)
 		return err_nomem(e);
 	j.deadline = clock_mono(&clock_real) + j.caps->time_ms * 1000;
+	past.size = UINT64_MAX;
+	past.deadline = j.deadline;
+	if (in->history) {
+		past.root = fs_open(in->history, O_RDONLY | O_DIRECTORY, 0, e);
+		if (past.root < 0)
+			return -1;
+		j.past = &past;
+	}
 	rc = archive_locale_enter(&locale, e);
 	if (rc == 0) {
 		rc = unpack(&j, fd, stage, dir, e);
@@ -536,6 +595,10 @@ int archive_unpack(struct archive_in *in, const char *path, const char *dir, str
 	}
 	archive_read_free(j.a);
 	mem_free(j.piece);
+	if (past.dir >= 0)
+		close(past.dir);
+	if (past.root >= 0)
+		close(past.root);
 	if (j.dir >= 0)
 		close(j.dir);
 	if (j.root >= 0)

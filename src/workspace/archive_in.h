@@ -5,7 +5,8 @@
  * good. Refused are names that lead elsewhere (archive_name.h), links that leave the folder, devices, FIFOs, sockets,
  * names that come twice, encrypted entries, and more than the caps allow, so that a bomb ends early. Names that differ
  * in case only are different files, as on Linux. Of modes only the executable bit is taken; owners, times and
- * attributes are not. What lies in folders named `.git` is left out and counted. A single top-level folder is stripped.
+ * attributes are not. What lies in folders named `.git` is left out and counted, but for
+ * history. A single top-level folder is stripped.
  *
  * A stop of the program may leave the passing folder (beneath_is_temp) behind. Blocks: pool. */
 #ifndef MUSTER_WORKSPACE_ARCHIVE_IN_H
@@ -31,8 +32,12 @@ struct archive_in {
 	void (*progress)(void *ctx, uint64_t entries, uint64_t bytes);
 	void *ctx;
 	const atomic_bool *cancel; /* may be NULL; set from anywhere: ERR_CANCELLED */
+	/* An empty folder for what the new folder's own `.git` holds of objects, branches and tags, as it is; NULL: it
+	 * is left out. */
+	const char *history;
 	/* out */
 	uint64_t entries, bytes, left_out;
+	bool has_history; /* there is something in it */
 };
 /* Unpack the file at `path` as `dir`, which must not be there yet, in a folder that is. ERR_INVALID for an archive that
  * is refused, ERR_TOO_LARGE, ERR_TIMEOUT, ERR_CANCELLED, ERR_EXISTS, …: nothing is left then. */

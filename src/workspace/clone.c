@@ -133,7 +133,7 @@ static void judge(struct clone *c, const struct sandbox_exec *x)
 	else if (strstr(c->fatal, "could not read Username") || strstr(c->fatal, "Authentication failed"))
 		err_set(e, ERR_DENIED,
 			"it is not there for everybody, and only public repositories are cloned; for others, import an "
-			"archive of their files");
+			"archive with the folder .git in it");
 	else
 		err_set(e, c->url ? ERR_NETWORK : ERR_INVALID, "git: %s", *c->fatal ? c->fatal : "it gives no reason");
 }
@@ -161,7 +161,8 @@ static void on_exec_done(struct sandbox_exec *x, const struct err *why)
 	if (why->code == ERR_DISK_FULL)
 		err_set(&c->why, ERR_TOO_LARGE, "the repository takes more than %lu MiB", CAP_CLONE_BYTES / MIB);
 	else if (why->code == ERR_TIMEOUT)
-		err_set(&c->why, ERR_TIMEOUT, "the repository took longer than %d minutes", TIME_CLONE / 60000);
+		err_set(&c->why, ERR_TIMEOUT, "the repository took longer than %d minutes",
+			(c->url ? TIME_CLONE : TIME_ARCHIVE) / 60000);
 	else if (why->code != ERR_OK)
 		c->why = *why;
 	else if (x->status != 0)
@@ -224,7 +225,7 @@ int clone_start(struct clone *c, struct loop *l, struct err *e)
 	}
 	c->exec = (struct sandbox_exec){.line = script,
 		.env = (const char *const *)c->env,
-		.timeout_ms = TIME_CLONE,
+		.timeout_ms = c->url ? TIME_CLONE : TIME_ARCHIVE,
 		.on_output = on_output,
 		.on_done = on_exec_done,
 		.ctx = c};

@@ -508,7 +508,7 @@ test_what_an_import_brings_along_is_said()
 	upload b.tar '?name=Brought'
 	same "$status" 201
 	json_is .name Brought
-	json_is .import.left_out 3
+	json_is .import.left_out 3 # .git holds nothing that is history
 	json_is .import.risks.high 1
 	json_is .import.risks.found null # one project's record is read with every other
 	id=$(json_get .id)
@@ -520,6 +520,94 @@ key.py:1 secret.github"
 	json_is .high 1
 	[ ! -e "$dir/.git/hooks/post-checkout" ] || fail "a hook came along"
 	[ ! -e ran ] || fail "it ran"
+}
+
+# with_history FOLDER: two commits on trunk, a branch and a tag, and a file that is not committed; with what is hostile.
+with_history()
+{
+	git -c init.defaultBranch=trunk init -q "$1"
+	git -C "$1" config user.name t
+	git -C "$1" config user.email t@t
+	for name in one two; do
+		echo $name >"$1/$name"
+		git -C "$1" add .
+		git -C "$1" commit -qm $name
+		git -C "$1" tag -a -m $name v-$name
+	done
+	git -C "$1" branch other HEAD~1
+	echo new >"$1/new"
+	printf '#!/bin/sh\ntouch %s/ran\n' "$PWD" >evil
+	chmod +x evil
+	cp evil "$1/.git/hooks/post-upload-pack"
+	git -C "$1" config core.fsmonitor "$PWD/evil"
+	git -C "$1" config core.sshCommand "$PWD/evil"
+	git -C "$1" config uploadpack.packObjectsHook "$PWD/evil"
+	echo '* filter=evil' >"$1/.git/info/attributes"
+	git -C "$1" config filter.evil.clean "$PWD/evil"
+}
+
+test_an_archive_brings_its_history_along()
+{
+	local how
+	serving
+	with_history shop
+	for how in loose packed flat; do
+		[ $how = loose ] || git -C shop gc -q
+		rm -f ran
+		if [ $how = flat ]; then
+			tar -C shop -czf shop.tgz .
+		else
+			tar -czf shop.tgz shop
+		fi
+		upload shop.tgz
+		same "$status" 201 "status ($(cat "$T/out"))"
+		json_is .import.no_history null
+		dir=$(json_get .dir)
+		same "$(git -C "$dir" for-each-ref)" "$(git -C shop for-each-ref)"
+		same "$(git -C "$dir" symbolic-ref HEAD)" refs/heads/trunk
+		same "$(git -C "$dir" status --porcelain)" "?? new"
+		git -C "$dir" fsck --strict 2>fsck.err || fail "$(cat fsck.err)"
+		same "$(diff -r -x .git shop "$dir")" ""
+		! grep -q evil "$dir/.git/config" || fail "its configuration was taken"
+		[ ! -e "$dir/.git/info/attributes" ] || fail "its attributes were taken"
+		[ ! -e ran ] || fail "it ran"
+	done
+	same "$(find "$MUSTER_DATA/projects" -mindepth 1 -maxdepth 1 | wc -l)" 3
+}
+
+# Its files come all the same, as a first commit, and the reply says why.
+test_a_history_that_is_not_whole()
+{
+	local damage object outside
+	serving
+	with_history other
+	outside=$(git -C other rev-parse HEAD)
+	for damage in missing borrowed shallow foreign; do
+		rm -rf shop
+		with_history shop
+		object=.git/objects/$(git -C shop rev-parse HEAD:one | sed 's,..,&/,')
+		case $damage in
+		missing) rm -f "shop/$object" ;;
+		borrowed)
+			rm -f "shop/$object"
+			echo "$PWD/other/.git/objects" >shop/.git/objects/info/alternates
+			;;
+		shallow)
+			git clone -q --depth 1 "file://$PWD/shop" cut
+			rm -rf shop
+			mv cut shop
+			;;
+		foreign) echo "$outside" >shop/.git/refs/heads/none && rm -f shop/.git/objects/"${outside:0:2}"/* ;;
+		esac
+		tar -czf shop.tgz shop
+		upload shop.tgz
+		same "$status" 201 "$damage ($(cat "$T/out"))"
+		[ -n "$(json_get '.import.no_history // empty')" ] || fail "$damage: nothing is said ($(cat out))"
+		dir=$(json_get .dir)
+		same "$(git -C "$dir" log --format=%s)" "Initial import"
+		same "$(cat "$dir/two")" two
+	done
+	same "$(find "$MUSTER_DATA/projects" -mindepth 1 -maxdepth 1 | wc -l)" 4
 }
 
 run_tests
