@@ -1,4 +1,4 @@
-/* archive_in: unpacking.
+/* archive_in: unpacking. Above 600 lines because archives, their history and commits share one way of writing files.
  *
  * Nothing in the passing folder is ever opened through a link (BENEATH_NO_FOLLOW), so the order of entries does not
  * matter; whether links stay inside is looked at in the end, when it is known which folder becomes the root: by their
