@@ -266,7 +266,6 @@ static void take_past(struct work *w)
 {
 	struct making *m = container_of(w, struct making, toil.work);
 	struct err *e = &m->why;
-	m->in.has_history = false;
 	if (past_take(&m->past, m->dir, &m->gone) &&
 		json_put(m->import, "no_history", json_from_span(span_of(m->past.why.text))))
 		err_nomem(e);
@@ -278,17 +277,19 @@ static void take_past(struct work *w)
 /* ---- the record ---- */
 
 static void done(struct work *w);
+static void take_back(struct making *m);
 
 static void past_made(struct past *p)
 {
 	struct making *m = container_of(p, struct making, past);
 	m->toil = (struct toil){.why = ERR_INIT};
-	if (toil_start(&m->toil, &m->q->api->toils, m->q->needs->loop, take_past, done, &m->toil.why))
-		done(&m->toil.work);
+	if (toil_start(&m->toil, &m->q->api->toils, m->q->needs->loop, take_past, done, &m->why))
+		take_back(m);
 }
 
 static void begin_past(struct making *m)
 {
+	m->in.has_history = false; /* once */
 	m->past.cb = past_made;
 	if (past_start(&m->past, m->q->needs->loop, &m->past.why))
 		past_made(&m->past);
