@@ -82,6 +82,11 @@ rests()
 	json_is .state "$1"
 }
 
+is_active()
+{
+	muster projects show "$1" | grep -q '^state *active$'
+}
+
 is_at_rest()
 {
 	! project_is importing
@@ -121,6 +126,9 @@ test_a_clone_has_files_and_history()
 	json_is .id "$first"
 	local_call GET "/api/v1/projects/$id/stats"
 	json_is '.languages[0].name' C
+	is_status 0 muster projects create Second --git "$https/shop.git"
+	out_has importing
+	wait_for 60 is_active Second
 }
 
 # Plain files over http: where an administrator lists the host, by its name or its network.
