@@ -27,7 +27,7 @@ struct api {
 	struct drafts *drafts;
 	struct timer beat;
 	uint64_t requests, replies[6]; /* replies by the first digit of their status */
-	int replays; /* at work */
+	int replays;		       /* at work */
 	struct limiter *limiter;
 	struct limiter_rate rate; /* burst 0: no limit */
 	struct accounts_watch watch;

@@ -14,8 +14,8 @@ const struct named_shape shape_table[] = {
 		"a run: what its events add up to"},
 	{"project",
 		"id:s name:s description:s tags:[s] state:(active|archived|deleted|importing|failed) dir:s origin:s "
-		"id:s name:s description:s tags:[s] state:(active|archived|deleted|importing|failed) dir:s origin:s "
-		"created:t updated:t created_by:s version:i trusted:b deleted:t? about:o? import:o? source:s? command:s? problem:o? "
+		"created:t updated:t created_by:s version:i trusted:b deleted:t? about:o? import:o? source:s? "
+		"command:s? problem:o? "
 		"settings:@project_settings?",
 		"a git repository in which runs work; version: of what is known of it (ETag)"},
 	{"project_settings", PROJECT_SETTINGS,

@@ -38,9 +38,9 @@ void house_close(struct house *h, void (*done)(void *ctx), void *ctx);
 #define PROJECT_ID 24
 void house_project_id(const char *dir, char out[PROJECT_ID]);
 /* What a person asks for: {mode, project (dir), inputs, settings, model, budget_usd, policy, unattended, check,
- * gates_off, title, branch, policies ({user, project}: their rules; the installation's are added), user, priority (the higher goes first), untrusted
- * (nobody vouches for the project's files), script (path), record (path), id (the run's; of one
- * that does not exist)}. Checks everything, makes the project and the working copy, pins the bundle, appends
+ * gates_off, title, branch, policies ({user, project}: their rules; the installation's are added), user, priority (the
+ * higher goes first), untrusted (nobody vouches for the project's files), script (path), record (path), id (the run's;
+ * of one that does not exist)}. Checks everything, makes the project and the working copy, pins the bundle, appends
  * run.created. Blocking (some 10 ms). Writes the id. The run begins with house_resume. */
 int house_create(struct house *h, const json_t *request, char id[ID_TEXT], struct err *e);
 /* Load it and let it go on (a failed, paused or interrupted run is resumed: `resume` says so as a command). Already
