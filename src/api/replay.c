@@ -121,7 +121,7 @@ static json_t *replay(struct ask *q, struct err *e)
 }
 
 const struct route routes_replay[] = {
-	{"POST", API "/runs/{run}/replay", WHO_VIEWER,
+	{"POST", API "/runs/{run}/replay", WHO_MEMBER,
 		"do a run again over its journal, without a model or a sandbox, and compare every event", NULL, NULL,
 		"@replay", 0, replay},
 	{0},

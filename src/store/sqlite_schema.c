@@ -33,8 +33,8 @@ static const char *const released[] = {
 	"CREATE INDEX commands_open ON commands(stream, n) WHERE done = 0;\n"
 	"CREATE TABLE limits(scope TEXT PRIMARY KEY, nano INTEGER NOT NULL) STRICT, WITHOUT ROWID;\n",
 	/* 2: a stream's head is its last event; folded: up to there its events are in the projections */
-	"ALTER TABLE streams RENAME COLUMN seq TO folded; ALTER TABLE streams DROP COLUMN at; "
-	"ALTER TABLE streams DROP COLUMN hash;\n",
+	("ALTER TABLE streams RENAME COLUMN seq TO folded; ALTER TABLE streams DROP COLUMN at; "
+	 "ALTER TABLE streams DROP COLUMN hash;\n"),
 	/* 3: limits of budgets are records */
 	"DROP TABLE limits;\n",
 };
