@@ -6,14 +6,18 @@
  * follow the runs of USERS (100) people, each of whom reads their project and changes it once a second and has a run
  * with a command a minute; any answer that is not as it should be ends the program. SERVER_OPTION=NAME=VALUE is given
  * to the server. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/caps.h"
@@ -278,7 +282,7 @@ static void rows_of_floor(size_t size)
 	static struct sample spread;
 	struct sockaddr_in a = {.sin_family = AF_INET};
 	socklen_t length = sizeof a;
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), orders[2], had = port;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), orders[2];
 	pid_t child;
 
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -291,10 +295,9 @@ static void rows_of_floor(size_t size)
 		close(orders[1]);
 		floor_serve(listener, orders[0], size < 64 ? 64 : size);
 	}
-	port = ntohs(a.sin_port);
 	for (int i = 0; i < streams_wanted; i++) {
 		struct epoll_event ev = {.events = EPOLLIN, .data.ptr = &streams[i]};
-		streams[i].fd = dial();
+		streams[i].fd = dial_to(ntohs(a.sin_port));
 		must_sys(epoll_ctl(poller, EPOLL_CTL_ADD, streams[i].fd, &ev), "epoll_ctl");
 	}
 	settle();
@@ -317,7 +320,6 @@ static void rows_of_floor(size_t size)
 	close(orders[0]);
 	close(listener);
 	waitpid(child, NULL, 0);
-	port = had;
 }
 
 /* What a person sees of a command: each of 100 clients, each time. */

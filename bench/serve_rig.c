@@ -123,14 +123,19 @@ double serve_cpu_s(void)
 	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
-int dial(void)
+int dial_to(int to)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)to)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	must_sys(fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof a), "connect");
 	return fd;
+}
+
+int dial(void)
+{
+	return dial_to(port);
 }
 
 /* ---- one request at a time ---- */

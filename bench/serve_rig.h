@@ -18,8 +18,9 @@ void serve_stop(void); /* SIGTERM, and wait */
 void serve_kill(void); /* SIGKILL */
 double serve_private_kib(void);
 double serve_cpu_s(void);
-/* A TCP connection to it. */
+/* A TCP connection to it, or to whatever listens there on this machine. */
 int dial(void);
+int dial_to(int port);
 
 /* Bytes of the whole answer at the beginning of these; 0: not all there. */
 size_t answer_size(const char *bytes, size_t n);
