@@ -21,7 +21,7 @@
 struct looking {
 	struct toil toil;
 	struct ask *q;
-	json_t *(*look)(const char *dir, const atomic_bool *cancel, struct err *e);
+	json_t *(*look)(const struct looking *l, struct err *e);
 	char *dir;
 	atomic_bool gone;
 	json_t *out;
@@ -31,7 +31,7 @@ struct looking {
 static void look_run(struct work *w)
 {
 	struct looking *l = container_of(w, struct looking, toil.work);
-	l->out = l->look(l->dir, &l->gone, &l->why);
+	l->out = l->look(l, &l->why);
 }
 
 static void look_done(struct work *w)
@@ -58,7 +58,7 @@ static char *dir_of(struct ask *q, struct err *e)
 	return dir;
 }
 
-static json_t *look(struct ask *q, json_t *(*fn)(const char *, const atomic_bool *, struct err *), struct err *e)
+static json_t *look(struct ask *q, json_t *(*fn)(const struct looking *, struct err *), struct err *e)
 {
 	struct looking *l = MEM_NEW(struct looking);
 	if (!l) {
@@ -78,15 +78,35 @@ static json_t *look(struct ask *q, json_t *(*fn)(const char *, const atomic_bool
 	return NULL;
 }
 
-json_t *project_stats(struct ask *q, struct err *e)
+/* What its files are, and what its runs spent. */
+static json_t *stats_look(const struct looking *l, struct err *e)
 {
-	return look(q, stats_of, e);
+	cleanup_json json_t *out = stats_of(l->dir, &l->gone, e);
+	cleanup_json json_t *filter = out ? json_make(e, "{s:s}", "project", l->q->project) : NULL;
+	struct usage_query usage = {.group = "project", .filter = filter, .limit = 1};
+	cleanup_json json_t *rows = filter ? store_usage(l->q->needs->store, &usage, e) : NULL;
+	const json_t *sum = json_array_get(rows, 0);
+	if (!rows)
+		return NULL;
+	if (json_put_int(out, "input_tokens", json_int(sum, "input", 0)) ||
+		json_put_int(out, "output_tokens", json_int(sum, "output", 0)) ||
+		json_put_int(out, "cached_tokens", json_int(sum, "cached", 0)) ||
+		json_put(out, "usd", json_real(json_num(sum, "usd", 0)))) {
+		err_nomem(e);
+		return NULL;
+	}
+	return steal(&out);
 }
 
-static json_t *risks_of(const char *dir, const atomic_bool *cancel, struct err *e)
+json_t *project_stats(struct ask *q, struct err *e)
+{
+	return look(q, stats_look, e);
+}
+
+static json_t *risks_look(const struct looking *l, struct err *e)
 {
 	struct risks risks;
-	if (risk_scan(dir, cancel, &risks, e))
+	if (risk_scan(l->dir, &l->gone, &risks, e))
 		return NULL;
 	json_t *out = risks_json(&risks, e);
 	risks_release(&risks);
@@ -95,7 +115,7 @@ static json_t *risks_of(const char *dir, const atomic_bool *cancel, struct err *
 
 json_t *project_risks(struct ask *q, struct err *e)
 {
-	return look(q, risks_of, e);
+	return look(q, risks_look, e);
 }
 
 /* ---- export ---- */

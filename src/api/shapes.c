@@ -23,8 +23,10 @@ const struct named_shape shape_table[] = {
 		"rules"},
 	{"template", "id:s name:s? description:s? tags:[s]? files:[s]? error:s?",
 		"files that a project may begin with"},
-	{"stats", "files:i lines:i bytes:i dependencies:i incomplete:b languages:a",
-		"how much of what a project's folder holds"},
+	{"stats",
+		"files:i lines:i bytes:i dependencies:i incomplete:b languages:a input_tokens:i output_tokens:i "
+		"cached_tokens:i usd:n",
+		"how much of what a project's folder holds, and what its runs spent"},
 	{"risks", "files:i bytes:i more:i incomplete:b high:i medium:i low:i found:a",
 		"what to look at before trusting files that came from elsewhere"},
 	{"action",

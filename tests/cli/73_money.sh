@@ -105,6 +105,9 @@ test_usage_is_added_up_and_shown_to_whom_it_concerns()
 	as "$ada" GET '/usage?group=project'
 	json_is '(map(.usd) | add) * 10000 | round' 90
 	json_is 'map(.calls) | add' 6
+	as "$bob" GET "/projects/$pb/stats"
+	json_is .usd 0.006
+	json_is .input_tokens 4000
 	as "$ada" GET "/usage?group=user,model&user=$bob_id"
 	json_is '.[0].usd' 0.006
 	json_is '.[0].input' 4000
