@@ -48,6 +48,6 @@ const struct route routes_actions[] = {
 		"state:s? kind:s? priority:s? limit:i? cursor:s?", NULL, "[@action]", 0, list_of},
 	{"POST", API "/runs/{run}/actions/{action}", WHO_MEMBER,
 		"answer an action with one of its options, a text, or both", NULL, "option:s? text:s? by:s?", "@taken",
-		0, answer},
+		0, answer, .spoken = true},
 	{0},
 };

@@ -200,13 +200,16 @@ int admit(struct ask *q, struct err *e)
 			*e = slow;
 		return -1;
 	}
-	if (check_rate(q, e))
-		return -1;
-	q->role = q->caller.role;
-	bool run = strstr(q->route->path, "{run}"), project = strstr(q->route->path, "{project}");
-	if ((run && find_run(q, e)) || (project && find_project(q, e)) || allowed(q, e))
+	if (check_rate(q, e) || admit_known(q, e))
 		return -1;
 	struct span query = q->route->visited ? SPAN_NONE : q->request->query;
 	q->query = query_parse(query, route_query_schema(q->route), e);
 	return q->query ? 0 : -1;
+}
+
+int admit_known(struct ask *q, struct err *e)
+{
+	q->role = q->caller.role;
+	bool run = strstr(q->route->path, "{run}"), project = strstr(q->route->path, "{project}");
+	return (run && find_run(q, e)) || (project && find_project(q, e)) || allowed(q, e) ? -1 : 0;
 }

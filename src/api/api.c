@@ -81,23 +81,6 @@ static void read_body(struct ask *q)
 
 /* ---- the head ---- */
 
-/* A retry with the same key is the same command: its id is made of the caller and the key. */
-static void name_command(struct ask *q)
-{
-	const char *key = ask_header(q, "idempotency-key");
-	struct hash_stream h;
-	struct hash hash;
-	snprintf(q->command_id, sizeof(q->command_id), "%s", q->id);
-	if (!key)
-		return;
-	hash_start(&h, NULL);
-	hash_update(&h, q->caller.person, strlen(q->caller.person) + 1);
-	hash_update(&h, q->path, strlen(q->path) + 1);
-	hash_update(&h, key, strlen(key));
-	hash_end(&h, &hash);
-	id_of_hash(q->command_id, &hash);
-}
-
 /* What no resource can have. */
 static bool is_page(const struct server_request *r)
 {
@@ -126,7 +109,7 @@ static int begin(struct ask *q, struct err *e)
 static void handle(struct server_request *r, void *ctx)
 {
 	struct err e = ERR_INIT;
-	struct ask *q = ask_new(ctx, r, &e);
+	struct ask *q = ask_new(ctx, r->path, r, &e);
 	if (!q) {
 		reply_problem(r, &e);
 		return;
@@ -141,7 +124,7 @@ static void handle(struct server_request *r, void *ctx)
 		refuse(q, &e);
 		return;
 	}
-	name_command(q);
+	ask_command(q, ask_header(q, "idempotency-key"));
 	if (q->route->body && !q->route->raw)
 		read_body(q);
 	else

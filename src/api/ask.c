@@ -10,10 +10,10 @@
 #include "base/mem.h"
 #include "http/url.h"
 
-struct ask *ask_new(struct api *a, struct server_request *r, struct err *e)
+struct ask *ask_new(struct api *a, const char *path, struct server_request *r, struct err *e)
 {
 	struct ask *q = MEM_NEW(struct ask);
-	if (!q || !(q->path = mem_strdup(r->path))) {
+	if (!q || !(q->path = mem_strdup(path))) {
 		mem_free(q);
 		err_nomem(e);
 		return NULL;
@@ -24,6 +24,21 @@ struct ask *ask_new(struct api *a, struct server_request *r, struct err *e)
 	q->request = r;
 	id_new(q->id, clock_wall(loop_clock(a->needs.loop)), NULL);
 	return q;
+}
+
+void ask_command(struct ask *q, const char *key)
+{
+	struct hash_stream h;
+	struct hash hash;
+	snprintf(q->command_id, sizeof(q->command_id), "%s", q->id);
+	if (!key)
+		return;
+	hash_start(&h, NULL);
+	hash_update(&h, q->caller.person, strlen(q->caller.person) + 1);
+	hash_update(&h, q->path, strlen(q->path) + 1);
+	hash_update(&h, key, strlen(key));
+	hash_end(&h, &hash);
+	id_of_hash(q->command_id, &hash);
 }
 
 void ask_forget(struct ask *q)
@@ -182,29 +197,33 @@ static bool sent_on(const struct ask *q, const struct err *why)
 	       reply_header(q->request, "Location", to, NULL) == 0;
 }
 
+void ask_told(const struct ask *q, const char *method, const char *address, const struct err *why)
+{
+	struct log_about about = {.request = q->id, .run = json_str(q->run, "run")};
+	if (why)
+		log_write_about(LOG_INFO, "api", about, "%s %s: %s", method, q->path, why->text);
+	else
+		log_write_about(LOG_DEBUG, "api", about, "%s %s", method, q->path);
+	if (why && q->route && !q->noted)
+		admit_note(q->api, &q->caller, why->code, q->route->path, address);
+	q->api->replies[(why ? err_http(why->code) : 200) / 100]++;
+}
+
 void ask_end(struct ask *q, json_t *out, const struct err *why)
 {
 	struct server_request *r = q->request;
 	const struct route *route = q->route;
 	struct err none = ERR_INIT;
 	cleanup_free char *text = out ? json_text(out) : NULL;
-	struct log_about about = {.request = q->id, .run = json_str(q->run, "run")};
 	bool failed = !out || !text;
+	char address[64];
 	if (out && !text) {
 		err_nomem(&none);
 		why = &none;
 	}
 	json_decref(out);
-	if (failed)
-		log_write_about(LOG_INFO, "api", about, "%s %s: %s", r->method, q->path, why->text);
-	else
-		log_write_about(LOG_DEBUG, "api", about, "%s %s", r->method, q->path);
-	if (failed && route && !q->noted) {
-		char address[64];
-		account_address(r, address);
-		admit_note(q->api, &q->caller, why->code, route->path, address);
-	}
-	q->api->replies[(failed ? err_http(why->code) : 200) / 100]++;
+	account_address(r, address);
+	ask_told(q, r->method, address, failed ? why : NULL);
 	bool elsewhere = failed && sent_on(q, why);
 	ask_forget(q);
 	if (elsewhere)

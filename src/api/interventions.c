@@ -79,7 +79,7 @@ const struct route routes_interventions[] = {
 		"role:s? "
 		"name:s? "
 		"value:x? model:s? usd:n? action:s? option:s? record:s? by:s?",
-		"@taken", 0, command},
+		"@taken", 0, command, .spoken = true},
 	{"POST", API "/runs/{run}/fork", WHO_MEMBER,
 		"a new, paused run with files and conversation of the last quiet event at or before `at`", NULL,
 		"at:i?", "@fork", 0, fork_run},

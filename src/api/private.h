@@ -39,10 +39,16 @@ struct api {
 	char *document; /* OpenAPI's, made when it is first asked for */
 };
 
-/* ask.c */
-struct ask *ask_new(struct api *a, struct server_request *r, struct err *e);
+/* ask.c. r NULL: it was not asked by a request (spoken.h). */
+struct ask *ask_new(struct api *a, const char *path, struct server_request *r, struct err *e);
+/* A retry with the same key is the same command: its id is made of the caller, the path and the key (NULL: its own). */
+void ask_command(struct ask *q, const char *key);
+/* Log, counters and audit learn how it ended; why NULL: well. */
+void ask_told(const struct ask *q, const char *method, const char *address, const struct err *why);
 /* admit.c: who calls, may they, do run and project exist for them? Before the body is read. */
 int admit(struct ask *q, struct err *e);
+/* The same of a caller who is known, without a limit of requests. */
+int admit_known(struct ask *q, struct err *e);
 /* A denial is always audited; so is what is not there for this caller. what: the route's path. */
 void admit_note(const struct api *a, const struct caller *c, enum err_code code, const char *what, const char *address);
 /* The caller's present role in a project; NULL: in the installation. */

@@ -42,6 +42,8 @@ struct route {
 	/* Browsers come here by themselves, also sent by a page of another site, whose parameters may be more than
 	 * those that are named here (request_query). What goes wrong sends them on to /?error=CODE. */
 	bool visited;
+	/* Also over the WebSocket (spoken.h): the handler looks at nothing of the request, and takes no ask. */
+	bool spoken;
 };
 
 /* Where the resources lie. */

@@ -2,12 +2,16 @@
  *
  * The client sends {"follow": stream, "after": seq} and {"leave": stream}; the server sends each event as its JSON, and
  * {"following": stream, "head": seq}, {"left": stream}, or {"problem": {code, detail}, "stream": stream} as the
- * answers. A session that ends closes it with 1008. */
+ * answers. A session that ends closes it with 1008.
+ *
+ * Commands to runs and answers go the same way: {"ask": id, "path": path, "body": {…}, "key"?} is that request of HTTP
+ * (spoken.h), with the key as its Idempotency-Key; the answer is {"answer": id, "body": {…}} or {"answer": id,
+ * "problem": {code, detail}}. */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "api/feed.h"
-#include "api/private.h"
+#include "api/spoken.h"
 #include "base/caps.h"
 #include "base/mem.h"
 #include "http/websocket.h"
@@ -48,31 +52,48 @@ static int follow(struct socket *s, const char *stream, const json_t *message, s
 	return 0;
 }
 
+/* out is consumed; NULL: why. */
+static void say_answer(struct socket *s, const char *ask, json_t *out, const struct err *why)
+{
+	struct err ignored = ERR_INIT;
+	say(s, out ? json_make(&ignored, "{s:s, s:o}", "answer", ask, "body", out)
+		   : json_make(&ignored, "{s:s, s:{s:s, s:s}}", "answer", ask, "problem", "code", err_name(why->code),
+			     "detail", why->text));
+}
+
 static void on_message(struct websocket *w, struct span text, bool binary)
 {
 	struct socket *s = container_of(w, struct socket, ws);
 	struct err e = ERR_INIT;
 	cleanup_json json_t *message = binary ? NULL : json_parse(text, "the message", &e);
-	const char *stream = json_str(message, "follow"), *leave = json_str(message, "leave");
+	const char *stream = json_str(message, "follow"), *leave = json_str(message, "leave"),
+		   *ask = json_str(message, "ask");
 	struct api *a = s->feed.api;
 	int failed = 0;
 	if (s->feed.caller.kind != CALLER_LOCAL &&
 		limiter_ask(a->limiter, "socket", span_of(s->feed.caller.token_id), &a->rate)) {
 		err_set(&e, ERR_RATE_LIMITED, "too many messages");
-		say_problem(s, stream ? stream : leave, &e);
+		if (ask)
+			say_answer(s, ask, NULL, &e);
+		else
+			say_problem(s, stream ? stream : leave, &e);
 		return;
 	}
 	if (binary) {
 		websocket_close(w, WEBSOCKET_KIND, "text is spoken here");
 		return;
 	}
-	if (stream)
+	if (ask) {
+		json_t *out = spoken_ask(a, &s->feed.caller, message, &e);
+		say_answer(s, ask, out, &e);
+	} else if (stream)
 		failed = follow(s, stream, message, &e);
 	else if (leave && !(failed = feed_remove(&s->feed, leave, &e)))
 		say(s, json_make(&e, "{s:s}", "left", leave));
 	else if (!leave && message)
-		failed = err_set(
-			&e, ERR_INVALID, "a message is {\"follow\": stream, \"after\": seq} or {\"leave\": stream}");
+		failed = err_set(&e, ERR_INVALID,
+			"a message is {\"follow\": stream, \"after\": seq}, {\"leave\": stream}, or {\"ask\": id, "
+			"\"path\": path, \"body\": {…}}");
 	if (failed || !message)
 		say_problem(s, stream ? stream : leave, &e);
 }

@@ -56,4 +56,43 @@ test_streams_that_are_not_there_are_named()
 	same "$status" 400
 }
 
+test_commands_and_answers_go_over_a_websocket_as_well()
+{
+	question_mode
+	serving
+	begin_run "{\"mode\":\"asking\",\"project\":\"$T/p\",\"model\":\"script:$T/script.jsonl\"}"
+	wait_for 20 state_is waiting
+	/usr/bin/python3 - "$MUSTER_DATA/sock" "$run" >said 2>&1 <<-'END' || fail "$(cat said)"
+		import asyncio, json, sys
+		from websockets.client import unix_connect
+		SOCK, RUN = sys.argv[1:]
+		here = f"/api/v1/runs/{RUN}"
+		async def main():
+		    async with unix_connect(SOCK, uri="ws://muster/api/v1/ws") as ws:
+		        async def ask(**message):
+		            await ws.send(json.dumps({"ask": "a", **message}))
+		            reply = json.loads(await asyncio.wait_for(ws.recv(), 20))
+		            assert reply.pop("answer") == "a", reply
+		            return reply.get("body") or reply["problem"]["code"]
+		        assert await ask(path=here + "/commands", body={"kind": "fly"}) == "invalid"
+		        assert await ask(path=here + "/commands", body=[]) == "invalid"
+		        assert await ask(body={}) == "invalid"
+		        assert await ask(path="/api/v1/runs/none/commands", body={"kind": "pause"}) == "not_found"
+		        assert await ask(path="/api/v1/nothing") == "not_found"
+		        assert await ask(path="/api/v1/runs", body={"mode": "asking", "project": "/tmp/x"}) == "method"
+		        assert await ask(path=here, method="GET") == "method"
+		        for _ in range(2):
+		            renamed = await ask(path=here + "/commands", body={"kind": "rename", "name": "Colours"}, key="k")
+		            assert renamed["ok"], renamed
+		        assert (await ask(path=here + "/actions/colour", body={"option": "red"}))["ok"]
+		        assert await ask(path=here + "/actions/colour", body={"option": "blue"}) in ("conflict", "not_found")
+		asyncio.run(main())
+	END
+	wait_for 20 state_is completed
+	is_status 0 muster log "$run" --type run.renamed --json
+	same "$(wc -l <out)" 1 "names given"
+	is_status 0 muster log "$run" --type action.resolved --json
+	same "$(jq -r .data.option out)" red
+}
+
 run_tests

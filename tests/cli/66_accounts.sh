@@ -440,6 +440,23 @@ test_runs_are_removed_by_who_began_them_and_by_administrators()
 }
 
 # What others have is not there: in no list, by no id, with no change.
+# asked_over_socket TOKEN PATH BODY: prints "ok", or the problem's code.
+asked_over_socket()
+{
+	/usr/bin/python3 - "$url" "$@" <<-'END'
+		import asyncio, json, sys
+		from websockets.client import connect
+		url, token, path, body = sys.argv[1:]
+		async def main():
+		    headers = {"Authorization": "Bearer " + token}
+		    async with connect(url.replace("http", "ws", 1) + "/api/v1/ws", extra_headers=headers) as ws:
+		        await ws.send(json.dumps({"ask": "1", "path": "/api/v1" + path, "body": json.loads(body)}))
+		        reply = json.loads(await asyncio.wait_for(ws.recv(), 20))
+		        print("ok" if "body" in reply else reply["problem"]["code"])
+		asyncio.run(main())
+	END
+}
+
 test_projects_of_others_are_not_there()
 {
 	with_owner
@@ -477,6 +494,7 @@ test_projects_of_others_are_not_there()
 	gives 404
 	as "$bob" POST "/runs/$run/actions/$action" -d '{"option":"red"}'
 	gives 404
+	same "$(asked_over_socket "$bob" "/runs/$run/commands" '{"kind":"cancel"}')" not_found "over a WebSocket"
 	as "$bob" POST "/runs/$run/fork" -d '{}'
 	gives 404
 	as "$bob" POST "/runs/$run/merge" -d '{}'
@@ -487,13 +505,13 @@ test_projects_of_others_are_not_there()
 	gives 200
 	as "$bob" POST "/runs/$run/commands" -d '{"kind":"cancel"}'
 	gives 403
+	same "$(asked_over_socket "$bob" "/runs/$run/commands" '{"kind":"cancel"}')" denied "over a WebSocket"
 	as "$ada" PUT "/projects/$p1/members/$id" -d '{"role":"member"}'
 	for power in '"policy":[]' '"gates_off":["x"]' '"settings":{"sandbox":{}}' '"settings":{"approvals":"deny"}'; do
 		as "$bob" POST /runs -d "{\"mode\":\"asking\",\"project\":\"$p1\",$power}"
 		gives 403
 	done
-	as "$bob" POST "/runs/$run/actions/$action" -d '{"option":"red"}'
-	gives 200
+	same "$(asked_over_socket "$bob" "/runs/$run/actions/$action" '{"option":"red"}')" ok "over a WebSocket"
 	wait_for 20 state_is completed
 	local_call GET "/api/v1/runs/$run/events"
 	same "$(jq -r 'select(.type=="action.resolved")|.data.by' out)" bob
