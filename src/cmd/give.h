@@ -10,7 +10,7 @@
 int give(const struct args *args, json_t *given, const char *live, const char *still, struct err *e);
 /* The same to a run that stands elsewhere on the command line. */
 int give_to(
-	const struct args *args, const char *run, json_t *given, const char *live, const char *still, struct err *e);
+	const struct args *args, const char *name, json_t *given, const char *live, const char *still, struct err *e);
 /* Remove the run of this name for good. */
 int give_up(const struct args *args, const char *run, struct err *e);
 /* The words from this one on as one text. */

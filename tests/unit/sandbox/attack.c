@@ -309,6 +309,13 @@ static void memory_bomb(const char *arg)
 	take_memory(arg, MAP_PRIVATE);
 }
 
+/* One of several, all of which have theirs at once. */
+static void held_bomb(const char *arg)
+{
+	take_memory(arg, MAP_PRIVATE);
+	sleep(2);
+}
+
 /* What no limit of a process counts as its data. */
 static void shared_bomb(const char *arg)
 {
@@ -450,6 +457,7 @@ static const struct {
 	{"fork_bomb", fork_bomb},
 	{"count_forks", count_forks},
 	{"memory_bomb", memory_bomb},
+	{"held_bomb", held_bomb},
 	{"shared_bomb", shared_bomb},
 	{"disk_bomb", disk_bomb},
 	{"deep_bomb", deep_bomb},

@@ -215,7 +215,7 @@ static void row43_memory_bomb_of_many(void **state)
 		assert_string_equal(r.out.data, "took 40 MiB\ntook 40 MiB\ntook 40 MiB\n");
 		with_memory(b, 512 * MIB);
 	} else {
-		snprintf(line, sizeof(line), "for i in 1 2 3 4 5 6 7 8; do %s memory_bomb 200 & done; wait",
+		snprintf(line, sizeof(line), "for i in 1 2 3 4 5 6 7 8; do %s held_bomb 200 & done; wait",
 			attack_path());
 		box_run(b, &r, line);
 		assert_true(r.x.out_of_memory);
