@@ -48,7 +48,7 @@ static void removed(void *ctx, const struct err *why)
 	struct audit a = {.who = r->who, .what = "run.removed", .object = object};
 	r->why = *why;
 	if (why->code == ERR_OK && (!object || store_record(r->needs.store, &a, NULL, NULL, &e)))
-		log_warn("removal", "the audit lacks that run %s was removed: %s", r->run, e.text);
+		log_warn("run", "the audit lacks that run %s was removed: %s", r->run, e.text);
 	over(r);
 }
 
