@@ -12,7 +12,7 @@ int give(const struct args *args, json_t *given, const char *live, const char *s
 int give_to(
 	const struct args *args, const char *name, json_t *given, const char *live, const char *still, struct err *e);
 /* Remove the run of this name for good. */
-int give_up(const struct args *args, const char *run, struct err *e);
+int give_up(const struct args *args, const char *name, struct err *e);
 /* The words from this one on as one text. */
 int give_words(const struct args *args, int from, struct buf *out, struct err *e);
 
