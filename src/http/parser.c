@@ -154,6 +154,8 @@ static int head_check(struct parser *p)
 		return refuse(p, 501, ERR_INVALID, "only the transfer coding chunked is understood");
 	if (expect && strcasecmp(expect, "100-continue") != 0)
 		return refuse(p, 417, ERR_INVALID, "only Expect: 100-continue is understood");
+	if (h->content_length > INT64_MAX) /* a uint64_t of llhttp's */
+		return refuse(p, 400, ERR_INVALID, "no body is as long as the request says");
 	p->minor = h->http_minor;
 	p->length = coding ? -1 : parser_header(p, "content-length") ? (int64_t)h->content_length : 0;
 	p->expects_continue = expect && p->minor == 1;

@@ -130,6 +130,7 @@ static void test_refusals(void **state)
 		{H "Content-Length: 5 5\r\n\r\nhello", 400},
 		{H "Content-Length:\r\n\r\n", 400},
 		{H "Content-Length: 99999999999999999999999\r\n\r\nhello", 400},
+		{H "Content-Length: 16043542663528292996\r\n\r\nhello", 400},
 		{H "Content-Length : 5\r\n\r\nhello", 400},
 		{H "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400},
 		{H "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
