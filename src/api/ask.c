@@ -216,13 +216,14 @@ void ask_end(struct ask *q, json_t *out, const struct err *why)
 	struct err none = ERR_INIT;
 	cleanup_free char *text = out ? json_text(out) : NULL;
 	bool failed = !out || !text;
-	char address[64];
+	char address[64] = "";
 	if (out && !text) {
 		err_nomem(&none);
 		why = &none;
 	}
 	json_decref(out);
-	account_address(r, address);
+	if (failed)
+		account_address(r, address);
 	ask_told(q, r->method, address, failed ? why : NULL);
 	bool elsewhere = failed && sent_on(q, why);
 	ask_forget(q);
