@@ -32,7 +32,6 @@ struct retention {
 	int64_t keep_us, begun; /* looked at were those that began later */
 	json_t *rows;
 	size_t next;
-	char run[ID_TEXT]; /* that goes */
 	struct timer timer;
 	struct work work;
 	struct removal removal;
@@ -53,13 +52,6 @@ static void step(struct retention *r)
 	rest(r, STEPPING, TIME_RETENTION_STEP);
 }
 
-static void failed(struct retention *r, const char *what)
-{
-	if (r->why.code != ERR_OK)
-		log_warn("retention", "%s %s: %s", what, r->run, r->why.text);
-	step(r);
-}
-
 /* ---- one of them ---- */
 
 static bool stays(struct retention *r, const json_t *row)
@@ -75,8 +67,9 @@ static bool stays(struct retention *r, const json_t *row)
 static void removed(struct removal *removal, const struct err *why)
 {
 	struct retention *r = container_of(removal, struct retention, removal);
-	r->why = *why;
-	failed(r, "run");
+	if (why->code != ERR_OK)
+		log_warn("retention", "run %s: %s", r->removal.run, why->text);
+	step(r);
 }
 
 /* ---- looking ---- */
@@ -114,11 +107,10 @@ static void on_timer(struct timer *t)
 	err_clear(&r->why);
 	if (row) {
 		r->next++;
-		snprintf(r->run, sizeof(r->run), "%s", json_str(row, "run"));
 		sm_move(&r->sm, REMOVING);
 		r->removal.over = removed;
 		if (removal_start(&r->removal, &r->needs, row, "system", &r->why))
-			failed(r, "run");
+			removed(&r->removal, &r->why);
 		return;
 	}
 	json_decref(r->rows);
