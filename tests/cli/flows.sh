@@ -131,3 +131,21 @@ spent()
 		[.[] | select(.type == "model.answered") | .data | select(tostring | contains("again") | not) | .usd]
 		| "\(length) answers, \(add // 0 | . * 10000 | round)"'
 }
+
+# altered FROM TO: somebody changed this string in the journal.
+altered()
+{
+	command -v python3 >/dev/null || skip "no python3"
+	python3 - "$MUSTER_DATA/muster.db" "\"$1\"" "\"$2\"" <<-'END'
+		import sqlite3, sys
+		db = sqlite3.connect(sys.argv[1])
+		changed = 0
+		for table, in db.execute("select name from sqlite_master where type = 'table'").fetchall():
+		    columns = [row[1] for row in db.execute(f'pragma table_info("{table}")')]
+		    if "data" in columns and "seq" in columns:
+		        changed += db.execute(f"""update "{table}" set data = replace(data, ?1, ?2)
+		            where instr(data, ?1)""", sys.argv[2:]).rowcount
+		db.commit()
+		sys.exit(0 if changed else 1)
+	END
+}
